@@ -1,0 +1,111 @@
+#!/bin/bash
+# Installs the Debian packages that Gatehouse needs and that are missing. Says which and why; changes nothing else.
+#   tools/setup.sh build    to build and run        (make, make demo)
+#   tools/setup.sh test     that, and the tests     (make test, make check)
+#   tools/setup.sh bench    that, and the benchmark (make bench)
+set -euo pipefail
+
+build_packages="
+build-essential     C compiler and linker
+cmake               build system
+pkg-config          finds the libraries
+libssl-dev          OpenSSL: TLS, certificates, ciphers
+libuv1-dev          event loop
+libhttp-parser-dev  HTTP/1.1 parser
+libsqlite3-dev      SQLite: the embedded store
+libconfig-dev       configuration files
+libutf8proc-dev     Unicode normal forms of passphrases and names
+python3             generates tables from data/, runs the tests
+"
+test_packages="
+libcmocka-dev       unit tests
+libjansson-dev      second opinion for the JSON codec
+openssl             raw TLS client in the tests
+curl                raw HTTPS client in the tests
+gnutls-bin          TLS client of another maker
+valgrind            memory checker
+clang               compiler for the fuzz targets
+libclang-rt-14-dev|libclang-rt-dev  libFuzzer and sanitizer run time
+clang-format        layout check
+clang-tidy          static analysis
+sqlite3             looks into stores from the tests
+iproute2            looks at sockets from the tests
+"
+bench_packages="
+nginx               the web server we measure against
+wrk                 HTTP load generator
+"
+
+die() {
+  echo "setup: $*" >&2
+  exit 1
+}
+
+installed() {
+  dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii'
+}
+
+# "a|b": satisfied by any of them; when none is there, the first one that apt knows is what we ask for.
+missing_of() {
+  local choice
+  for choice in ${1//|/ }; do
+    if installed "$choice"; then return 0; fi
+  done
+  for choice in ${1//|/ }; do
+    if apt-cache show "$choice" >/dev/null 2>&1; then
+      echo "$choice"
+      return 0
+    fi
+  done
+  echo "${1%%|*}"
+}
+
+collect() {
+  local names reason name
+  while read -r names reason; do
+    if [ -z "$names" ]; then continue; fi
+    name=$(missing_of "$names")
+    if [ -n "$name" ]; then
+      missing="$missing $name"
+      printf 'setup: missing %-20s %s\n' "$name" "$reason"
+    fi
+  done <<<"$1"
+}
+
+as_root=()
+find_root() {
+  if [ "$(id -u)" -eq 0 ]; then return; fi
+  command -v sudo >/dev/null || die "not root and no sudo; as root run: apt-get install$missing"
+  as_root=(sudo)
+  if ! [ -t 0 ]; then as_root=(sudo -n); fi
+  "${as_root[@]}" true || die "sudo refused; as root run: apt-get install$missing"
+}
+
+group="${1:-build}"
+wanted="$build_packages"
+case "$group" in
+  build) ;;
+  test) wanted="$wanted$test_packages" ;;
+  bench) wanted="$wanted$test_packages$bench_packages" ;;
+  *) die "usage: tools/setup.sh [build|test|bench]" ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "setup: no dpkg here, so nothing is installed. These Debian packages (or their likes) are needed:$wanted" >&2
+  exit 0
+fi
+
+missing=""
+collect "$wanted"
+if [ -z "$missing" ]; then exit 0; fi
+
+find_root
+export DEBIAN_FRONTEND=noninteractive
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y)
+"${apt[@]}" update || die "apt-get update failed; needed packages:$missing"
+# The first list may have been made before apt knew of any package.
+missing=""
+collect "$wanted" >/dev/null
+# shellcheck disable=SC2086
+"${apt[@]}" install --no-install-recommends $missing || die "apt-get could not install:$missing"
+echo "setup: installed$missing"
