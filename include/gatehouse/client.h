@@ -1,0 +1,145 @@
+/* The device library: a device (an AE) with its own state folder becomes enrolled at a MEF, a client of a MAF, and a
+ * registered AE of a CSE; then it sends requests. All calls wait for their end; one thread at a time uses a device.
+ *
+ *   gh_device_create -> (the operator tells the MEF of KpmID and Kpm) -> gh_device_enrol -> gh_device_join_maf
+ *   -> gh_device_register_key -> gh_device_register -> gh_device_request ...
+ *
+ * The folder holds device.conf (whom to talk to, for people to read), secret (passphrase of the sealed file, mode
+ * 0600), keys.sealed (the keys), state.json (identifiers and end times; no secret). It has mode 0700.
+ *
+ * Errors: GH_OK means that a response came, whatever its code: gh_reply.rsc says what it was (below 4000: done).
+ * GH_EAUTH: the entity refused the association, or did not prove itself; gh_reply.alert says how. GH_ECONN,
+ * GH_ETIMEOUT: not reached. GH_EEXPIRED, GH_ENOTFOUND: a credential that this step needs is past its end or was never
+ * obtained (*diag says which step brings it). */
+#ifndef GATEHOUSE_CLIENT_H
+#define GATEHOUSE_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gatehouse/error.h"
+#include "gatehouse/secret.h"
+#include "gatehouse/str.h"
+
+typedef struct gh_device gh_device;
+
+/* An entity to talk to. `endpoint` is "host:port", "[v6]:port" or "file:PATH" of a file that holds one such line. */
+typedef struct gh_device_peer {
+  gh_str fqdn;
+  gh_str endpoint;
+} gh_device_peer;
+
+typedef struct gh_device_config {
+  gh_str sp_id;  /* FQDN of the service provider; also the administrating stakeholder (adminFQDN) */
+  gh_str cse_id; /* stem of the registrar CSE: "in-cse" */
+  gh_str cse_rn; /* name of its CSEBase: "cse-in" */
+  gh_device_peer cse, mef, maf;
+  gh_str kpm_id;          /* KpmID, "name@MEF-FQDN" (TS-0003 10.5) */
+  bool tls13;             /* offer TLS 1.3 beside 1.2 */
+  int64_t timeout_ms;     /* of a handshake and of a request */
+  int64_t registration_s; /* life that is asked for client registrations; the server may shorten it */
+  int64_t key_s;          /* life that is asked for registered keys */
+} gh_device_config;
+
+/* What the last response said. Text lives until the next call with the same device. */
+typedef struct gh_reply {
+  int rsc;              /* response status code (TS-0004 6.6); 0: no response came */
+  const char *rsc_name; /* "ORIGINATOR_HAS_NO_PRIVILEGE" */
+  int alert;            /* TLS alert that ended the handshake (RFC 8446 6); -1: none */
+  gh_str rqi;           /* request identifier */
+  gh_str content;       /* JSON; empty: none */
+  gh_str location;      /* address of a created resource; empty: none */
+} gh_reply;
+
+/* What a device knows of itself; empty text and 0: not yet. Times are microseconds since 1970 (UTC); 0 also: no end.
+ */
+typedef struct gh_device_state {
+  gh_str kpm_id;
+  gh_str ke_id; /* KeID, TS-0003 10.3.4 */
+  int64_t ke_until_us;
+  gh_str mef_reg_id; /* MEFClientRegID */
+  gh_str mef_key_id; /* key registered at the MEF */
+  int64_t mef_key_until_us;
+  gh_str maf_reg_id; /* MAFClientRegID */
+  gh_str km_id;      /* KmID */
+  int64_t km_until_us;
+  gh_str kc_id; /* KcID, TS-0003 10.3.5 */
+  int64_t kc_until_us;
+  gh_str ae_id; /* AE-ID-Stem */
+} gh_device_state;
+
+/* Fills what has a default; the rest is empty. */
+GH_NONNULL void gh_device_config_defaults(gh_device_config *config);
+
+/* Makes the folder, which must not exist or be empty. Kpm (16 to 64 octets) goes into the sealed file; the caller
+ * wipes its copy. `passphrase_file`: path of an existing private file that holds the passphrase of the sealed file,
+ * so that it need not lie in the folder; NULL: `secret` is made there. GH_EEXIST; GH_EINVAL names the parameter.
+ * TS-0003 8.3.1.2 phase 1. */
+GH_MUST_USE gh_err gh_device_create(const char *dir, const gh_device_config *config, const gh_secret *kpm,
+                                    const char *passphrase_file, gh_diag *diag);
+/* Opens the folder. `passphrase_file` as above. GH_EACCES when others can read what is private, GH_ETAMPER,
+ * GH_ESYNTAX. */
+GH_MUST_USE gh_err gh_device_open(const char *dir, const char *passphrase_file, gh_device **out, gh_diag *diag);
+void gh_device_close(gh_device *device); /* NULL is allowed */
+
+GH_NONNULL const gh_device_config *gh_device_config_get(const gh_device *device);
+GH_NONNULL const gh_device_state *gh_device_state_get(const gh_device *device);
+
+/* A key that is registered at the MEF while enrolling (TS-0003 8.3.5.2.7): for whom, and for what. */
+typedef struct gh_key_wish {
+  int suid;      /* m2m:suid, 21 to 25 */
+  gh_str target; /* absolute AE-ID or CSE-ID, or a MAF-FQDN with 21 */
+} gh_key_wish;
+
+/* Pre-shared-key RSPF (TS-0003 8.3.2.1, 8.3.5): TLS-PSK with Kpm; Ke and KeID from the exporter; MEF client
+ * registration, or its update, which also makes the MEF take the new Ke; the MEF's commands until NO_MORE_COMMANDS;
+ * Km for the MAF from Ke. `wish` may be NULL. */
+GH_MUST_USE gh_err gh_device_enrol(gh_device *device, const gh_key_wish *wish, gh_reply *reply, gh_diag *diag);
+/* MAF client registration (TS-0003 8.8.2.3): TLS-PSK with KeID and Km; obtains KmID. With a new Ke the registration
+ * is updated. */
+GH_MUST_USE gh_err gh_device_join_maf(gh_device *device, gh_reply *reply, gh_diag *diag);
+/* MAF key registration for the registrar CSE, SUID 32 (TS-0003 8.8.2.7): a new association under KmID, its exporter
+ * gives Kc. */
+GH_MUST_USE gh_err gh_device_register_key(gh_device *device, gh_reply *reply, gh_diag *diag);
+
+/* Which key the association with the CSE uses. */
+typedef enum gh_device_key {
+  GH_DEVICE_KEY_MAF, /* Kc (TS-0003 8.2.2.3); renewed at the MAF when it is past its end */
+  GH_DEVICE_KEY_MEF  /* the key registered at the MEF with SUID 22 (TS-0003 8.3.5.2.7) */
+} gh_device_key;
+
+/* Opens the association with the CSE; the calls below do it by themselves with GH_DEVICE_KEY_MAF, or with the key of
+ * the last registration. An open one is kept. */
+GH_MUST_USE gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag);
+/* Ends it. */
+GH_NONNULL void gh_device_dissociate(gh_device *device);
+/* Waits until the CSE ends the association. GH_ETIMEOUT: it still stands. GH_ECONN: there is none. */
+GH_MUST_USE gh_err gh_device_wait_closed(gh_device *device, uint32_t timeout_ms);
+
+/* Creates the <AE> (TS-0001 10.2.2.2) and keeps the AE-ID that was assigned. `app_id` begins with N or R. `rn` may be
+ * empty. */
+GH_MUST_USE gh_err gh_device_register(gh_device *device, gh_str app_id, gh_str rn, gh_reply *reply, gh_diag *diag);
+
+typedef enum gh_device_op {
+  GH_DEVICE_CREATE = 1,
+  GH_DEVICE_RETRIEVE = 2,
+  GH_DEVICE_UPDATE = 3,
+  GH_DEVICE_DELETE = 4
+} gh_device_op;
+
+typedef struct gh_device_request {
+  gh_device_op op;
+  gh_str to;      /* any form of address of TS-0001 7.2 */
+  gh_str from;    /* empty: the own AE-ID-Stem */
+  gh_str rqi;     /* empty: a random one */
+  uint32_t ty;    /* CREATE: resource type */
+  int rcn;        /* result content (TS-0004 6.3.4.2.7); -1: absent */
+  gh_str content; /* JSON, {"m2m:cnt":{...}}; empty: none */
+} gh_device_request;
+
+/* As the registered AE, over the association with the CSE. GH_ESYNTAX: `content` is not JSON (*diag has the
+ * position). */
+GH_MUST_USE gh_err gh_device_request_send(gh_device *device, const gh_device_request *request, gh_reply *reply,
+                                          gh_diag *diag);
+
+#endif
