@@ -1,0 +1,54 @@
+/* The connection's inside, for conn.c, conn_io.c and worker.c. */
+#ifndef GH_LINK_CONN_PRIVATE_H
+#define GH_LINK_CONN_PRIVATE_H
+
+#include "link/conn.h"
+
+typedef enum gh_conn_state {
+  GH_CONN_CONNECTING,
+  GH_CONN_SNIFFING, /* server: the first octet tells TLS from clear text */
+  GH_CONN_HANDSHAKE,
+  GH_CONN_READY,
+  GH_CONN_DRAINING, /* closing, unsent octets left */
+  GH_CONN_CLOSED
+} gh_conn_state;
+
+struct gh_conn {
+  uv_poll_t poll;
+  gh_worker *worker;
+  gh_conn *next, *prev;
+  int fd;
+  int watching; /* events asked of the loop */
+  gh_conn_state state;
+  bool in_data;    /* inside the data call-back: writes are gathered */
+  bool want_write; /* TLS cannot go on before the socket is writable */
+  bool unread;     /* TLS holds octets that the loop will not report */
+  bool wants_room; /* the owner waits until `out` has room */
+  bool in_request; /* the deadline is that of a request */
+  bool counted_handshake;
+  SSL *ssl;
+  gh_tls_server *server;
+  gh_tls_client *client;
+  gh_handshake handshake;
+  gh_peer peer;
+  const gh_conn_handler *handler;
+  void *ctx;
+  gh_buf out;
+  gh_str plain_refusal;
+  int64_t deadline_us; /* monotonic: handshake, request or idle */
+  int64_t expires_us;  /* wall clock end of the association; 0: none */
+  uint64_t id;
+  gh_err close_why;
+  const char *close_reason;
+  struct sockaddr_storage address;
+  char address_text[64];
+};
+
+void gh_conn_watch(gh_conn *conn, int events);
+void gh_conn_on_event(uv_poll_t *poll, int status, int events);
+/* Called by conn_io.c when the handshake is done. */
+void gh_conn_established(gh_conn *conn);
+void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason);
+void gh_conn_step_handshake(gh_conn *conn);
+
+#endif

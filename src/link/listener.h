@@ -1,0 +1,28 @@
+/* A listening port shared by all workers (SO_REUSEPORT): each accepts on a socket of its own. */
+#ifndef GH_LINK_LISTENER_H
+#define GH_LINK_LISTENER_H
+
+#include "link/conn.h"
+
+typedef struct gh_listener gh_listener;
+
+typedef struct gh_listener_options {
+  const char *host;   /* numeric address */
+  uint16_t port;      /* 0: the system chooses */
+  gh_tls_server *tls; /* NULL: clear text (local trust only) */
+  gh_str plain_refusal;
+  const gh_conn_handler *handler;
+  /* Context of a new connection; NULL refuses it. On the worker's thread. */
+  void *(*new_ctx)(void *owner, gh_worker *worker);
+  void *owner;
+} gh_listener_options;
+
+/* One socket per worker. *port is the port in use. */
+GH_MUST_USE gh_err gh_listener_open(const gh_listener_options *options, gh_worker *const *workers, size_t count,
+                                    uint16_t *port, gh_listener **out, gh_diag *diag);
+/* Stops accepting, on every worker's loop, and waits for that. */
+void gh_listener_close(gh_listener *listener);
+/* After the loops have ended. */
+void gh_listener_free(gh_listener *listener);
+
+#endif

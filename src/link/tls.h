@@ -1,0 +1,66 @@
+/* TLS contexts made from credentials: the profile of TS-0003 10.2 on OpenSSL. Resumption, renegotiation and
+ * compression are off. */
+#ifndef GH_LINK_TLS_H
+#define GH_LINK_TLS_H
+
+#include <openssl/ssl.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "link/key_source.h"
+
+enum { GH_PSK_IDENTITY_MAX = 255 };
+
+typedef struct gh_tls_options {
+  gh_str chain_pem;   /* own certificate, then intermediates; empty: none */
+  gh_str key_pem;     /* its private key */
+  gh_str anchors_pem; /* explicit trust anchors; the system store is never used */
+  bool tls13;         /* offer TLS 1.3 beside 1.2 */
+  bool require_ems;   /* refuse TLS 1.2 without extended master secret */
+} gh_tls_options;
+
+typedef struct gh_tls_server gh_tls_server;
+typedef struct gh_tls_client gh_tls_client;
+
+/* Server side: PSK answered by the key source, or mutual certificates. `source` must outlive the server. */
+GH_MUST_USE gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *source,
+                                     const gh_random *random, gh_tls_server **out, gh_diag *diag);
+void gh_tls_server_free(gh_tls_server *server);
+
+/* Client side with a certificate (chain and key set) or with a pre-shared key. With a key no certificate of the peer
+ * is ever accepted; with a certificate the peer's must lead to an anchor and bear `server_name`. */
+typedef struct gh_tls_client_options {
+  gh_tls_options tls;
+  gh_str server_name;  /* SNI and expected dNSName */
+  gh_str psk_identity; /* empty: certificates */
+  const gh_secret *psk;
+  bool tls12_only; /* needed where the peer must be 1.2 */
+} gh_tls_client_options;
+GH_MUST_USE gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **out, gh_diag *diag);
+void gh_tls_client_free(gh_tls_client *client);
+
+/* For conn.c. The state of one handshake travels in the SSL's ex_data. */
+typedef struct gh_handshake {
+  gh_worker *worker;
+  gh_psk_query *query; /* owned; set once a PSK identity was seen */
+  bool waiting;        /* the query is with the key source */
+  void (*on_answer)(struct gh_handshake *handshake);
+  void *owner;
+  int alert; /* last alert sent or received, -1: none */
+  bool alert_sent;
+} gh_handshake;
+
+const gh_key_source *gh_tls_server_source(const gh_tls_server *server);
+SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake);
+SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake);
+/* After the handshake: fills *peer from the key or certificate, checks EMS and the certificate profile. */
+GH_MUST_USE gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, gh_peer *peer,
+                                      gh_diag *diag);
+GH_MUST_USE gh_err gh_tls_client_peer(gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_diag *diag);
+/* 48 octets of the exporter, no context (TS-0003 10.3.1). GH_EPROTO without EMS under TLS 1.2. */
+GH_MUST_USE gh_err gh_tls_export(SSL *ssl, const char *label, uint8_t out[static 48]);
+/* Releases what the handshake holds; a waiting query is left to the key source, which frees it through `done`. */
+void gh_handshake_clear(gh_handshake *handshake);
+
+#endif

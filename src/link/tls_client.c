@@ -1,0 +1,100 @@
+/* Client side of the handshake: one pre-shared key, or a certificate. */
+#include "link/tls_common.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+
+struct gh_tls_client {
+  SSL_CTX *ctx;
+  char server_name[256];
+  char psk_identity[GH_PSK_IDENTITY_MAX + 1];
+  gh_secret psk;
+  bool require_ems;
+};
+
+static unsigned on_psk(SSL *ssl, const char *hint, char *identity, unsigned identity_cap, unsigned char *out,
+                       unsigned cap)
+{
+  (void)hint;
+  const gh_tls_client *client = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), 0);
+  size_t len = strlen(client->psk_identity);
+  if (len >= identity_cap || client->psk.len > cap) return 0;
+  memcpy(identity, client->psk_identity, len + 1);
+  memcpy(out, client->psk.bytes, client->psk.len);
+  return (unsigned)client->psk.len;
+}
+
+static gh_err set_names(gh_tls_client *client, const gh_tls_client_options *options, gh_diag *diag)
+{
+  if (!gh_str_to_cstr(options->server_name, client->server_name, sizeof client->server_name))
+    return gh_fail(diag, GH_EINVAL, "server name is too long or contains a NUL");
+  if (!gh_str_to_cstr(options->psk_identity, client->psk_identity, sizeof client->psk_identity))
+    return gh_fail(diag, GH_EINVAL, "PSK identity is longer than %d octets", GH_PSK_IDENTITY_MAX);
+  if (options->psk) return gh_secret_set(&client->psk, options->psk->bytes, options->psk->len);
+  return GH_OK;
+}
+
+gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **out, gh_diag *diag)
+{
+  gh_tls_client *client = gh_calloc(1, sizeof *client);
+  bool psk = !gh_str_empty(options->psk_identity);
+  gh_tls_options tls = options->tls;
+  if (options->tls12_only) tls.tls13 = false;
+  if (psk) tls.chain_pem = tls.key_pem = tls.anchors_pem = GH_STR_NONE;
+  gh_err err = set_names(client, options, diag);
+  if (err == GH_OK)
+    err = gh_tls_ctx_new(TLS_client_method(), &tls, psk ? GH_TLS12_PSK_SUITES : GH_TLS12_CERT_SUITES, &client->ctx,
+                         diag);
+  if (err != GH_OK) {
+    gh_tls_client_free(client);
+    return err;
+  }
+  client->require_ems = options->tls.require_ems;
+  SSL_CTX_set_ex_data(client->ctx, 0, client);
+  if (psk) SSL_CTX_set_psk_client_callback(client->ctx, on_psk);
+  SSL_CTX_set_verify(client->ctx, SSL_VERIFY_PEER, NULL);
+  SSL_CTX_set_verify_depth(client->ctx, 4);
+  *out = client;
+  return GH_OK;
+}
+
+void gh_tls_client_free(gh_tls_client *client)
+{
+  if (!client) return;
+  SSL_CTX_free(client->ctx);
+  gh_secret_wipe(&client->psk);
+  free(client);
+}
+
+SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake)
+{
+  SSL *ssl = SSL_new(client->ctx);
+  if (!ssl) return NULL;
+  gh_tls_set_handshake(ssl, handshake);
+  SSL_set_connect_state(ssl);
+  /*= TS-0003 10.2.1 server name indication; TS-0003 8.1.2.5 the FQDN is what the certificate must bear */
+  if (client->server_name[0]) {
+    SSL_set_tlsext_host_name(ssl, client->server_name);
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    SSL_set1_host(ssl, client->server_name);
+  }
+  return ssl;
+}
+
+gh_err gh_tls_client_peer(gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_diag *diag)
+{
+  if (client->require_ems && SSL_version(ssl) == TLS1_2_VERSION && SSL_get_extms_support(ssl) != 1)
+    return gh_fail(diag, GH_EPROTO, "no extended master secret");
+  X509 *cert = SSL_get0_peer_certificate(ssl);
+  bool psk = client->psk_identity[0] != '\0';
+  if (psk && cert) return gh_fail(diag, GH_EAUTH, "the server did not prove the pre-shared key");
+  if (!psk && (!cert || SSL_get_verify_result(ssl) != X509_V_OK))
+    return gh_fail(diag, GH_EAUTH, "the server's certificate does not verify");
+  if (cert) GH_TRY(gh_cert_check_profile(cert, diag));
+  gh_peer found = {.kind = GH_PEER_FUNCTION,
+                   .method = psk ? GH_METHOD_PSK : GH_METHOD_CERTIFICATE,
+                   .id = gh_str_of(client->server_name)};
+  gh_peer_copy(peer, &found);
+  return GH_OK;
+}

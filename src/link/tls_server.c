@@ -1,0 +1,197 @@
+/* Server side of the handshake: pre-shared keys from the key source (waiting for it in an OpenSSL job), or mutual
+ * certificates. */
+#include "link/tls_common.h"
+
+#include <openssl/async.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+
+#include "crypto/kdf.h"
+
+struct gh_tls_server {
+  SSL_CTX *ctx;
+  const gh_key_source *source;
+  bool require_ems;
+  gh_secret decoy; /* keys for identities nobody has: same work, same alert as a wrong key */
+};
+
+static void free_query(gh_psk_query *query)
+{
+  gh_secret_wipe(&query->key);
+  gh_peer_clear(&query->peer);
+  gh_str_release(&query->identity);
+  free(query);
+}
+
+/* The answer to a question whose connection has gone. */
+static void discard_answer(gh_psk_query *query)
+{
+  free_query(query);
+}
+
+static void take_answer(gh_psk_query *query)
+{
+  gh_handshake *handshake = (gh_handshake *)query->owner;
+  handshake->waiting = false;
+  handshake->on_answer(handshake);
+}
+
+void gh_handshake_clear(gh_handshake *handshake)
+{
+  if (!handshake->query) return;
+  if (handshake->waiting)
+    handshake->query->done = discard_answer;
+  else
+    free_query(handshake->query);
+  handshake->query = NULL;
+  handshake->waiting = false;
+}
+
+static gh_psk_query *new_query(gh_handshake *handshake, gh_str identity)
+{
+  gh_psk_query *query = gh_calloc(1, sizeof *query);
+  query->identity = gh_str_clone(identity);
+  query->worker = handshake->worker;
+  query->done = take_answer;
+  query->owner = handshake;
+  query->result = GH_EAUTH;
+  return query;
+}
+
+/* Runs inside an OpenSSL job: while the key source is busy the job pauses and SSL_do_handshake returns
+ * SSL_ERROR_WANT_ASYNC, so the loop serves everybody else meanwhile. */
+static void ask(const gh_tls_server *server, gh_handshake *handshake, gh_str identity)
+{
+  gh_psk_query *query = new_query(handshake, identity);
+  handshake->query = query;
+  gh_err err = server->source->find_psk(server->source->ctx, query);
+  if (err != GH_EAGAIN) {
+    query->result = err;
+    return;
+  }
+  handshake->waiting = true;
+  while (handshake->waiting && ASYNC_pause_job() == 1) continue;
+}
+
+static unsigned decoy_key(const gh_tls_server *server, gh_str identity, unsigned char *out, unsigned cap)
+{
+  uint8_t mac[32];
+  if (cap < sizeof mac) return 0;
+  if (gh_hmac_sha256(server->decoy.bytes, server->decoy.len, identity, mac) != GH_OK) return 0;
+  memcpy(out, mac, sizeof mac);
+  gh_wipe(mac, sizeof mac);
+  return sizeof mac;
+}
+
+/*= TS-0003 8.2.2.1 psk_identity names the key; TS-0003 8.2.2.3 a Kc is fetched from the MAF */
+static unsigned on_psk(SSL *ssl, const char *identity, unsigned char *out, unsigned cap)
+{
+  gh_tls_server *server = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), 0);
+  gh_handshake *handshake = gh_tls_handshake(ssl);
+  gh_str name = gh_str_of(identity);
+  if (!handshake || name.len == 0 || name.len > GH_PSK_IDENTITY_MAX) return 0;
+  if (!handshake->query)
+    ask(server, handshake, name);
+  else if (!gh_str_eq(handshake->query->identity,
+                      name)) /* asked again after a HelloRetryRequest: the same identity or none */
+    return 0;
+  gh_psk_query *query = handshake->query;
+  if (!query || handshake->waiting || query->result != GH_OK || query->key.len > cap)
+    return decoy_key(server, name, out, cap);
+  memcpy(out, query->key.bytes, query->key.len);
+  unsigned len = (unsigned)query->key.len; /* the query is wiped when the handshake ends */
+  return len;
+}
+
+gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *source, const gh_random *random,
+                         gh_tls_server **out, gh_diag *diag)
+{
+  gh_tls_server *server = gh_calloc(1, sizeof *server);
+  bool certificate = !gh_str_empty(options->chain_pem);
+  /* a client that offers a pre-shared key means it: these suites come first */
+  const char *suites = certificate ? GH_TLS12_PSK_SUITES ":" GH_TLS12_CERT_SUITES : GH_TLS12_PSK_SUITES;
+  uint8_t decoy[32];
+  gh_err err = gh_random_fill(random, decoy, sizeof decoy);
+  if (err == GH_OK) err = gh_secret_set(&server->decoy, decoy, sizeof decoy);
+  gh_wipe(decoy, sizeof decoy);
+  if (err == GH_OK) err = gh_tls_ctx_new(TLS_server_method(), options, suites, &server->ctx, diag);
+  if (err != GH_OK) {
+    gh_tls_server_free(server);
+    return err;
+  }
+  server->source = source;
+  server->require_ems = options->require_ems;
+  SSL_CTX_set_ex_data(server->ctx, 0, server);
+  SSL_CTX_set_psk_server_callback(server->ctx, on_psk);
+  /* OpenSSL wants one where peers are verified, also for external keys under TLS 1.3 */
+  SSL_CTX_set_session_id_context(server->ctx, (const unsigned char *)"gatehouse", 9);
+  /*= TS-0003 8.2.2.2 mutual authentication; TS-0003 8.1.2.2 the peer sends its chain */
+  SSL_CTX_set_verify(server->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+  SSL_CTX_set_verify_depth(server->ctx, 4);
+  *out = server;
+  return GH_OK;
+}
+
+void gh_tls_server_free(gh_tls_server *server)
+{
+  if (!server) return;
+  SSL_CTX_free(server->ctx);
+  gh_secret_wipe(&server->decoy);
+  free(server);
+}
+
+const gh_key_source *gh_tls_server_source(const gh_tls_server *server)
+{
+  return server->source;
+}
+
+SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake)
+{
+  SSL *ssl = SSL_new(server->ctx);
+  if (!ssl) return NULL;
+  gh_tls_set_handshake(ssl, handshake);
+  SSL_set_accept_state(ssl);
+  SSL_set_mode(ssl, SSL_MODE_ASYNC);
+  return ssl;
+}
+
+static gh_err peer_from_certificate(gh_tls_server *server, X509 *cert, gh_peer *peer, gh_diag *diag)
+{
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_cert_flavour flavour;
+  gh_str name;
+  gh_err err = gh_cert_check_profile(cert, diag);
+  if (err == GH_OK) err = gh_cert_identity(&arena, cert, &flavour, &name, diag);
+  if (err == GH_OK) {
+    err = server->source->name_peer(server->source->ctx, flavour, name, gh_cert_not_after_us(cert), peer);
+    if (err != GH_OK) gh_fail(diag, err, "certificate of %.*s stands for nobody known here", GH_STR_ARG(name));
+  }
+  gh_arena_free(&arena);
+  return err;
+}
+
+static void settle(gh_tls_server *server, gh_peer *peer)
+{
+  if (server->source->settle_peer) server->source->settle_peer(server->source->ctx, peer);
+}
+
+gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, gh_peer *peer, gh_diag *diag)
+{
+  /*= TS-0003 10.3.1 keys are exported here, so RFC 7627 is demanded */
+  if (server->require_ems && SSL_version(ssl) == TLS1_2_VERSION && SSL_get_extms_support(ssl) != 1)
+    return gh_fail(diag, GH_EPROTO, "no extended master secret");
+  X509 *cert = SSL_get0_peer_certificate(ssl);
+  if (cert) {
+    if (SSL_get_verify_result(ssl) != X509_V_OK) return gh_fail(diag, GH_EAUTH, "certificate does not verify");
+    GH_TRY(peer_from_certificate(server, cert, peer, diag));
+    settle(server, peer);
+    return GH_OK;
+  }
+  gh_psk_query *query = handshake->query;
+  if (!query || query->result != GH_OK) return gh_fail(diag, GH_EAUTH, "neither key nor certificate");
+  gh_peer_copy(peer, &query->peer);
+  peer->method = GH_METHOD_PSK;
+  settle(server, peer);
+  return GH_OK;
+}
