@@ -1,0 +1,211 @@
+/* One HTTP connection of the server. Requests of a connection are performed one at a time; what is pipelined waits as
+ * octets. A connection that ends while its request is with the writer lives on until the answer, which is then
+ * dropped. */
+#include "bind/http_server.h"
+
+#include <stdlib.h>
+
+#include "m2m/constants.h"
+
+enum { WAITING_BYTES_MAX = 256 * 1024 };
+
+typedef struct session {
+  gh_http_server *server;
+  gh_worker *worker;
+  gh_conn *conn; /* NULL once the connection has gone */
+  gh_http_reader reader;
+  gh_buf waiting; /* octets behind the request that is being performed */
+  gh_exchange exchange;
+  bool busy;       /* the exchange is with the gate */
+  bool keep_alive; /* of the request being performed */
+  bool running;    /* inside take_requests: answers that come at once do not recurse, the session is not freed */
+  bool ended;      /* nothing more is read */
+} session;
+
+static void free_session(session *s)
+{
+  gh_http_reader_free(&s->reader);
+  gh_buf_free(&s->waiting);
+  free(s);
+}
+
+static gh_err export_key(gh_exchange *x, const char *label, uint8_t out[static 48])
+{
+  const session *s = x->owner;
+  return s->conn ? gh_conn_export(s->conn, label, out) : GH_ECONN;
+}
+
+static void bind_peer(gh_exchange *x, gh_str ae_id)
+{
+  session *s = x->owner;
+  if (s->conn) gh_conn_bind_ae(s->conn, ae_id);
+}
+
+static bool take_requests(session *s);
+
+/* The time of a request runs while it is incomplete, not while it is performed. */
+static void watch_request(session *s)
+{
+  if (s->conn && !s->ended) gh_conn_expect(s->conn, !s->busy && gh_http_reader_in_message(&s->reader));
+}
+
+static void on_answer(gh_exchange *x)
+{
+  session *s = x->owner;
+  s->busy = false;
+  if (!s->conn) {
+    gh_exchange_clear(x);
+    free_session(s);
+    return;
+  }
+  gh_conn *conn = s->conn;
+  gh_http_write_response(gh_conn_out(conn), &x->request, &x->response, s->keep_alive);
+  gh_exchange_clear(x);
+  gh_http_next(&s->reader);
+  gh_http_reader_trim(&s->reader);
+  gh_conn_expect(conn, false);
+  if (!s->keep_alive) {
+    s->ended = true;
+    gh_conn_close(conn, GH_OK, "answered, connection: close");
+    return;
+  }
+  if (s->running) return; /* take_requests goes on by itself */
+  if (take_requests(s)) watch_request(s);
+}
+
+static void describe_peer(gh_exchange *x, gh_conn *conn)
+{
+  const gh_peer *peer = gh_conn_peer(conn);
+  x->peer = *peer;
+  x->peer.id = gh_arena_dup(&x->arena, peer->id);
+  x->peer.credential_id = gh_arena_dup(&x->arena, peer->credential_id);
+  x->peer.key_id = gh_arena_dup(&x->arena, peer->key_id);
+  x->association = gh_conn_id(conn);
+  gh_conn_address(conn, &x->address_family, x->address);
+  x->address_text = gh_str_of(gh_conn_address_text(conn));
+}
+
+static void begin_exchange(session *s)
+{
+  gh_exchange *x = &s->exchange;
+  *x = (gh_exchange){.host = s->server->host,
+                     .worker = s->worker,
+                     .owner = s,
+                     .done = on_answer,
+                     .export_key = export_key,
+                     .bind_peer = bind_peer};
+  gh_arena_init(&x->arena);
+  describe_peer(x, s->conn);
+  x->address_text = gh_arena_dup(&x->arena, x->address_text);
+  x->received_us = gh_host_now_us(s->server->host);
+  s->keep_alive = s->reader.message.keep_alive;
+  s->busy = true;
+  gh_diag diag = {""};
+  int rsc = gh_http_to_request(&x->arena, &s->reader.message, &x->request, &diag);
+  if (rsc == GH_RSC_OK) {
+    gh_gate_submit(x);
+    return;
+  }
+  if (s->reader.message.method == GH_HTTP_OTHER_METHOD) s->keep_alive = false;
+  gh_refuse(x, rsc, "%s", diag.text);
+  GH_LOG(&s->server->host->log, GH_LOG_INFO, "malformed-request", GH_F("association", x->association),
+         GH_F("peer", x->address_text), GH_F("rsc", rsc), GH_F("reason", diag.text));
+  x->response.rqi = x->request.rqi;
+  on_answer(x);
+}
+
+static void refuse_octets(session *s)
+{
+  gh_http_write_plain(gh_conn_out(s->conn), s->reader.error.status, s->reader.error.rsc,
+                      gh_str_of(s->reader.error.text));
+  GH_LOG(&s->server->host->log, GH_LOG_INFO, "malformed-http", GH_F("peer", gh_conn_address_text(s->conn)),
+         GH_F("reason", s->reader.error.text));
+  s->ended = true;
+  gh_conn_close(s->conn, GH_EPROTO, "malformed HTTP");
+}
+
+/* Reads requests from what has arrived until it is used up or a request is being performed. False when the session is
+ * gone. */
+static bool take_requests(session *s)
+{
+  s->running = true;
+  while (s->conn && !s->busy && !s->ended && gh_conn_is_open(s->conn) && !gh_conn_is_full(s->conn)) {
+    gh_str rest = gh_buf_rest(&s->waiting);
+    if (!rest.len) break;
+    size_t consumed = 0;
+    gh_http_state state = gh_http_feed(&s->reader, rest, &consumed);
+    gh_buf_consume(&s->waiting, consumed);
+    if (state == GH_HTTP_MESSAGE) {
+      begin_exchange(s);
+    } else if (state == GH_HTTP_ERROR) {
+      refuse_octets(s);
+      break;
+    } else {
+      if (gh_http_reader_wants_continue(&s->reader)) gh_buf_add(gh_conn_out(s->conn), GH_STR(GH_HTTP_CONTINUE_LINE));
+      break;
+    }
+  }
+  if (s->waiting.cap > 4096 && gh_buf_rest(&s->waiting).len == 0) gh_buf_free(&s->waiting);
+  if (s->conn) gh_conn_flush(s->conn);
+  s->running = false;
+  if (s->conn || s->busy) return true;
+  free_session(s);
+  return false;
+}
+
+static void on_ready(gh_conn *conn, void *ctx)
+{
+  session *s = ctx;
+  s->conn = conn;
+  gh_arena arena;
+  gh_arena_init(&arena);
+  GH_LOG(&s->server->host->log, GH_LOG_INFO, "association", GH_F("association", gh_conn_id(conn)),
+         GH_F("peer", gh_peer_text(&arena, gh_conn_peer(conn))),
+         GH_F("credential", gh_conn_peer(conn)->credential_id), GH_F("protocol", gh_conn_protocol(&arena, conn)),
+         GH_F("from", gh_conn_address_text(conn)));
+  gh_arena_free(&arena);
+}
+
+static void on_data(gh_conn *conn, void *ctx, gh_str octets)
+{
+  session *s = ctx;
+  if (gh_buf_rest(&s->waiting).len + octets.len > WAITING_BYTES_MAX + s->server->limits.max_body_bytes) {
+    gh_conn_close(conn, GH_ELIMIT, "too much was pipelined");
+    return;
+  }
+  gh_buf_add(&s->waiting, octets);
+  if (!take_requests(s)) return;
+  watch_request(s);
+}
+
+static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
+{
+  session *s = ctx;
+  GH_LOG(&s->server->host->log, why == GH_OK ? GH_LOG_DEBUG : GH_LOG_INFO, "association-closed",
+         GH_F("association", gh_conn_id(conn)), GH_F("error", gh_err_name(why)), GH_F("reason", reason));
+  s->conn = NULL;
+  if (!s->busy && !s->running) free_session(s);
+}
+
+static const gh_conn_handler handler = {on_ready, on_data, on_closed};
+
+static void *new_session(void *owner, gh_worker *worker)
+{
+  session *s = gh_calloc(1, sizeof *s);
+  s->server = owner;
+  s->worker = worker;
+  gh_http_reader_init(&s->reader, GH_HTTP_REQUESTS, &s->server->limits);
+  return s;
+}
+
+void gh_http_server_listen_options(gh_http_server *server, gh_listener_options *options)
+{
+  /*= TS-0003 6.1.2.2.1 an unprotected request is answered 4107 and nothing else */
+  static const char refusal[] =
+      "HTTP/1.1 403 \r\nX-M2M-RSC: 4107\r\nContent-Type: application/json\r\nContent-Length: 44\r\n"
+      "Connection: close\r\n\r\n{\"m2m:dbg\":\"security association required\"}\n";
+  options->handler = &handler;
+  options->new_ctx = new_session;
+  options->owner = server;
+  options->plain_refusal = GH_STR(refusal);
+}

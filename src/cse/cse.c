@@ -1,0 +1,97 @@
+/* The table of the CSE's resource types; who its peers are; where its keys come from. */
+#include "cse/cse.h"
+
+#include "cse/identify.h"
+#include "host/credential_map.h"
+#include "host/fetch.h"
+#include "host/local_key.h"
+#include "m2m/constants.h"
+#include "m2m/key_id.h"
+
+/* A new resource type: a file with its gh_type_ops, and a row here. */
+static const gh_type_ops *const types[] = {
+    &gh_cse_base_ops, &gh_ae_ops, &gh_container_ops, &gh_content_instance_ops, &gh_access_control_policy_ops,
+};
+
+/*= TS-0003 8.2.1 the same credential gets the AE-ID that was assigned to it before */
+static void settle_peer(gh_host *host, gh_peer *peer)
+{
+  gh_arena arena;
+  gh_str ae_id;
+  gh_arena_init(&arena);
+  if (peer->kind == GH_PEER_CREDENTIAL &&
+      gh_credential_map_get(host->credentials, &arena, peer->credential_id, &ae_id)) {
+    peer->kind = GH_PEER_AE;
+    gh_str_release(&peer->id);
+    peer->id = gh_str_clone(ae_id);
+  }
+  gh_arena_free(&arena);
+}
+
+/*= TS-0003 8.2.2.1; TS-0003 8.2.2.3 own keys first, then the MAF or MEF that the identity names, never anybody else
+ */
+static gh_err find_psk(gh_host *host, gh_psk_query *query)
+{
+  const gh_host_config *c = &host->config;
+  gh_key_id parsed;
+  query->why = "identity-malformed";
+  GH_TRY(gh_key_id_parse(query->identity, false, &parsed));
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_err err = gh_local_key(host, &arena, GH_KEY_KPSA, gh_key_id_canonical(&arena, &parsed), GH_CRED_SAEF_KEY, query);
+  if (err == GH_ENOTFOUND) {
+    gh_fetch_options maf = {.entity = parsed.fqdn, .want_suid = 32};
+    gh_fetch_options mef = {.entity = parsed.fqdn, .want_suid = 22, .is_mef = true};
+    if (gh_host_lists(c->mafs, c->maf_count, parsed.fqdn))
+      err = gh_fetch_psk(host->fetcher, &maf, query);
+    else if (gh_host_lists(c->mefs, c->mef_count, parsed.fqdn))
+      err = gh_fetch_psk(host->fetcher, &mef, query);
+  }
+  gh_arena_free(&arena);
+  return err;
+}
+
+static bool skips_policies(const gh_exchange *x)
+{
+  /*= TS-0001 10.2.2.2 registration is not judged by access control policies */
+  return x->request.op == GH_OP_CREATE && x->request.ty == GH_TY_AE;
+}
+
+static gh_val *base(gh_host *host, gh_arena *a)
+{
+  const gh_host_config *c = &host->config;
+  gh_val *o = gh_val_object(a), *srt = gh_val_array(a), *srv = gh_val_array(a), *csz = gh_val_array(a);
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++) gh_val_push(srt, gh_val_int(a, types[i]->ty));
+  gh_val_push(srv, gh_val_str(a, GH_STR("2a")));
+  gh_val_push(srv, gh_val_str(a, GH_STR("3")));
+  gh_val_push(csz, gh_val_str(a, GH_STR("application/json")));
+  gh_val *poa = gh_val_array(a);
+  gh_val_push(poa, gh_val_str(a, gh_arena_fmt(a, "https://%.*s", GH_STR_ARG(c->fqdn))));
+  gh_val_set(a, o, GH_STR("rn"), gh_val_str(a, c->self.cse_rn));
+  gh_val_set(a, o, GH_STR("ty"), gh_val_int(a, GH_TY_CSEBASE));
+  gh_val_set(a, o, GH_STR("ri"), gh_val_str(a, c->self.cse_id));
+  gh_val_set(a, o, GH_STR("pi"), gh_val_str(a, GH_STR("")));
+  gh_val_set(a, o, GH_STR("ct"), gh_val_str(a, GH_STR("20260101T000000")));
+  gh_val_set(a, o, GH_STR("lt"), gh_val_str(a, GH_STR("20260101T000000")));
+  gh_val_set(a, o, GH_STR("csi"), gh_val_str(a, gh_arena_fmt(a, "/%.*s", GH_STR_ARG(c->self.cse_id))));
+  gh_val_set(a, o, GH_STR("cst"), gh_val_int(a, c->cse_type));
+  gh_val_set(a, o, GH_STR("poa"), poa);
+  gh_val_set(a, o, GH_STR("srt"), srt);
+  gh_val_set(a, o, GH_STR("srv"), srv);
+  gh_val_set(a, o, GH_STR("csz"), csz);
+  return o;
+}
+
+const gh_function gh_cse_function = {
+    .name = "cse",
+    .base_ty = GH_TY_CSEBASE,
+    .past_expiry_rsc = GH_RSC_BAD_REQUEST,
+    .types = types,
+    .type_count = sizeof types / sizeof *types,
+    .identify = gh_cse_identify,
+    .skips_policies = skips_policies,
+    .base = base,
+    .name_peer = gh_host_name_peer,
+    .find_psk = find_psk,
+    .settle_peer = settle_peer,
+};

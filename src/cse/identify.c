@@ -1,0 +1,111 @@
+/* The From parameter is data: it must agree with the peer of the association, or the request goes no further. */
+#include "cse/identify.h"
+
+#include "m2m/constants.h"
+
+static bool is_ae_registration(const gh_exchange *x)
+{
+  return x->request.op == GH_OP_CREATE && x->request.ty == GH_TY_AE;
+}
+
+static bool claims_no_identity(gh_str from)
+{
+  return from.len == 0 || gh_str_eq(from, GH_STR("S")) || gh_str_eq(from, GH_STR("C"));
+}
+
+static int impersonation(gh_exchange *x, const char *reason)
+{
+  x->decision = (gh_decision){.outcome = GH_REFUSE, .reason = reason};
+  return gh_refuse(x, GH_RSC_ORIGINATOR_NOT_AUTHENTICATED, "fr is not an identity of this association");
+}
+
+/*= TS-0004 7.3.2.1 a registree AE sends its stem and nothing else */
+static int check_stem(gh_exchange *x)
+{
+  gh_id id = gh_id_parse(x->request.from);
+  bool stem = id.scope == GH_SCOPE_STEM && (id.kind == GH_ID_AE_C || id.kind == GH_ID_AE_S);
+  if (stem) return GH_RSC_OK;
+  x->decision = (gh_decision){.outcome = GH_REFUSE, .reason = "from-not-a-stem"};
+  return gh_refuse(x, GH_RSC_BAD_REQUEST, "fr of an AE must be its AE-ID-Stem");
+}
+
+/*= TS-0003 7.2.1; TS-0004 7.3.2.1 inside an association of an AE */
+static int identify_ae(gh_exchange *x)
+{
+  if (claims_no_identity(x->request.from) && is_ae_registration(x)) {
+    x->originator = x->peer.id;
+    x->authenticated = true;
+    return GH_RSC_OK;
+  }
+  int rsc = check_stem(x);
+  if (rsc != GH_RSC_OK) return rsc;
+  gh_str from;
+  if (gh_id_absolute(&x->arena, &x->host->config.self, x->request.from, &from) != GH_OK ||
+      !gh_str_eq(from, x->peer.id))
+    return impersonation(x, "from-is-another");
+  x->originator = from;
+  x->authenticated = true;
+  return GH_RSC_OK;
+}
+
+/* A verified credential that stands for nobody yet: it may register, nothing else. */
+static int identify_credential(gh_exchange *x)
+{
+  if (!is_ae_registration(x)) return impersonation(x, "not-registered");
+  if (!claims_no_identity(x->request.from)) {
+    int rsc = check_stem(x);
+    if (rsc != GH_RSC_OK) return rsc;
+  }
+  x->originator = GH_STR_NONE;
+  x->authenticated = true;
+  return GH_RSC_OK;
+}
+
+/* No transit yet: a CSE speaks for itself alone. */
+static int identify_cse(gh_exchange *x)
+{
+  gh_str from;
+  if (gh_id_absolute(&x->arena, &x->host->config.self, x->request.from, &from) != GH_OK)
+    return gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is not an identifier");
+  if (!gh_str_eq(from, x->peer.id)) return impersonation(x, "from-is-another");
+  x->originator = from;
+  x->authenticated = true;
+  return GH_RSC_OK;
+}
+
+/*= TS-0004 7.3.2.1 outside any association: only where the listener allows clear text */
+static int identify_nobody(gh_exchange *x)
+{
+  if (claims_no_identity(x->request.from) && is_ae_registration(x)) return GH_RSC_OK;
+  gh_id id = gh_id_parse(x->request.from);
+  if (id.kind == GH_ID_CSE || id.kind == GH_ID_SP) {
+    x->decision = (gh_decision){.outcome = GH_REFUSE, .reason = "no-association"};
+    return gh_refuse(x, GH_RSC_SECURITY_ASSOCIATION_REQUIRED, "a CSE needs a security association");
+  }
+  int rsc = check_stem(x);
+  if (rsc != GH_RSC_OK || is_ae_registration(x)) return rsc;
+  gh_node *ae = gh_tree_by_id(x->host->tree, GH_VIEW_COMMITTED, x->request.from);
+  bool registered = ae && ae->ty == GH_TY_AE;
+  gh_node_unref(ae);
+  if (!registered) return impersonation(x, "not-registered");
+  return gh_id_absolute(&x->arena, &x->host->config.self, x->request.from, &x->originator) == GH_OK
+             ? GH_RSC_OK
+             : gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is not an identifier");
+}
+
+int gh_cse_identify(gh_exchange *x)
+{
+  if (!x->request.has_from && !is_ae_registration(x)) {
+    x->decision = (gh_decision){.outcome = GH_REFUSE, .reason = "from-missing"};
+    return gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is missing");
+  }
+  switch (x->peer.kind) {
+  case GH_PEER_NONE: return identify_nobody(x);
+  case GH_PEER_CREDENTIAL: return identify_credential(x);
+  case GH_PEER_AE: return identify_ae(x);
+  case GH_PEER_CSE: return identify_cse(x);
+  case GH_PEER_FUNCTION:
+  case GH_PEER_NODE: break;
+  }
+  return impersonation(x, "not-an-entity");
+}

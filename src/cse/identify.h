@@ -1,0 +1,9 @@
+/* Who is the originator really? (TS-0003 7.2.1, TS-0004 7.3.2.1) */
+#ifndef GH_CSE_IDENTIFY_H
+#define GH_CSE_IDENTIFY_H
+
+#include "host/host.h"
+
+int gh_cse_identify(gh_exchange *x);
+
+#endif

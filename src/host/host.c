@@ -1,0 +1,220 @@
+/* Opening a host: store, tree, keys, base resource; what happens around each commit; the sweep of what has expired.
+ */
+#include "host/host.h"
+
+#include <stdlib.h>
+
+#include "host/credential_map.h"
+#include "host/fetch.h"
+#include "host/revocation.h"
+#include "host/sweep.h"
+#include "m2m/constants.h"
+
+typedef struct gh_after {
+  struct gh_after *next;
+  void (*fn)(gh_host *host, void *ctx);
+  void (*drop)(void *ctx);
+  void *ctx;
+} gh_after;
+
+const gh_type_ops *gh_host_type(const gh_host *host, uint32_t ty)
+{
+  for (size_t i = 0; i < host->function->type_count; i++)
+    if (host->function->types[i]->ty == ty) return host->function->types[i];
+  return NULL;
+}
+
+int64_t gh_host_now_us(const gh_host *host)
+{
+  return gh_clock_wall_us(&host->clock);
+}
+
+/* Administration is a credential: only a certificate of the realm names an administrator. */
+bool gh_host_is_admin(const gh_host *host, const gh_peer *peer)
+{
+  if (peer->kind != GH_PEER_AE || peer->method != GH_METHOD_CERTIFICATE) return false;
+  for (size_t i = 0; i < host->config.admin_count; i++)
+    if (gh_str_eq(host->config.admins[i], peer->id)) return true;
+  return false;
+}
+
+void gh_host_after_commit(gh_host *host, void (*fn)(gh_host *host, void *ctx), void (*drop)(void *ctx), void *ctx)
+{
+  gh_after *after = gh_calloc(1, sizeof *after);
+  *after = (gh_after){.fn = fn, .drop = drop, .ctx = ctx};
+  gh_after **at = &host->after;
+  while (*at) at = &(*at)->next;
+  *at = after;
+}
+
+static gh_err before_commit(void *ctx, gh_store_txn *txn)
+{
+  gh_host *host = ctx;
+  return gh_tree_flush(host->tree, txn);
+}
+
+static void after_commit(void *ctx, gh_err err)
+{
+  gh_host *host = ctx;
+  if (err == GH_OK)
+    gh_tree_publish(host->tree);
+  else
+    gh_tree_undo(host->tree);
+  gh_after *after = host->after;
+  host->after = NULL;
+  for (gh_after *next; after; after = next) {
+    next = after->next;
+    if (err == GH_OK) after->fn(host, after->ctx);
+    if (after->drop) after->drop(after->ctx);
+    free(after);
+  }
+}
+
+static gh_err load_resource(void *ctx, const gh_store_row *row)
+{
+  gh_host *host = ctx;
+  gh_node *node;
+  gh_diag diag = {""};
+  const gh_type_def *type = gh_type_by_number(row->ty);
+  gh_err err = type ? gh_node_load(type, row->seq, row->ri, row->pi, row->rn, row->creator, row->extra, row->body,
+                                   &host->config.self, &node, &diag)
+                    : GH_EUNSUPPORTED;
+  if (err == GH_OK) err = gh_tree_load(host->tree, node);
+  if (err != GH_OK)
+    GH_LOG(&host->log, GH_LOG_ERROR, "resource-not-loaded", GH_F("ri", row->ri), GH_F("reason", diag.text));
+  const gh_type_ops *ops = err == GH_OK ? gh_host_type(host, row->ty) : NULL;
+  if (ops && ops->loaded) ops->loaded(host, node);
+  return err;
+}
+
+/* The base resource is made anew at each start: its attributes come from configuration (TS-0004 7.4.3). */
+static gh_err load_base(gh_host *host, gh_diag *diag)
+{
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_val *attrs = host->function->base(host, &arena);
+  gh_str ri = GH_STR_NONE, rn = GH_STR_NONE;
+  gh_val_get_str(attrs, GH_STR("ri"), &ri);
+  gh_val_get_str(attrs, GH_STR("rn"), &rn);
+  gh_node_draft draft = {.type = gh_type_by_number(host->function->base_ty),
+                         .ri = ri,
+                         .rn = rn,
+                         .creator = gh_self_cse_absolute(&arena, &host->config.self),
+                         .attrs = attrs};
+  gh_node *node;
+  gh_err err = gh_node_make(&draft, &host->config.self, &node, diag);
+  if (err == GH_OK) err = gh_tree_load(host->tree, node);
+  gh_arena_free(&arena);
+  return err;
+}
+
+static gh_err source_psk(void *ctx, gh_psk_query *query)
+{
+  gh_host *host = ctx;
+  return host->function->find_psk(host, query);
+}
+
+static gh_err source_peer(void *ctx, gh_cert_flavour flavour, gh_str name, int64_t not_after_us, gh_peer *peer)
+{
+  gh_host *host = ctx;
+  return host->function->name_peer(host, flavour, name, not_after_us, peer);
+}
+
+static gh_err load_resources(gh_host *host, const char *path, gh_diag *diag)
+{
+  GH_TRY(load_base(host, diag));
+  gh_err err = gh_store_each_resource(host->store, load_resource, host);
+  return err == GH_OK ? GH_OK : gh_fail(diag, err, "a resource of %s cannot be read", path);
+}
+
+static void source_settle(void *ctx, gh_peer *peer)
+{
+  gh_host *host = ctx;
+  if (host->function->settle_peer) host->function->settle_peer(host, peer);
+}
+
+/* Who could not prove a key is written down; the identity is a claim. */
+static void source_failed(void *ctx, gh_str psk_identity, const char *address, const char *reason)
+{
+  gh_host *host = ctx;
+  gh_store_audit record = {.time_us = gh_host_now_us(host),
+                           .rqi = GH_STR(""),
+                           .event = GH_STR("handshake"),
+                           .originator = GH_STR(""),
+                           .credential = psk_identity,
+                           .peer = gh_str_of(address),
+                           .op = GH_STR("ASSOCIATE"),
+                           .target = host->config.fqdn,
+                           .outcome = GH_STR("refused"),
+                           .reason = gh_str_of(reason),
+                           .detail = GH_STR("")};
+  if (host->store) gh_store_audit_later(host->store, &record);
+}
+
+static gh_err fill(gh_host *host, const gh_host_options *options, gh_diag *diag)
+{
+  if (options->readonly) {
+    GH_TRY(gh_store_open_readonly(options->store_path, &host->store, diag));
+    return load_resources(host, options->store_path, diag);
+  }
+  gh_store_options store = {
+      .path = options->store_path, .hooks = {before_commit, after_commit, host}, .log = &host->log};
+  GH_TRY(gh_store_open(&store, &host->store, diag));
+  GH_TRY(load_resources(host, options->store_path, diag));
+  GH_TRY(gh_keyring_load(host->keyring, host->store, diag));
+  GH_TRY(gh_revocation_start(host, diag));
+  gh_sweeper_start(host);
+  return GH_OK;
+}
+
+gh_err gh_host_open(const gh_host_options *options, gh_host **out, gh_diag *diag)
+{
+  gh_host *host = gh_calloc(1, sizeof *host);
+  host->function = options->function;
+  host->config = options->config;
+  host->clock = options->clock;
+  host->random = options->random;
+  host->log = options->log;
+  host->se = options->se;
+  host->workers = options->workers;
+  host->worker_count = options->worker_count;
+  host->outbound = options->outbound;
+  host->key_source = (gh_key_source){host, source_psk, source_peer, source_settle, source_failed};
+  host->credentials = gh_credential_map_new();
+  host->tree = gh_tree_new(&host->config.self, &host->clock);
+  host->keyring = gh_keyring_new(host->se, &host->clock);
+  host->fetcher = gh_fetcher_new(host);
+  gh_err err = fill(host, options, diag);
+  if (err != GH_OK) {
+    gh_host_close(host);
+    return err;
+  }
+  *out = host;
+  return GH_OK;
+}
+
+void gh_host_stop(gh_host *host)
+{
+  if (!host) return;
+  gh_sweeper_stop(host);
+  gh_revocation_stop(host);
+}
+
+void gh_host_close_store(gh_host *host)
+{
+  gh_store_close(host->store);
+  host->store = NULL;
+}
+
+void gh_host_close(gh_host *host)
+{
+  if (!host) return;
+  gh_store_close(host->store);
+  gh_sweeper_free(host);
+  gh_revocation_free(host);
+  gh_fetcher_free(host->fetcher);
+  gh_keyring_free(host->keyring);
+  gh_tree_free(host->tree);
+  gh_credential_map_free(host->credentials);
+  free(host);
+}

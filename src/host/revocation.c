@@ -1,0 +1,139 @@
+/* The revocation file is appended to, one key identifier a line; identifiers are no secrets. Read
+  five times a second: a poll of the file size, cheaper to reason about than file events. */
+#include "host/revocation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "host/fetch.h"
+
+enum { POLL_MS = 200, LINE_BYTES = 300 };
+
+struct gh_revocation {
+  gh_host *host;
+  uv_timer_t timer;
+  int fd;
+  off_t read_to;
+};
+
+typedef struct revoke_task {
+  gh_task task;
+  gh_worker *worker;
+  gh_host *host;
+  gh_str key_id;
+} revoke_task;
+
+static bool built_on(void *ctx, gh_conn *conn)
+{
+  const gh_str *key_id = ctx;
+  const gh_peer *peer = gh_conn_peer(conn);
+  return peer->key_id.len && gh_str_eq(peer->key_id, *key_id);
+}
+
+static void revoke_on_worker(gh_task *task)
+{
+  revoke_task *t = (revoke_task *)task;
+  size_t count = gh_worker_revoke(t->worker, built_on, &t->key_id);
+  if (count) {
+    atomic_fetch_add_explicit(&t->host->counters.revocations, count, memory_order_relaxed);
+    GH_LOG(&t->host->log, GH_LOG_WARN, "associations-revoked", GH_F("key", t->key_id), GH_F("count", count));
+  }
+  gh_str_release(&t->key_id);
+  free(t);
+}
+
+void gh_revocation_apply(gh_host *host, gh_str key_id)
+{
+  if (host->fetcher) gh_fetch_forget(host->fetcher, key_id);
+  gh_revocation_apply_associations(host, key_id);
+}
+
+void gh_revocation_apply_associations(gh_host *host, gh_str key_id)
+{
+  for (size_t i = 0; i < host->worker_count; i++) {
+    revoke_task *t = gh_calloc(1, sizeof *t);
+    *t = (revoke_task){
+        .task = {.run = revoke_on_worker}, .worker = host->workers[i], .host = host, .key_id = gh_str_clone(key_id)};
+    gh_loop_post(host->workers[i]->loop, &t->task);
+  }
+}
+
+static void announce(gh_host *host, gh_str key_id)
+{
+  char line[LINE_BYTES];
+  if (!host->revocation || host->revocation->fd < 0 || key_id.len + 2 > sizeof line) return;
+  int len = snprintf(line, sizeof line, "%.*s\n", GH_STR_ARG(key_id));
+  if (write(host->revocation->fd, line, (size_t)len) != len)
+    GH_LOG(&host->log, GH_LOG_ERROR, "revocation-not-announced", GH_F("key", key_id), GH_F("errno", errno));
+}
+
+void gh_host_revoke_key(gh_host *host, gh_str key_id)
+{
+  gh_revocation_apply(host, key_id);
+  announce(host, key_id);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+  struct gh_revocation *r = timer->data;
+  gh_fetch_confirm(r->host->fetcher, r->host->workers[0]);
+  char text[4096];
+  for (;;) {
+    ssize_t got = pread(r->fd, text, sizeof text, r->read_to);
+    if (got <= 0) return;
+    gh_str rest = {text, (size_t)got};
+    size_t end = gh_str_rfind(rest, '\n');
+    if (end == SIZE_MAX) return; /* half a line: its writer is not done */
+    rest.len = end + 1;
+    r->read_to += (off_t)rest.len;
+    for (gh_str line; gh_str_split(&rest, '\n', &line);)
+      if (line.len) gh_revocation_apply(r->host, line);
+  }
+}
+
+static void start_timer(void *arg)
+{
+  struct gh_revocation *r = arg;
+  uv_timer_init(r->host->workers[0]->uv, &r->timer);
+  r->timer.data = r;
+  uv_timer_start(&r->timer, on_timer, POLL_MS, POLL_MS);
+}
+
+gh_err gh_revocation_start(gh_host *host, gh_diag *diag)
+{
+  if (!host->config.revocation_path || !host->worker_count) return GH_OK;
+  struct gh_revocation *r = gh_calloc(1, sizeof *r);
+  r->host = host;
+  r->fd = open(host->config.revocation_path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (r->fd < 0) {
+    free(r);
+    return gh_fail(diag, GH_EIO, "cannot open the revocation file %s", host->config.revocation_path);
+  }
+  r->read_to = lseek(r->fd, 0, SEEK_END); /* keys revoked earlier are gone from their issuer too */
+  host->revocation = r;
+  gh_loop_call(host->workers[0]->loop, start_timer, r);
+  return GH_OK;
+}
+
+static void stop_timer(void *arg)
+{
+  struct gh_revocation *r = arg;
+  uv_close((uv_handle_t *)&r->timer, NULL);
+}
+
+/* The writer may still announce what it revokes: the file stays open until the store is closed. */
+void gh_revocation_stop(gh_host *host)
+{
+  if (host->revocation) gh_loop_call(host->workers[0]->loop, stop_timer, host->revocation);
+}
+
+void gh_revocation_free(gh_host *host)
+{
+  struct gh_revocation *r = host->revocation;
+  if (!r) return;
+  host->revocation = NULL;
+  close(r->fd);
+  free(r);
+}
