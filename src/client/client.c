@@ -1,0 +1,297 @@
+/* A blocking association over the same connections that the servers use. Must never return while its own loop still
+ * has something of the caller's, nor raise SIGPIPE in a program that did not ask for it. */
+#include "client/client.h"
+
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "bind/http_codec.h"
+#include "link/conn.h"
+
+enum { DEFAULT_TIMEOUT_MS = 10000 };
+
+struct gh_client {
+  uv_loop_t uv;
+  gh_worker worker;
+  uv_timer_t timer;
+  gh_clock clock;
+  gh_random random;
+  gh_tls_client *tls;
+  gh_conn *conn; /* NULL: closed */
+  gh_http_reader reader;
+  gh_str server_name;
+  uint32_t timeout_ms;
+  bool ready;     /* association established */
+  bool message;   /* a response is complete */
+  bool timed_out; /* the timer ran */
+  gh_err why;     /* of the close */
+  gh_diag reason;
+  int alert;
+};
+
+/* ---- what the connection tells */
+
+static void on_ready(gh_conn *conn, void *ctx)
+{
+  (void)conn;
+  ((gh_client *)ctx)->ready = true;
+}
+
+static void on_data(gh_conn *conn, void *ctx, gh_str bytes)
+{
+  gh_client *client = ctx;
+  size_t used = 0;
+  switch (gh_http_feed(&client->reader, bytes, &used)) {
+  case GH_HTTP_NEED_MORE: return;
+  case GH_HTTP_MESSAGE:
+    client->message = true;
+    if (used < bytes.len) gh_conn_close(conn, GH_EPROTO, "octets behind the response");
+    return;
+  case GH_HTTP_ERROR: gh_conn_close(conn, GH_EPROTO, client->reader.error.text); return;
+  }
+}
+
+static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
+{
+  gh_client *client = ctx;
+  client->alert = gh_conn_alert(conn, NULL);
+  client->why = why;
+  gh_fail(&client->reason, why, "%s", reason);
+  if (client->ready && gh_http_feed_end(&client->reader) == GH_HTTP_MESSAGE) client->message = true;
+  client->conn = NULL;
+}
+
+static const gh_conn_handler handler = {on_ready, on_data, on_closed};
+
+/* ---- running the private loop */
+
+/* A peer that is gone must not end the process by a signal: it is held back while we write, and taken away if it
+ * came. */
+static void run_once(gh_client *client, uv_run_mode mode)
+{
+  sigset_t pipe, before, pending;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  sigpending(&pending);
+  bool was_pending = sigismember(&pending, SIGPIPE) == 1;
+  pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  uv_run(&client->uv, mode);
+  if (!was_pending) sigtimedwait(&pipe, NULL, &(struct timespec){0, 0});
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+  ((gh_client *)timer->data)->timed_out = true;
+}
+
+/* With a limit of 0: takes what is there already. */
+static void run_until(gh_client *client, const bool *done, uint32_t timeout_ms)
+{
+  if (!client->conn || *done) return;
+  client->timed_out = false;
+  uv_update_time(&client->uv);
+  uv_timer_start(&client->timer, on_timer, timeout_ms, 0);
+  do run_once(client, timeout_ms ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+  while (client->conn && !*done && !client->timed_out);
+  uv_timer_stop(&client->timer);
+}
+
+/* ---- opening */
+
+static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *diag)
+{
+  gh_tls_client_options tls = {
+      .tls = {.chain_pem = o->chain_pem,
+              .key_pem = o->key_pem,
+              .anchors_pem = o->anchors_pem,
+              .tls13 = o->tls13,
+              .require_ems = true},
+      .server_name = o->server_name,
+      .psk_identity = o->psk_identity,
+      .psk = o->psk,
+  };
+  if (gh_str_empty(o->psk_identity) &&
+      (gh_str_empty(o->chain_pem) || gh_str_empty(o->key_pem) || gh_str_empty(o->anchors_pem)))
+    return gh_fail(diag, GH_EINVAL, "neither a pre-shared key nor certificate, key and anchors");
+  return gh_tls_client_new(&tls, &client->tls, diag);
+}
+
+static gh_err start(gh_client *client, const struct addrinfo *at, gh_diag *diag)
+{
+  int64_t deadline = gh_clock_mono_us(&client->clock) + (int64_t)client->timeout_ms * 1000;
+  gh_err err = gh_conn_connect(&client->worker, at->ai_addr, at->ai_addrlen, client->tls, deadline, &handler, client,
+                               &client->conn);
+  if (err != GH_OK) return gh_fail(diag, err, "cannot connect");
+  run_until(client, &client->ready, client->timeout_ms + 2 * GH_WORKER_SWEEP_MS);
+  return client->ready && client->conn ? GH_OK
+         : client->conn                ? GH_ETIMEOUT
+         : client->why == GH_OK        ? GH_EAUTH
+                                       : client->why;
+}
+
+static gh_err resolve(const gh_client_options *o, struct addrinfo **out, gh_diag *diag)
+{
+  char host[256], port[8];
+  if (!gh_str_to_cstr(o->host, host, sizeof host) || gh_str_empty(o->host))
+    return gh_fail(diag, GH_EINVAL, "host is not acceptable");
+  snprintf(port, sizeof port, "%u", o->port);
+  struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+  int rc = getaddrinfo(host, port, &hints, out);
+  return rc == 0 ? GH_OK : gh_fail(diag, GH_ECONN, "cannot resolve %s: %s", host, gai_strerror(rc));
+}
+
+static gh_err explain(const gh_client *client, const gh_client_options *o, gh_err err, gh_diag *diag)
+{
+  if (client->alert >= 0)
+    return gh_fail(diag, GH_EAUTH, "handshake failed: alert %d %s", client->alert, gh_alert_name(client->alert));
+  if (err == GH_ECONN) return gh_fail(diag, err, "cannot reach %.*s:%u", GH_STR_ARG(o->host), o->port);
+  if (err == GH_ETIMEOUT) return gh_fail(diag, err, "no answer from %.*s:%u in time", GH_STR_ARG(o->host), o->port);
+  return gh_fail(diag, err, "%s", client->reason.text[0] ? client->reason.text : "the association failed");
+}
+
+static gh_err connect_any(gh_client *client, const gh_client_options *o, gh_diag *diag)
+{
+  struct addrinfo *found = NULL;
+  GH_TRY(resolve(o, &found, diag));
+  gh_err err = GH_ECONN;
+  for (struct addrinfo *at = found; at && err == GH_ECONN; at = at->ai_next) err = start(client, at, diag);
+  freeaddrinfo(found);
+  return err == GH_OK ? GH_OK : explain(client, o, err, diag);
+}
+
+static void init_loop(gh_client *client)
+{
+  gh_link_limits limits = gh_link_default_limits;
+  limits.idle_ms = 0;
+  limits.request_ms = 0; /* our own timer bounds each wait */
+  gh_worker_init(&client->worker, &client->uv, NULL, &client->clock, NULL, &limits);
+  uv_timer_init(&client->uv, &client->timer);
+  client->timer.data = client;
+}
+
+gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *alert, gh_diag *diag)
+{
+  gh_client *client = gh_calloc(1, sizeof *client);
+  client->clock = gh_clock_system();
+  client->random = gh_random_system();
+  client->alert = -1;
+  client->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
+  client->server_name = gh_str_clone(options->server_name);
+  gh_http_reader_init(&client->reader, GH_HTTP_RESPONSES, NULL);
+  if (uv_loop_init(&client->uv) != 0) {
+    gh_str_release(&client->server_name);
+    free(client);
+    return gh_fail(diag, GH_EIO, "no event loop");
+  }
+  init_loop(client);
+  gh_err err = make_tls(client, options, diag);
+  if (err == GH_OK) err = connect_any(client, options, diag);
+  if (alert) *alert = client->alert;
+  if (err != GH_OK) {
+    gh_client_close(client);
+    return err;
+  }
+  *out = client;
+  return GH_OK;
+}
+
+void gh_client_close(gh_client *client)
+{
+  if (!client) return;
+  if (client->conn) gh_conn_close(client->conn, GH_OK, "done");
+  bool never = false;
+  if (client->conn) run_until(client, &never, 500);
+  gh_worker_close(&client->worker);
+  uv_close((uv_handle_t *)&client->timer, NULL);
+  while (uv_run(&client->uv, UV_RUN_DEFAULT) != 0) continue;
+  uv_loop_close(&client->uv);
+  gh_worker_free(&client->worker);
+  gh_tls_client_free(client->tls);
+  gh_http_reader_free(&client->reader);
+  gh_str_release(&client->server_name);
+  free(client);
+}
+
+/* ---- requests */
+
+static gh_err send_request(gh_client *client, gh_arena *arena, gh_request *request, gh_diag *diag)
+{
+  if (!client->conn) return gh_fail(diag, GH_ECONN, "the association is closed");
+  if (gh_str_empty(request->rvi)) request->rvi = GH_STR("3");
+  if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
+  client->message = false;
+  gh_buf octets = GH_BUF_INIT;
+  gh_err err = gh_http_write_request(&octets, request, client->server_name);
+  if (err == GH_OK)
+    gh_conn_write(client->conn, gh_buf_str(&octets));
+  else
+    gh_fail(diag, err, "a parameter of the request has characters that cannot be sent");
+  gh_buf_wipe_free(&octets);
+  return err;
+}
+
+static gh_err no_response(gh_client *client, gh_diag *diag)
+{
+  if (client->conn) {
+    gh_conn_close(client->conn, GH_ETIMEOUT, "no response in time");
+    return gh_fail(diag, GH_ETIMEOUT, "no response in time");
+  }
+  if (client->alert >= 0)
+    return gh_fail(diag, GH_EAUTH, "association ended: alert %d %s", client->alert, gh_alert_name(client->alert));
+  if (client->why == GH_EPROTO) return gh_fail(diag, GH_EPROTO, "not an HTTP response: %s", client->reason.text);
+  return gh_fail(diag, GH_ECONN, "the entity closed the association");
+}
+
+static gh_err read_response(gh_client *client, gh_arena *arena, const gh_request *request, gh_response *response,
+                            gh_diag *diag)
+{
+  GH_TRY(gh_http_to_response(arena, &client->reader.message, response, diag));
+  /*= TS-0004 6.4.2 the response bears the request identifier */
+  if (!gh_str_empty(response->rqi) && !gh_str_eq(response->rqi, request->rqi))
+    return gh_fail(diag, GH_EPROTO, "the response belongs to another request");
+  return GH_OK;
+}
+
+gh_err gh_client_request(gh_client *client, gh_arena *arena, gh_request *request, gh_response *response,
+                         gh_diag *diag)
+{
+  GH_TRY(send_request(client, arena, request, diag));
+  run_until(client, &client->message, client->timeout_ms);
+  if (!client->message) return no_response(client, diag);
+  gh_err err = read_response(client, arena, request, response, diag);
+  bool keep = client->reader.message.keep_alive && err == GH_OK;
+  gh_http_next(&client->reader);
+  if (!keep && client->conn) gh_conn_close(client->conn, GH_OK, "end of the exchange");
+  return err;
+}
+
+gh_err gh_client_export(gh_client *client, const char *label, uint8_t out[static 48])
+{
+  GH_REQUIRE(client->conn, GH_ECONN);
+  return gh_conn_export(client->conn, label, out);
+}
+
+gh_err gh_client_wait_closed(gh_client *client, uint32_t timeout_ms)
+{
+  bool never = false;
+  run_until(client, &never, timeout_ms);
+  return client->conn ? GH_ETIMEOUT : GH_OK;
+}
+
+bool gh_client_is_open(const gh_client *client)
+{
+  return client->conn != NULL;
+}
+
+int gh_client_alert(const gh_client *client)
+{
+  return client->alert;
+}
+
+gh_str gh_client_protocol(gh_client *client, gh_arena *arena)
+{
+  return client->conn ? gh_conn_protocol(arena, client->conn) : GH_STR_NONE;
+}

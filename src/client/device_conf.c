@@ -1,0 +1,124 @@
+/* device.conf: whom the device talks to. No secret stands in it. */
+#include "client/device_private.h"
+
+#include <stddef.h>
+
+#include "client/endpoint.h"
+#include "client/secret_file.h"
+#include "m2m/ids.h"
+#include "m2m/key_id.h"
+
+static bool fqdn_or_none(gh_str text)
+{
+  return text.len == 0 || gh_fqdn_valid(text);
+}
+
+static bool endpoint_or_none(gh_str text)
+{
+  return text.len == 0 || gh_endpoint_valid(text);
+}
+
+static bool key_id(gh_str text)
+{
+  gh_key_id ignored;
+  return gh_key_id_parse(text, false, &ignored) == GH_OK;
+}
+
+#define ENDPOINT_FORM "host:port, [v6]:port or file:PATH"
+#define AT(field) offsetof(gh_device_config, field)
+
+static const gh_conf_key cse_keys[] = {
+    {"id", GH_CONF_TEXT, AT(cse_id), "in-cse", 0, 0, gh_stem_valid, "the stem of a CSE-ID", NULL,
+     "CSE-ID without the slash"},
+    {"rn", GH_CONF_TEXT, AT(cse_rn), "cse-in", 0, 0, gh_resource_name_valid, "a resource name", NULL,
+     "name of the <CSEBase>"},
+    {"fqdn", GH_CONF_TEXT, AT(cse.fqdn), NULL, 0, 0, gh_fqdn_valid, "an FQDN", NULL, "public domain name of the CSE"},
+    {"endpoint", GH_CONF_TEXT, AT(cse.endpoint), NULL, 0, 0, gh_endpoint_valid, ENDPOINT_FORM, NULL, ENDPOINT_FORM},
+};
+static const gh_conf_table cse_table = {cse_keys, sizeof cse_keys / sizeof *cse_keys};
+
+static const gh_conf_key mef_keys[] = {
+    {"fqdn", GH_CONF_TEXT, AT(mef.fqdn), NULL, 0, 0, gh_fqdn_valid, "an FQDN", NULL, "MEF-FQDN"},
+    {"endpoint", GH_CONF_TEXT, AT(mef.endpoint), NULL, 0, 0, gh_endpoint_valid, ENDPOINT_FORM, NULL, NULL},
+};
+static const gh_conf_table mef_table = {mef_keys, sizeof mef_keys / sizeof *mef_keys};
+
+static const gh_conf_key maf_keys[] = {
+    {"fqdn", GH_CONF_TEXT, AT(maf.fqdn), "", 0, 0, fqdn_or_none, "an FQDN", NULL, "MAF-FQDN; empty: no MAF"},
+    {"endpoint", GH_CONF_TEXT, AT(maf.endpoint), "", 0, 0, endpoint_or_none, ENDPOINT_FORM, NULL, NULL},
+};
+static const gh_conf_table maf_table = {maf_keys, sizeof maf_keys / sizeof *maf_keys};
+
+static const gh_conf_key keys[] = {
+    {"sp_id", GH_CONF_TEXT, AT(sp_id), NULL, 0, 0, gh_fqdn_valid, "an FQDN", NULL,
+     "M2M service provider; also the administrating stakeholder (adminFQDN)"},
+    {"kpm_id", GH_CONF_TEXT, AT(kpm_id), NULL, 0, 0, key_id, "a key identifier name@MEF-FQDN", NULL,
+     "KpmID (TS-0003 10.5); the key itself is in keys.sealed"},
+    {"cse", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &cse_table, "the registrar CSE"},
+    {"mef", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &mef_table, "M2M enrolment function"},
+    {"maf", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &maf_table, "M2M authentication function"},
+    {"tls13", GH_CONF_SWITCH, AT(tls13), "true", 0, 0, NULL, NULL, NULL, "offer TLS 1.3 beside TLS 1.2"},
+    {"timeout_ms", GH_CONF_NUMBER, AT(timeout_ms), "10000", 100, 600000, NULL, NULL, NULL,
+     "of a handshake and of a request"},
+    {"registration_s", GH_CONF_NUMBER, AT(registration_s), "2592000", 60, INT64_C(3155760000), NULL, NULL, NULL,
+     "life that is asked for client registrations, seconds; the server may shorten it"},
+    {"key_s", GH_CONF_NUMBER, AT(key_s), "604800", 60, INT64_C(3155760000), NULL, NULL, NULL,
+     "life that is asked for registered keys, seconds"},
+};
+const gh_conf_table gh_device_conf_table = {keys, sizeof keys / sizeof *keys};
+
+void gh_device_config_defaults(gh_device_config *config)
+{
+  *config = (gh_device_config){.tls13 = false};
+  gh_conf_defaults(&gh_device_conf_table, config);
+}
+
+gh_err gh_device_conf_read(gh_device *device, gh_diag *diag)
+{
+  char path[GH_DEVICE_PATH_BYTES];
+  gh_conf conf;
+  GH_TRY(gh_device_path(device->dir, "device.conf", path, diag));
+  GH_TRY(gh_conf_open(path, &conf, diag));
+  gh_err err = gh_conf_read(&conf, gh_conf_root(&conf), &gh_device_conf_table, &device->arena, &device->config, diag);
+  gh_conf_close(&conf);
+  return err;
+}
+
+static gh_err check_text(const gh_conf_key *key, const char *group, const gh_device_config *config, gh_diag *diag)
+{
+  if (key->kind != GH_CONF_TEXT) return GH_OK;
+  gh_str text = *(const gh_str *)((const char *)config + key->offset);
+  if (key->valid(text)) return GH_OK;
+  return gh_fail(diag, GH_EINVAL, "%s%s%s: '%.*s' is not %s", group, group[0] ? "." : "", key->name, GH_STR_ARG(text),
+                 key->expects);
+}
+
+static gh_err check_table(const gh_conf_table *table, const char *group, const gh_device_config *config,
+                          gh_diag *diag)
+{
+  for (size_t i = 0; i < table->count; i++) {
+    const gh_conf_key *key = &table->keys[i];
+    if (key->kind == GH_CONF_GROUP)
+      GH_TRY(check_table(key->group, key->name, config, diag));
+    else
+      GH_TRY(check_text(key, group, config, diag));
+  }
+  return GH_OK;
+}
+
+gh_err gh_device_conf_check(const gh_device_config *config, gh_diag *diag)
+{
+  return check_table(&gh_device_conf_table, "", config, diag);
+}
+
+gh_err gh_device_conf_write(const char *dir, const gh_device_config *config, gh_diag *diag)
+{
+  char path[GH_DEVICE_PATH_BYTES];
+  GH_TRY(gh_device_path(dir, "device.conf", path, diag));
+  gh_buf text = GH_BUF_INIT;
+  gh_buf_add(&text, GH_STR("# State folder of a oneM2M device. Keys are in keys.sealed, never here.\n"));
+  gh_conf_write(&text, &gh_device_conf_table, config, 0, true);
+  gh_err err = gh_private_file_create(path, gh_buf_str(&text), diag);
+  gh_buf_free(&text);
+  return err;
+}

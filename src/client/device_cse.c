@@ -1,0 +1,127 @@
+/* The device as an AE: association with the CSE, registration, requests. */
+#include "client/device_private.h"
+
+#include "m2m/constants.h"
+#include "m2m/ids.h"
+#include "m2m/json.h"
+
+static bool is_open(gh_device *device)
+{
+  if (!device->cse) return false;
+  if (gh_client_wait_closed(device->cse, 0) != GH_OK) return true; /* nothing of a close has arrived */
+  gh_device_dissociate(device);
+  return false;
+}
+
+void gh_device_dissociate(gh_device *device)
+{
+  gh_client_close(device->cse);
+  device->cse = NULL;
+}
+
+/*= TS-0003 8.2.2.3 past its end the key is not used: the device registers a new one */
+static gh_err renew_kc(gh_device *device, gh_reply *reply, gh_diag *diag)
+{
+  const gh_device_state *s = &device->state;
+  bool usable = !gh_str_empty(s->kc_id) && s->kc_until_us > gh_clock_wall_us(&device->clock);
+  return usable ? GH_OK : gh_device_new_kc(device, reply, diag);
+}
+
+static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag)
+{
+  if (is_open(device)) return GH_OK;
+  gh_device_credential credential = {GH_SE_KPSA, device->state.mef_key_id, "the key registered at the MEF",
+                                     "enrol with a key registration"};
+  if (key == GH_DEVICE_KEY_MAF) {
+    GH_TRY(renew_kc(device, reply, diag));
+    if (gh_reply_refused(reply)) return GH_OK;
+    credential = (gh_device_credential){GH_SE_KC, device->state.kc_id, "Kc", "register a key at the MAF"};
+  }
+  return gh_device_connect(device, &device->config.cse, &credential, &device->cse, reply, diag);
+}
+
+static gh_device_key usual_key(const gh_device *device)
+{
+  return gh_str_eq(device->cse_key_name, GH_STR("mef")) ? GH_DEVICE_KEY_MEF : GH_DEVICE_KEY_MAF;
+}
+
+gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag)
+{
+  gh_device_begin(device, reply);
+  GH_TRY(connect_with(device, key, reply, diag));
+  if (gh_reply_refused(reply) || key == usual_key(device)) return GH_OK;
+  gh_device_state_set(device, &device->cse_key_name, key == GH_DEVICE_KEY_MEF ? GH_STR("mef") : GH_STR("maf"));
+  return gh_device_state_write(device, diag);
+}
+
+gh_err gh_device_wait_closed(gh_device *device, uint32_t timeout_ms)
+{
+  GH_REQUIRE(device->cse, GH_ECONN);
+  return gh_client_wait_closed(device->cse, timeout_ms);
+}
+
+static gh_val *ae_content(gh_device *device, gh_str app_id, gh_str rn)
+{
+  gh_arena *a = &device->scratch;
+  gh_val *attrs = gh_val_object(a), *versions = gh_val_array(a);
+  gh_val_push(versions, gh_val_str(a, GH_STR("3")));
+  if (!gh_str_empty(rn)) gh_val_set(a, attrs, GH_STR("rn"), gh_val_str(a, rn));
+  gh_val_set(a, attrs, GH_STR("api"), gh_val_str(a, app_id));
+  gh_val_set(a, attrs, GH_STR("rr"), gh_val_bool(a, false));
+  gh_val_set(a, attrs, GH_STR("srv"), versions);
+  return gh_val_wrap(a, GH_STR("m2m:ae"), attrs);
+}
+
+gh_err gh_device_register(gh_device *device, gh_str app_id, gh_str rn, gh_reply *reply, gh_diag *diag)
+{
+  gh_device_begin(device, reply);
+  if (!gh_app_id_valid(app_id)) return gh_fail(diag, GH_EINVAL, "App-ID must begin with N or R");
+  GH_TRY(connect_with(device, usual_key(device), reply, diag));
+  if (gh_reply_refused(reply)) return GH_OK;
+  gh_str known = device->state.ae_id;
+  gh_request request = {.op = GH_OP_CREATE,
+                        .to = device->config.cse_rn,
+                        .ty = GH_TY_AE,
+                        .has_ty = true,
+                        .has_from = true,
+                        .from = gh_str_empty(known) ? GH_STR("C") : known,
+                        .rcn = GH_RCN_ABSENT,
+                        .rt = 3};
+  request.pc = ae_content(device, app_id, rn);
+  gh_val *attrs;
+  gh_str ae_id;
+  GH_TRY(gh_device_ask(device, device->cse, &request, GH_STR("m2m:ae"), &attrs, reply, diag));
+  if (gh_reply_refused(reply)) return GH_OK;
+  if (!gh_val_get_str(attrs, GH_STR("aei"), &ae_id) || !gh_stem_valid(ae_id))
+    return gh_fail(diag, GH_EPROTO, "the CSE assigned no AE-ID");
+  gh_device_state_set(device, &device->state.ae_id, ae_id);
+  return gh_device_state_write(device, diag);
+}
+
+static gh_err read_content(gh_device *device, gh_str text, gh_val **out, gh_diag *diag)
+{
+  gh_diag why = {""};
+  if (gh_str_empty(text)) return GH_OK;
+  gh_err err = gh_json_parse(&device->scratch, text, &gh_json_default_limits, out, &why);
+  return err == GH_OK ? GH_OK : gh_fail(diag, err, "content: %s", why.text);
+}
+
+gh_err gh_device_request_send(gh_device *device, const gh_device_request *wanted, gh_reply *reply, gh_diag *diag)
+{
+  gh_device_begin(device, reply);
+  gh_request request = {.op = (gh_op)wanted->op,
+                        .to = wanted->to,
+                        .from = wanted->from,
+                        .has_from = true,
+                        .rqi = wanted->rqi,
+                        .ty = wanted->ty,
+                        .has_ty = wanted->op == GH_DEVICE_CREATE,
+                        .rcn = wanted->rcn < 0 ? GH_RCN_ABSENT : wanted->rcn,
+                        .rt = 3};
+  if (gh_str_empty(request.from)) request.from = device->state.ae_id;
+  if (gh_str_empty(request.from)) return gh_fail(diag, GH_ENOTFOUND, "no AE-ID yet: register first");
+  GH_TRY(read_content(device, wanted->content, &request.pc, diag));
+  GH_TRY(connect_with(device, usual_key(device), reply, diag));
+  if (gh_reply_refused(reply)) return GH_OK;
+  return gh_device_ask(device, device->cse, &request, GH_STR_NONE, NULL, reply, diag);
+}

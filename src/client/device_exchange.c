@@ -1,0 +1,96 @@
+/* One association, one request: what every step of a device's life is made of. */
+#include "client/device_private.h"
+
+#include "client/endpoint.h"
+#include "m2m/json.h"
+#include "m2m/m2m_time.h"
+#include "m2m/tables.h"
+
+void gh_device_begin(gh_device *device, gh_reply *reply)
+{
+  gh_arena_reset(&device->scratch);
+  *reply = (gh_reply){.alert = -1, .rsc_name = ""};
+}
+
+static gh_err no_key(gh_err err, const gh_device_credential *credential, gh_diag *diag)
+{
+  const char *state = err == GH_EEXPIRED ? "is past its end" : "is not here yet";
+  if (err != GH_EEXPIRED && err != GH_ENOTFOUND)
+    return gh_fail(diag, err, "%s cannot be used: %s", credential->what, gh_err_name(err));
+  return gh_fail(diag, err, "%s %s: %s first", credential->what, state, credential->step);
+}
+
+gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh_device_credential *credential,
+                         gh_client **out, gh_reply *reply, gh_diag *diag)
+{
+  gh_endpoint at;
+  gh_secret key = {.len = 0};
+  gh_err err = gh_str_empty(credential->id)
+                   ? GH_ENOTFOUND
+                   : gh_se_use_psk(device->se, &device->clock, credential->kind, credential->id, &key);
+  if (err != GH_OK) return no_key(err, credential, diag);
+  err = gh_endpoint_find(peer->endpoint, &at, diag);
+  if (err == GH_OK) {
+    gh_client_options options = {.host = gh_str_of(at.host),
+                                 .port = at.port,
+                                 .server_name = peer->fqdn,
+                                 .psk_identity = credential->id,
+                                 .psk = &key,
+                                 .tls13 = device->config.tls13,
+                                 .timeout_ms = (uint32_t)device->config.timeout_ms};
+    err = gh_client_open(&options, out, &reply->alert, diag);
+  }
+  gh_secret_wipe(&key);
+  return err;
+}
+
+static gh_str content_text(gh_arena *arena, const gh_response *response)
+{
+  if (!gh_str_empty(response->body)) return response->body;
+  if (!response->pc) return GH_STR_NONE;
+  gh_buf text = GH_BUF_INIT;
+  gh_json_write(&text, response->pc);
+  gh_str copy = gh_arena_dup(arena, gh_buf_str(&text));
+  gh_buf_free(&text);
+  return copy;
+}
+
+gh_err gh_device_ask(gh_device *device, gh_client *client, gh_request *request, gh_str root, gh_val **attrs,
+                     gh_reply *reply, gh_diag *diag)
+{
+  gh_response response;
+  if (attrs) *attrs = NULL;
+  gh_err err = gh_client_request(client, &device->scratch, request, &response, diag);
+  reply->alert = gh_client_alert(client);
+  GH_TRY(err);
+  reply->rsc = response.rsc;
+  reply->rsc_name = gh_rsc_find(response.rsc)->name;
+  reply->rqi = request->rqi;
+  reply->location = response.location;
+  reply->content = content_text(&device->scratch, &response);
+  if (!attrs || gh_reply_refused(reply)) return GH_OK;
+  gh_str name;
+  gh_val *inner;
+  if (!response.pc || !gh_val_unwrap(response.pc, &name, &inner) || !gh_str_eq(name, root) ||
+      inner->type != GH_VAL_OBJECT)
+    return gh_fail(diag, GH_EPROTO, "the response does not hold %.*s", GH_STR_ARG(root));
+  *attrs = inner;
+  return GH_OK;
+}
+
+gh_str gh_device_after(gh_device *device, int64_t seconds)
+{
+  return gh_timestamp(&device->scratch, gh_clock_wall_us(&device->clock) + seconds * GH_US_PER_S);
+}
+
+gh_err gh_device_read_until(gh_device *device, const gh_val *attrs, int64_t *until_us, gh_diag *diag)
+{
+  gh_str text;
+  int64_t until;
+  if (!gh_val_get_str(attrs, GH_STR("et"), &text) || gh_timestamp_parse(text, &until) != GH_OK)
+    return gh_fail(diag, GH_EPROTO, "the response lacks expirationTime");
+  if (until <= gh_clock_wall_us(&device->clock))
+    return gh_fail(diag, GH_EPROTO, "what was granted has expired already");
+  *until_us = until;
+  return GH_OK;
+}

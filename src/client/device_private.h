@@ -1,0 +1,84 @@
+/* The device's inside, for the device_*.c files. */
+#ifndef GH_CLIENT_DEVICE_PRIVATE_H
+#define GH_CLIENT_DEVICE_PRIVATE_H
+
+#include "base/clock.h"
+#include "client/client.h"
+#include "client/conf_table.h"
+#include "gatehouse/client.h"
+#include "se/se.h"
+
+enum { GH_DEVICE_DIR_BYTES = 3800, GH_DEVICE_PATH_BYTES = 4096 };
+
+struct gh_device {
+  gh_arena arena;   /* configuration and state */
+  gh_arena scratch; /* of one call: requests, the reply */
+  char dir[GH_DEVICE_DIR_BYTES];
+  gh_device_config config;
+  gh_device_state state;
+  gh_str km_ke_id;     /* state: the KeID that Km was derived from */
+  gh_str cse_key_name; /* state: "maf" or "mef", the key of the association with the CSE */
+  gh_se *se;
+  gh_clock clock;
+  gh_random random;
+  gh_client *cse; /* association with the CSE, or NULL */
+};
+
+/* device_conf.c, device_state.c */
+extern const gh_conf_table gh_device_conf_table;
+GH_MUST_USE gh_err gh_device_conf_read(gh_device *device, gh_diag *diag);
+GH_MUST_USE gh_err gh_device_conf_write(const char *dir, const gh_device_config *config, gh_diag *diag);
+GH_MUST_USE gh_err gh_device_conf_check(const gh_device_config *config, gh_diag *diag);
+GH_MUST_USE gh_err gh_device_state_read(gh_device *device, gh_diag *diag);
+/* Durable before it returns. */
+GH_MUST_USE gh_err gh_device_state_write(gh_device *device, gh_diag *diag);
+/* Copies into the device's arena. */
+void gh_device_state_set(gh_device *device, gh_str *field, gh_str text);
+
+GH_MUST_USE gh_err gh_device_path(const char *dir, const char *name, char out[static GH_DEVICE_PATH_BYTES],
+                                  gh_diag *diag);
+
+/* device_exchange.c: beginning of a public call. */
+void gh_device_begin(gh_device *device, gh_reply *reply);
+/* TLS-PSK with a key of the secure environment. Sets reply->alert. `step` is the call that brings the key, for the
+ * message. */
+typedef struct gh_device_credential {
+  gh_se_kind kind;
+  gh_str id;
+  const char *what; /* "Kc" */
+  const char *step; /* "register a key at the MAF" */
+} gh_device_credential;
+GH_MUST_USE gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer,
+                                     const gh_device_credential *credential, gh_client **out, gh_reply *reply,
+                                     gh_diag *diag);
+/* Sends, fills the reply. *pc (may be NULL) is the inner object of the content when its root is `root`. */
+GH_MUST_USE gh_err gh_device_ask(gh_device *device, gh_client *client, gh_request *request, gh_str root,
+                                 gh_val **attrs, gh_reply *reply, gh_diag *diag);
+static inline bool gh_reply_refused(const gh_reply *reply)
+{
+  return reply->rsc >= 4000;
+}
+/* now + seconds, as m2m:timestamp in the scratch arena. */
+gh_str gh_device_after(gh_device *device, int64_t seconds);
+/* A mandatory timestamp of a response, in the future. GH_EPROTO. */
+GH_MUST_USE gh_err gh_device_read_until(gh_device *device, const gh_val *attrs, int64_t *until_us, gh_diag *diag);
+
+/* device_maf.c: gh_device_register_key within another call. */
+GH_MUST_USE gh_err gh_device_new_kc(gh_device *device, gh_reply *reply, gh_diag *diag);
+
+/* device_commands.c: TS-0003 8.3.9 */
+GH_MUST_USE gh_err gh_device_run_commands(gh_device *device, gh_client *client, gh_reply *reply, gh_diag *diag);
+
+/* device_key_reg.c: key registration at a MEF or MAF (TS-0003 8.3.5.2.7, 8.8.2.7) with the exporter of this
+ * association. The canonical key identifier is in the scratch arena. Nothing is set when the reply is a refusal. */
+typedef struct gh_key_reg {
+  gh_str base;     /* "mef", "maf" */
+  gh_str fqdn;     /* of the function */
+  gh_se_kind kind; /* under which the key is kept */
+  int suid;
+  gh_str target;
+} gh_key_reg;
+GH_MUST_USE gh_err gh_device_key_reg(gh_device *device, gh_client *client, const gh_key_reg *reg, gh_str *key_id,
+                                     int64_t *until_us, gh_reply *reply, gh_diag *diag);
+
+#endif

@@ -1,0 +1,148 @@
+/* gatehouse.conf -> gh_realm. */
+#include "cmd/config.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "client/endpoint.h"
+#include "m2m/ids.h"
+
+static gh_str absolute_path(gh_arena *arena, gh_str dir, gh_str path)
+{
+  if (path.len && path.ptr[0] == '/') return gh_arena_dup(arena, path);
+  return gh_arena_fmt(arena, "%.*s/%.*s", GH_STR_ARG(dir), GH_STR_ARG(path));
+}
+
+static gh_str lower(gh_arena *arena, gh_str text)
+{
+  char *copy = gh_arena_alloc(arena, text.len + 1);
+  for (size_t i = 0; i < text.len; i++)
+    copy[i] = text.ptr[i] >= 'A' && text.ptr[i] <= 'Z' ? (char)(text.ptr[i] + ('a' - 'A')) : text.ptr[i];
+  copy[text.len] = '\0';
+  return (gh_str){copy, text.len};
+}
+
+static gh_realm_kind kind_of(gh_str type)
+{
+  return gh_str_eq(type, GH_STR("mef")) ? GH_REALM_MEF : gh_str_eq(type, GH_STR("maf")) ? GH_REALM_MAF : GH_REALM_CSE;
+}
+
+static gh_err complete_function(const gh_conf *conf, config_setting_t *at, gh_realm *realm, gh_realm_function *f,
+                                gh_diag *diag)
+{
+  gh_arena *a = &realm->arena;
+  f->kind = kind_of(f->type);
+  f->fqdn = lower(a, f->fqdn);
+  if (f->kind == GH_REALM_CSE && (gh_str_empty(f->cse_id) || gh_str_empty(f->cse_rn)))
+    return gh_conf_fail(conf, at, diag, "is a CSE and lacks 'cse_id' or 'cse_rn'");
+  if (f->kind != GH_REALM_CSE && (!gh_str_empty(f->cse_id) || !gh_str_empty(f->cse_rn)))
+    return gh_conf_fail(conf, at, diag, "has 'cse_id' or 'cse_rn', which only a CSE has");
+  if (f->kind != GH_REALM_CSE) {
+    f->cse_id = gh_arena_dup(a, gh_str_sub(f->fqdn, 0, gh_str_find(f->fqdn, '.')));
+    f->cse_rn = f->type;
+  }
+  gh_endpoint listen;
+  if (gh_endpoint_parse(f->listen, &listen) != GH_OK)
+    return gh_conf_fail(conf, at, diag, "has an impossible 'listen'");
+  gh_str_to_cstr(gh_str_of(listen.host), f->listen_host, sizeof f->listen_host);
+  f->listen_port = listen.port;
+  f->certificate = absolute_path(a, realm->dir, f->certificate);
+  f->sealed = absolute_path(a, realm->dir, f->sealed);
+  f->store = absolute_path(a, realm->dir, f->store);
+  return GH_OK;
+}
+
+static gh_err read_functions(const gh_conf *conf, gh_realm *realm, gh_diag *diag)
+{
+  config_setting_t *group = gh_conf_group(gh_conf_root(conf), "functions");
+  gh_str name;
+  for (unsigned i = 0;; i++) {
+    config_setting_t *at = gh_conf_nth(group, i, &name);
+    if (!at) break;
+    if (realm->function_count == GH_REALM_MAX_FUNCTIONS)
+      return gh_conf_fail(conf, at, diag, "is one function too many");
+    gh_realm_function *f = &realm->functions[realm->function_count];
+    if (!gh_conf_group(group, name.ptr)) return gh_conf_fail(conf, at, diag, "must be a group: { ... }");
+    GH_TRY(gh_conf_read(conf, at, &gh_realm_function_table, &realm->arena, f, diag));
+    f->name = gh_arena_dup(&realm->arena, name);
+    GH_TRY(complete_function(conf, at, realm, f, diag));
+    if (gh_realm_function_of(realm, f->fqdn)) return gh_conf_fail(conf, at, diag, "has the FQDN of another function");
+    realm->function_count++;
+  }
+  return realm->function_count ? GH_OK : gh_conf_fail(conf, group, diag, "names no function");
+}
+
+static gh_log_level level_of(gh_str name)
+{
+  static const char *const names[] = {"debug", "info", "warn", "error", "off"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (gh_str_eq(name, gh_str_of(names[i]))) return (gh_log_level)i;
+  return GH_LOG_INFO;
+}
+
+static gh_err fill(const gh_conf *conf, gh_realm *realm, gh_diag *diag)
+{
+  gh_arena *a = &realm->arena;
+  GH_TRY(gh_conf_read(conf, gh_conf_root(conf), &gh_realm_table, a, realm, diag));
+  realm->sp_fqdn = lower(a, realm->sp_fqdn);
+  realm->anchors = absolute_path(a, realm->dir, realm->anchors);
+  realm->secret = absolute_path(a, realm->dir, realm->secret);
+  realm->run = absolute_path(a, realm->dir, realm->run);
+  realm->log_level = level_of(realm->log_level_name);
+  realm->log_format = gh_str_eq(realm->log_format_name, GH_STR("json")) ? GH_LOG_JSON : GH_LOG_TEXT;
+  return read_functions(conf, realm, diag);
+}
+
+/* The complete path of the folder, so that a later chdir does not matter. */
+static gh_err locate(const char *path, gh_realm *realm, gh_str *file, gh_diag *diag)
+{
+  struct stat st;
+  bool is_dir = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+  gh_str given =
+      is_dir ? gh_arena_fmt(&realm->arena, "%s/gatehouse.conf", path) : gh_arena_dup(&realm->arena, gh_str_of(path));
+  char *whole = realpath(given.ptr, NULL);
+  if (!whole) return gh_fail(diag, GH_ENOTFOUND, "there is no configuration %s", given.ptr);
+  *file = gh_arena_dup(&realm->arena, gh_str_of(whole));
+  free(whole);
+  realm->dir = gh_arena_dup(&realm->arena, gh_str_sub(*file, 0, gh_str_rfind(*file, '/')));
+  return GH_OK;
+}
+
+gh_err gh_realm_read(const char *path, gh_realm *out, gh_diag *diag)
+{
+  gh_str file;
+  gh_conf conf;
+  *out = (gh_realm){.function_count = 0};
+  gh_arena_init(&out->arena);
+  GH_TRY(locate(path, out, &file, diag));
+  GH_TRY(gh_conf_open(file.ptr, &conf, diag));
+  gh_err err = fill(&conf, out, diag);
+  gh_conf_close(&conf);
+  return err;
+}
+
+void gh_realm_free(gh_realm *realm)
+{
+  gh_arena_free(&realm->arena);
+}
+
+const gh_realm_function *gh_realm_function_named(const gh_realm *realm, gh_str name)
+{
+  for (size_t i = 0; i < realm->function_count; i++)
+    if (gh_str_eq(realm->functions[i].name, name)) return &realm->functions[i];
+  return gh_realm_function_of(realm, name);
+}
+
+const gh_realm_function *gh_realm_function_of(const gh_realm *realm, gh_str fqdn)
+{
+  for (size_t i = 0; i < realm->function_count; i++)
+    if (gh_str_eq_nocase(realm->functions[i].fqdn, fqdn)) return &realm->functions[i];
+  return NULL;
+}
+
+const gh_realm_function *gh_realm_first(const gh_realm *realm, gh_realm_kind kind)
+{
+  for (size_t i = 0; i < realm->function_count; i++)
+    if (realm->functions[i].kind == kind) return &realm->functions[i];
+  return NULL;
+}

@@ -1,0 +1,99 @@
+/* The configuration of a realm: gatehouse.conf, read strictly (an unknown, missing, doubled or badly typed setting is
+ * an error with file and line) from the same tables that `gatehouse init` writes it from. A plain struct; its arena
+ * owns all text. */
+#ifndef GH_CMD_CONFIG_H
+#define GH_CMD_CONFIG_H
+
+#include "base/log.h"
+#include "base/random.h"
+#include "client/conf_table.h"
+#include "gatehouse/secret.h"
+#include "link/tls.h"
+#include "se/se.h"
+
+typedef enum gh_realm_kind { GH_REALM_MEF, GH_REALM_MAF, GH_REALM_CSE } gh_realm_kind;
+
+/* One function of the realm. All paths are complete and NUL-terminated. */
+typedef struct gh_realm_function {
+  gh_str name; /* of its section; also of run/<name>.endpoint */
+  gh_realm_kind kind;
+  gh_str type;           /* "mef", "maf", "cse" */
+  gh_str fqdn;           /* lower case */
+  gh_str cse_id, cse_rn; /* CSE: stem and name of the CSEBase; else first label of fqdn and base name */
+  gh_str listen;         /* "127.0.0.1:0" */
+  char listen_host[64];
+  uint16_t listen_port; /* 0: the system chooses */
+  gh_str endpoint;      /* where others reach it: "auto" (run/<name>.endpoint) or "host:port" */
+  gh_str certificate;   /* chain, PEM */
+  gh_str sealed;        /* secure environment: sealed file, opened with the realm's secret; holds the private key */
+  gh_str store;
+  bool tls13;
+  bool open_registration;
+  int64_t max_registration_s, max_key_s; /* longest lives of a client registration and of a registered key */
+  int64_t fetch_timeout_ms;              /* budget of a key fetch in mid-handshake */
+  int64_t negative_s;                    /* how long "no such key" is remembered */
+  int64_t recheck_s;                     /* how often a fetched key is confirmed at its issuer */
+} gh_realm_function;
+
+typedef struct gh_realm_limits {
+  int64_t workers;         /* threads of a process; 0: one for each processor */
+  int64_t max_connections; /* per worker */
+  int64_t max_handshakes;  /* in flight, per worker */
+  int64_t handshake_ms, idle_ms, request_ms;
+  int64_t max_out_bytes; /* unsent octets of one connection */
+  int64_t association_s; /* longest life of an association */
+  int64_t max_head_bytes, max_body_bytes;
+  int64_t max_audit; /* records kept */
+} gh_realm_limits;
+
+enum { GH_REALM_MAX_FUNCTIONS = 16 };
+
+typedef struct gh_realm {
+  gh_arena arena;
+  gh_str dir; /* where gatehouse.conf lies */
+  gh_str sp_fqdn;
+  gh_str anchors;      /* path of the trust anchors, PEM */
+  gh_str secret;       /* path of the realm's secret */
+  gh_str run;          /* folder of end points and revocations */
+  gh_conf_list admins; /* absolute AE-IDs */
+  gh_str in_cse;       /* stem of the IN-CSE */
+  gh_realm_function functions[GH_REALM_MAX_FUNCTIONS];
+  size_t function_count;
+  gh_realm_limits limits;
+  gh_str log_level_name, log_format_name;
+  gh_log_level log_level;
+  gh_log_format log_format;
+  gh_str metrics_listen; /* "host:port", or empty: off */
+} gh_realm;
+
+/* `path` is the configuration file, or the folder of a realm. Release with gh_realm_free, also after an error. */
+GH_MUST_USE gh_err gh_realm_read(const char *path, gh_realm *out, gh_diag *diag);
+void gh_realm_free(gh_realm *realm);
+
+/* By name of the section, or by FQDN; NULL. */
+const gh_realm_function *gh_realm_function_named(const gh_realm *realm, gh_str name);
+const gh_realm_function *gh_realm_function_of(const gh_realm *realm, gh_str fqdn);
+/* The first one of a kind; NULL. */
+const gh_realm_function *gh_realm_first(const gh_realm *realm, gh_realm_kind kind);
+
+/* Where the function `fqdn` of this realm is reached now: `host` holds a numeric address or a name. GH_ENOTFOUND when
+ * no function has that FQDN, or it is "auto" and not running. */
+enum { GH_ENDPOINT_HOST_BYTES = 256 };
+GH_MUST_USE gh_err gh_realm_endpoint(const gh_realm *realm, gh_str fqdn, char host[static GH_ENDPOINT_HOST_BYTES],
+                                     uint16_t *port, gh_diag *diag);
+/* The serving process tells the others (run/<name>.endpoint, replaced as a whole). */
+GH_MUST_USE gh_err gh_realm_announce(const gh_realm *realm, const gh_realm_function *function, uint16_t port,
+                                     gh_diag *diag);
+
+/* Opens the sealed file of a function with the realm's secret. */
+GH_MUST_USE gh_err gh_realm_open_se(const gh_realm *realm, const gh_realm_function *function, const gh_random *random,
+                                    gh_se **out, gh_diag *diag);
+/* The function's certificate chain, private key and anchors. All text lives in `arena`: wipe out->key_pem with
+ * gh_wipe after use. */
+GH_MUST_USE gh_err gh_realm_credentials(const gh_realm *realm, const gh_realm_function *function, gh_se *se,
+                                        gh_arena *arena, gh_tls_options *out, gh_diag *diag);
+
+/* Tables, for init: what stands in the file, with defaults and comments. */
+extern const gh_conf_table gh_realm_table, gh_realm_function_table, gh_realm_limits_table;
+
+#endif

@@ -1,0 +1,166 @@
+/* Every setting of gatehouse.conf: type, default, bounds and comment. Reading, checking and init walk these tables.
+ */
+#include <stddef.h>
+
+#include "client/endpoint.h"
+#include "cmd/config.h"
+#include "m2m/ids.h"
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define YEARS(n) ((n)*INT64_C(31557600))
+
+static bool one_of(gh_str text, const char *const *names)
+{
+  for (; *names; names++)
+    if (gh_str_eq(text, gh_str_of(*names))) return true;
+  return false;
+}
+
+static bool type_valid(gh_str text)
+{
+  return one_of(text, (const char *const[]){"mef", "maf", "cse", NULL});
+}
+
+static bool level_valid(gh_str text)
+{
+  return one_of(text, (const char *const[]){"debug", "info", "warn", "error", "off", NULL});
+}
+
+static bool format_valid(gh_str text)
+{
+  return one_of(text, (const char *const[]){"text", "json", NULL});
+}
+
+static bool listen_valid(gh_str text)
+{
+  gh_endpoint at;
+  return gh_endpoint_parse(text, &at) == GH_OK && strlen(at.host) < sizeof((gh_realm_function *)0)->listen_host;
+}
+
+static bool listen_or_none(gh_str text)
+{
+  return text.len == 0 || listen_valid(text);
+}
+
+static bool endpoint_valid(gh_str text)
+{
+  gh_endpoint at;
+  return gh_str_eq(text, GH_STR("auto")) || (gh_endpoint_parse(text, &at) == GH_OK && at.port);
+}
+
+static bool stem_or_none(gh_str text)
+{
+  return text.len == 0 || gh_stem_valid(text);
+}
+
+static bool name_or_none(gh_str text)
+{
+  return text.len == 0 || gh_resource_name_valid(text);
+}
+
+static bool path_valid(gh_str text)
+{
+  return text.len > 0 && text.len < 1024;
+}
+
+static bool ae_id_valid(gh_str text)
+{
+  gh_id id = gh_id_parse(text);
+  return id.scope == GH_SCOPE_ABSOLUTE && (id.kind == GH_ID_AE_S || id.kind == GH_ID_AE_C);
+}
+
+#define AT(field) offsetof(gh_realm_function, field)
+static const gh_conf_key function_keys[] = {
+    {"type", GH_CONF_TEXT, AT(type), NULL, 0, 0, type_valid, "\"mef\", \"maf\" or \"cse\"", NULL, NULL},
+    {"fqdn", GH_CONF_TEXT, AT(fqdn), NULL, 0, 0, gh_fqdn_valid, "an FQDN", NULL,
+     "MEF-FQDN, MAF-FQDN or public domain name of the CSE; its certificate bears it"},
+    {"cse_id", GH_CONF_TEXT, AT(cse_id), "", 0, 0, stem_or_none, "the stem of a CSE-ID", NULL,
+     "CSE only: CSE-ID without the slash"},
+    {"cse_rn", GH_CONF_TEXT, AT(cse_rn), "", 0, 0, name_or_none, "a resource name", NULL,
+     "CSE only: name of the <CSEBase>"},
+    {"listen", GH_CONF_TEXT, AT(listen), "127.0.0.1:0", 0, 0, listen_valid, "address:port", NULL,
+     "numeric address and port; port 0: the system chooses, and run/<name>.endpoint says which"},
+    {"endpoint", GH_CONF_TEXT, AT(endpoint), "auto", 0, 0, endpoint_valid, "\"auto\" or host:port", NULL,
+     "where the other functions reach this one: host:port, or \"auto\": as run/<name>.endpoint says"},
+    {"certificate", GH_CONF_TEXT, AT(certificate), NULL, 0, 0, path_valid, "a path", NULL, "certificate chain, PEM"},
+    {"sealed", GH_CONF_TEXT, AT(sealed), NULL, 0, 0, path_valid, "a path", NULL,
+     "secure environment (sealed file), opened with the realm's secret; it holds the private key"},
+    {"store", GH_CONF_TEXT, AT(store), NULL, 0, 0, path_valid, "a path", NULL, "database"},
+    {"tls13", GH_CONF_SWITCH, AT(tls13), "true", 0, 0, NULL, NULL, NULL, "offer TLS 1.3 beside TLS 1.2"},
+    {"open_registration", GH_CONF_SWITCH, AT(open_registration), "false", 0, 0, NULL, NULL, NULL,
+     "CSE only: may a credential register an AE that nobody has assigned an AE-ID to?"},
+    {"max_registration_s", GH_CONF_NUMBER, AT(max_registration_s), "31536000", 60, YEARS(100), NULL, NULL, NULL,
+     "longest life of a registration, seconds"},
+    {"max_key_s", GH_CONF_NUMBER, AT(max_key_s), "31536000", 60, YEARS(100), NULL, NULL, NULL,
+     "longest life of a registered key, seconds"},
+    {"fetch_timeout_ms", GH_CONF_NUMBER, AT(fetch_timeout_ms), "3000", 10, 60000, NULL, NULL, NULL,
+     "a key that is fetched in the middle of a handshake must come within"},
+    {"negative_s", GH_CONF_NUMBER, AT(negative_s), "10", 0, 3600, NULL, NULL, NULL,
+     "how long \"no such key\" is remembered, seconds"},
+    {"recheck_s", GH_CONF_NUMBER, AT(recheck_s), "30", 1, 86400, NULL, NULL, NULL,
+     "how often a fetched key is confirmed at its issuer, seconds"},
+};
+const gh_conf_table gh_realm_function_table = {function_keys, COUNT(function_keys)};
+
+#undef AT
+#define AT(field) offsetof(gh_realm_limits, field)
+static const gh_conf_key limit_keys[] = {
+    {"workers", GH_CONF_NUMBER, AT(workers), "0", 0, 64, NULL, NULL, NULL,
+     "threads of a process; 0: one for each processor"},
+    {"max_connections", GH_CONF_NUMBER, AT(max_connections), "100000", 1, 10000000, NULL, NULL, NULL, "per thread"},
+    {"max_handshakes", GH_CONF_NUMBER, AT(max_handshakes), "4096", 1, 1000000, NULL, NULL, NULL,
+     "in flight, per thread"},
+    {"handshake_ms", GH_CONF_NUMBER, AT(handshake_ms), "10000", 100, 600000, NULL, NULL, NULL,
+     "a handshake must be complete within"},
+    {"idle_ms", GH_CONF_NUMBER, AT(idle_ms), "300000", 0, INT64_C(86400000), NULL, NULL, NULL,
+     "an association without traffic ends after; 0: never"},
+    {"request_ms", GH_CONF_NUMBER, AT(request_ms), "30000", 100, 600000, NULL, NULL, NULL,
+     "a request must be complete within"},
+    {"max_out_bytes", GH_CONF_NUMBER, AT(max_out_bytes), "1048576", 65536, 1 << 30, NULL, NULL, NULL,
+     "unsent octets of one connection; over it nothing more is read from it"},
+    {"association_s", GH_CONF_NUMBER, AT(association_s), "86400", 60, YEARS(1), NULL, NULL, NULL,
+     "longest life of an association, seconds"},
+    {"max_head_bytes", GH_CONF_NUMBER, AT(max_head_bytes), "16384", 1024, 1 << 20, NULL, NULL, NULL,
+     "HTTP start line and header fields"},
+    {"max_body_bytes", GH_CONF_NUMBER, AT(max_body_bytes), "262144", 1024, 1 << 28, NULL, NULL, NULL, "HTTP body"},
+    {"max_audit", GH_CONF_NUMBER, AT(max_audit), "1000000", 1000, INT64_C(1000000000), NULL, NULL, NULL,
+     "audit records kept; the oldest go first"},
+};
+const gh_conf_table gh_realm_limits_table = {limit_keys, COUNT(limit_keys)};
+
+#undef AT
+#define AT(field) offsetof(gh_realm, field)
+static const gh_conf_key log_keys[] = {
+    {"level", GH_CONF_TEXT, AT(log_level_name), "info", 0, 0, level_valid, "debug, info, warn, error or off", NULL,
+     "debug, info, warn, error or off"},
+    {"format", GH_CONF_TEXT, AT(log_format_name), "text", 0, 0, format_valid, "\"text\" or \"json\"", NULL,
+     "text or json"},
+};
+static const gh_conf_table log_table = {log_keys, COUNT(log_keys)};
+
+static const gh_conf_key metrics_keys[] = {
+    {"listen", GH_CONF_TEXT, AT(metrics_listen), "", 0, 0, listen_or_none, "address:port", NULL,
+     "clear text for a collector on this machine, e.g. \"127.0.0.1:9109\"; empty: off"},
+};
+static const gh_conf_table metrics_table = {metrics_keys, COUNT(metrics_keys)};
+
+static const gh_conf_key realm_keys[] = {
+    {"sp_fqdn", GH_CONF_TEXT, AT(sp_fqdn), NULL, 0, 0, gh_fqdn_valid, "an FQDN", NULL,
+     "M2M service provider of this realm"},
+    {"in_cse", GH_CONF_TEXT, AT(in_cse), "in-cse", 0, 0, gh_stem_valid, "the stem of a CSE-ID", NULL,
+     "CSE-ID of the IN-CSE without the slash"},
+    {"anchors", GH_CONF_TEXT, AT(anchors), "ca.pem", 0, 0, path_valid, "a path", NULL,
+     "trust anchors, PEM; the system's are never used.\nPaths that do not begin with a slash start where this file "
+     "lies."},
+    {"secret", GH_CONF_TEXT, AT(secret), "secret", 0, 0, path_valid, "a path", NULL,
+     "passphrase of the sealed files; mode 0600"},
+    {"run", GH_CONF_TEXT, AT(run), "run", 0, 0, path_valid, "a path", NULL,
+     "end points and revocations of what runs now"},
+    {"admins", GH_CONF_TEXTS, AT(admins), NULL, 0, 0, ae_id_valid, "a list of absolute AE-IDs", NULL,
+     "absolute AE-IDs whose certificates administer the functions"},
+    {"functions", GH_CONF_OWN, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {"limits", GH_CONF_GROUP, AT(limits), NULL, 0, 0, NULL, NULL, &gh_realm_limits_table, "bounds of each process"},
+    {"log", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &log_table, "to standard error"},
+    {"metrics", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &metrics_table, NULL},
+};
+const gh_conf_table gh_realm_table = {realm_keys, COUNT(realm_keys)};

@@ -1,0 +1,144 @@
+/* gatehouse device new: a device's own state folder. */
+#include "base/random.h"
+#include "client/secret_file.h"
+#include "cmd/config.h"
+#include "cmd/device_call.h"
+#include "cmd/verbs.h"
+#include "m2m/key_id.h"
+
+enum { KPM_ID_OCTETS = 8 };
+
+static void take_peer(gh_call *call, gh_device_peer *peer, const char *fqdn, const char *endpoint)
+{
+  peer->fqdn = gh_call_text(call, fqdn, peer->fqdn);
+  peer->endpoint = gh_call_text(call, endpoint, peer->endpoint);
+}
+
+/* A realm on this machine: its functions, and the files that say where they listen. */
+static void peer_from_realm(gh_call *call, const gh_realm *realm, gh_realm_kind kind, gh_device_peer *peer)
+{
+  gh_arena *a = &call->arena;
+  const gh_realm_function *f = gh_realm_first(realm, kind);
+  if (!f) return;
+  peer->fqdn = gh_arena_dup(a, f->fqdn);
+  if (gh_str_eq(f->endpoint, GH_STR("auto")))
+    peer->endpoint = gh_arena_fmt(a, "file:%.*s/%.*s.endpoint", GH_STR_ARG(realm->run), GH_STR_ARG(f->name));
+  else
+    peer->endpoint = gh_arena_dup(a, f->endpoint);
+}
+
+static gh_err from_realm(gh_call *call, gh_device_config *config, gh_diag *diag)
+{
+  gh_str path = gh_call_text(call, "realm", GH_STR_NONE);
+  if (!path.ptr) return GH_OK;
+  gh_realm realm;
+  gh_err err = gh_realm_read(path.ptr, &realm, diag);
+  if (err == GH_OK) {
+    config->sp_id = gh_arena_dup(&call->arena, realm.sp_fqdn);
+    peer_from_realm(call, &realm, GH_REALM_MEF, &config->mef);
+    peer_from_realm(call, &realm, GH_REALM_MAF, &config->maf);
+    peer_from_realm(call, &realm, GH_REALM_CSE, &config->cse);
+    const gh_realm_function *cse = gh_realm_first(&realm, GH_REALM_CSE);
+    if (cse) {
+      config->cse_id = gh_arena_dup(&call->arena, cse->cse_id);
+      config->cse_rn = gh_arena_dup(&call->arena, cse->cse_rn);
+    }
+  }
+  gh_realm_free(&realm);
+  return err;
+}
+
+static gh_err take_kpm_id(gh_call *call, gh_device_config *config, gh_diag *diag)
+{
+  gh_str id = gh_call_text(call, "kpm-id", GH_STR_NONE);
+  gh_random random = gh_random_system();
+  if (!id.ptr && gh_random_id(&random, &call->arena, GH_STR("dev-"), KPM_ID_OCTETS, &id) != GH_OK)
+    return gh_fail(diag, GH_EINTERNAL, "no randomness");
+  if (gh_str_find(id, '@') == SIZE_MAX)
+    id = gh_arena_fmt(&call->arena, "%.*s@%.*s", GH_STR_ARG(id), GH_STR_ARG(config->mef.fqdn));
+  gh_key_id parsed;
+  config->kpm_id = gh_key_id_parse(id, false, &parsed) == GH_OK ? gh_key_id_canonical(&call->arena, &parsed) : id;
+  return GH_OK;
+}
+
+static gh_err take_config(gh_call *call, gh_device_config *config, gh_diag *diag)
+{
+  gh_device_config_defaults(config);
+  GH_TRY(from_realm(call, config, diag));
+  config->sp_id = gh_call_text(call, "sp-id", config->sp_id);
+  config->cse_id = gh_call_text(call, "cse-id", config->cse_id);
+  config->cse_rn = gh_call_text(call, "cse-rn", config->cse_rn);
+  take_peer(call, &config->cse, "cse-fqdn", "cse-endpoint");
+  take_peer(call, &config->mef, "mef-fqdn", "mef-endpoint");
+  take_peer(call, &config->maf, "maf-fqdn", "maf-endpoint");
+  config->timeout_ms = gh_call_number(call, "timeout-ms", config->timeout_ms);
+  if (gh_call_has(call, "tls12-only")) config->tls13 = false;
+  return take_kpm_id(call, config, diag);
+}
+
+static gh_err take_key(gh_call *call, gh_secret *key, gh_diag *diag)
+{
+  gh_random random = gh_random_system();
+  gh_str generate = gh_call_text(call, "generate", GH_STR_NONE);
+  if (generate.ptr) return gh_key_file_generate(generate.ptr, &random, key, diag);
+  return gh_key_file_read(gh_call_text(call, "key-file", GH_STR("-")).ptr, key, diag);
+}
+
+static gh_exit report(gh_call *call, const gh_device_config *config)
+{
+  gh_arena *a = &call->arena;
+  gh_val *o = gh_val_object(a);
+  gh_str generate = gh_call_text(call, "generate", GH_STR_NONE);
+  gh_val_set(a, o, GH_STR("device"), gh_val_str(a, call->operands[0]));
+  gh_val_set(a, o, GH_STR("kpmID"), gh_val_str(a, config->kpm_id));
+  if (generate.ptr) gh_val_set(a, o, GH_STR("kpmFile"), gh_val_str(a, generate));
+  return gh_call_done(call, o);
+}
+
+static gh_exit run(gh_call *call)
+{
+  gh_device_config config;
+  gh_secret key = {.len = 0};
+  gh_diag diag = {""};
+  if (gh_call_has(call, "key-file") == gh_call_has(call, "generate"))
+    return gh_call_misused(call, "one of --key-file and --generate is needed");
+  gh_err err = take_config(call, &config, &diag);
+  if (err == GH_OK) err = take_key(call, &key, &diag);
+  if (err == GH_OK) err = gh_device_create(call->operands[0].ptr, &config, &key, gh_call_passphrase(call), &diag);
+  gh_secret_wipe(&key);
+  return err == GH_OK ? report(call, &config) : gh_call_failed(call, err, &diag);
+}
+
+static const gh_opt options[] = {
+    {"realm", 0, GH_OPT_TEXT, "DIR", "take names and end points from a realm on this machine"},
+    {"kpm-id", 0, GH_OPT_TEXT, "ID", "KpmID, name@MEF-FQDN; a bare name gets the MEF-FQDN (a random name)"},
+    {"key-file", 0, GH_OPT_TEXT, "FILE", "Kpm in hexadecimal or base64, in a file of mode 0600; - is standard input"},
+    {"generate", 0, GH_OPT_TEXT, "FILE",
+     "make a Kpm and write it, for the operator of the MEF, to a new file of mode 0600"},
+    {"sp-id", 0, GH_OPT_TEXT, "FQDN", "M2M service provider"},
+    {"cse-id", 0, GH_OPT_TEXT, "STEM", "CSE-ID without the slash (in-cse)"},
+    {"cse-rn", 0, GH_OPT_TEXT, "NAME", "name of the <CSEBase> (cse-in)"},
+    {"cse-fqdn", 0, GH_OPT_TEXT, "FQDN", "public domain name of the CSE"},
+    {"cse-endpoint", 0, GH_OPT_TEXT, "WHERE", "host:port, or file:PATH of a file with it; so the others"},
+    {"mef-fqdn", 0, GH_OPT_TEXT, "FQDN", "MEF-FQDN"},
+    {"mef-endpoint", 0, GH_OPT_TEXT, "WHERE", ""},
+    {"maf-fqdn", 0, GH_OPT_TEXT, "FQDN", "MAF-FQDN"},
+    {"maf-endpoint", 0, GH_OPT_TEXT, "WHERE", ""},
+    {"tls12-only", 0, GH_OPT_FLAG, NULL, "do not offer TLS 1.3"},
+    {"timeout-ms", 0, GH_OPT_NUMBER, "N", "of a handshake and of a request (10000)"},
+    GH_OPT_PASSPHRASE,
+    {.name = NULL},
+};
+
+const gh_verb gh_verb_device_new = {
+    .words = "device new",
+    .operands = "DIR",
+    .min_operands = 1,
+    .max_operands = 1,
+    .help = "make a device's state folder with its pre-provisioned key",
+    .details =
+        "DIR must not exist, or be empty. Kpm is read from a file or made; it is never taken from the command line.\n"
+        "The operator tells the MEF of it with gatehouse mef enrolee add.",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,28 @@
+/* The checks of gatehouse doctor: each adds rows to a report. */
+#ifndef GH_CMD_DOCTOR_H
+#define GH_CMD_DOCTOR_H
+
+#include "cmd/call.h"
+#include "cmd/config.h"
+
+typedef struct gh_report {
+  gh_call *call;
+  gh_val *rows;
+  size_t failed;
+} gh_report;
+
+typedef enum gh_health { GH_HEALTHY, GH_UNKNOWN_HEALTH, GH_ILL } gh_health;
+
+/* One row; `what` and `text` are copied. */
+void gh_report_add(gh_report *report, gh_str what, gh_health health, const char *fmt, ...) GH_PRINTF(4, 5);
+
+/* Nobody but the owner reaches anything in the folder. */
+void gh_check_modes(gh_report *report, gh_str dir);
+/* Certificate: profile, dates, path to the anchors, name, its private key in the sealed file. */
+void gh_check_function_credentials(gh_report *report, const gh_realm *realm, const gh_realm_function *function);
+void gh_check_admin_credential(gh_report *report, const gh_realm *realm);
+/* Store, and whether the function answers. */
+void gh_check_store(gh_report *report, const gh_realm_function *function);
+void gh_check_endpoint(gh_report *report, const gh_realm *realm, const gh_realm_function *function);
+
+#endif

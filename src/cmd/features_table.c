@@ -1,0 +1,85 @@
+/* Each row: id, clause, title, state, why, test. Tests are named as in `make test`. */
+#include "cmd/features_table.h"
+
+#define YES GH_FEATURE_YES
+#define PARTLY GH_FEATURE_PARTLY
+#define NO GH_FEATURE_NO
+#define UNAVAILABLE GH_FEATURE_UNAVAILABLE
+
+/* clang-format off */
+const gh_feature gh_features[] = {
+    /* Security associations */
+    {"saef-psk", "TS-0003 8.2.2.1", "Association with a provisioned symmetric key (Kpsa), TLS", PARTLY,
+     "keys registered at a MEF; keys provisioned by hand come later", "unit_cmd_test_flow"},
+    {"saef-certificate", "TS-0003 8.2.2.2", "Association with certificates (CSE-ID, AE-ID, FQDN), TLS", YES, "", "unit_cmd_test_flow"},
+    {"saef-maf", "TS-0003 8.2.2.3", "Association with a key of a MAF (Kc), fetched in mid-handshake", YES, "", "unit_cmd_test_flow"},
+    {"saef-rpk", "TS-0003 8.1.2.4", "Association with raw public keys", UNAVAILABLE, "needs OpenSSL 3.2 or later", ""},
+    {"tls12", "TS-0003 10.2.2", "TLS 1.2 with the PSK and certificate suites of the profile", YES, "", "unit_client_test_client"},
+    {"tls13", "TS-0003 10.2", "TLS 1.3 beside TLS 1.2", YES, "", "unit_client_test_client"},
+    {"tls-ems", "TS-0003 10.3.1", "Extended master secret is required where keys are exported", PARTLY,
+     "built; a test with a peer that lacks it is to come", ""},
+    {"dtls12", "TS-0003 10.2.3", "DTLS 1.2", NO, "comes with the CoAP binding", ""},
+    {"certificate-profile", "TS-0003 10.1.1", "Certificate profile: P-256, SHA-256, key usage, one name, no wildcard", YES, "", "unit_crypto_test_certs"},
+    {"certificate-paths", "TS-0003 8.1.2.2", "Paths to configured anchors only, with name constraints", YES, "", "unit_crypto_test_cert_paths"},
+    {"certificate-status", "TS-0003 8.1.2.2", "Revocation of certificates (OCSP, CRL)", NO, "a later issue", ""},
+    {"key-expiry", "TS-0003 10.7", "Associations and keys end with their credential", YES, "", "unit_se_test_se_file"},
+    {"key-revocation", "TS-0003 8.8.2.10", "A revoked key ends its associations within one second on one machine", YES, "", "unit_cmd_test_flow"},
+    /* Provisioning */
+    {"rspf-psk", "TS-0003 8.3.2.1", "Remote provisioning with a pre-provisioned symmetric key", YES, "", "unit_cmd_test_flow"},
+    {"rspf-certificate", "TS-0003 8.3.2.2", "Remote provisioning with certificates", NO, "a later issue", ""},
+    {"rspf-gba", "TS-0003 8.3.2.3", "Remote provisioning with GBA", NO, "a later issue", ""},
+    {"mef-client-registration", "TS-0003 8.3.5.2.3", "MEF client registration, update, de-registration", YES, "", "unit_mef_test_mef"},
+    {"mef-key-registration", "TS-0003 8.3.5.2.7", "MEF key registration and retrieval", YES, "", "unit_cmd_test_flow"},
+    {"mef-commands", "TS-0003 8.3.9", "MEF client commands", PARTLY, "NO_MORE_COMMANDS; other classes are answered CLASS_NOT_SUPPORTED", "unit_mef_test_mef"},
+    {"certificate-provisioning", "TS-0003 8.3.6", "Certificate provisioning (EST, SCEP)", NO, "a later issue", ""},
+    {"device-configuration", "TS-0022", "Field device configuration objects", NO, "a later issue", ""},
+    {"credential-fetch", "TS-0003 8.3.2.1", "An enrolment target fetches its key by KeID and SUID; Ke never leaves", YES, "", "unit_mef_test_mef"},
+    {"maf-client-registration", "TS-0003 8.8.2.3", "MAF client registration with a remotely provisioned Km", YES, "", "unit_maf_test_maf"},
+    {"maf-key-registration", "TS-0003 8.8.2.7", "MAF key registration (exporter and own keys), update, de-registration", YES, "", "unit_maf_test_maf"},
+    {"maf-key-retrieval", "TS-0003 8.8.2.8", "MAF key retrieval by the target", YES, "", "unit_maf_test_maf"},
+    {"exporter", "TS-0003 10.3.1", "Keys from the TLS exporter", YES, "", "unit_crypto_test_export"},
+    {"kdf", "TS-0003 10.3.2-10.3.8", "Key derivation functions", YES, "", "unit_crypto_test_kdf"},
+    /* Identity and authorization */
+    {"impersonation", "TS-0003 7.2.1", "From must be an identity of the association", YES, "", "unit_cmd_test_flow"},
+    {"ae-registration", "TS-0001 10.2.2.2", "AE-ID is bound to the credential of the association", YES, "", "unit_cmd_test_flow"},
+    {"service-subscription", "TS-0001 9.6.19", "Registration by rules of a service subscription profile", NO, "a later issue", ""},
+    {"acp", "TS-0003 7.1", "Access control policies: originators, operations, contexts, objects", YES, "", "unit_authz_test_decide"},
+    {"acp-unknown-context", "TS-0003 7.1.3", "A context that cannot be evaluated never permits", YES, "", "unit_authz_test_decide"},
+    {"acp-default", "TS-0001 9.6.1.3.2", "Default policy: the creator, nobody else", YES, "", "unit_cmd_test_flow"},
+    {"roles", "TS-0003 7.3", "Role-based access control", NO, "a later issue", ""},
+    {"tokens", "TS-0003 7.5", "Tokens", NO, "a later issue", ""},
+    {"dynamic-authorization", "TS-0003 7.3", "Dynamic authorization (DAS)", NO, "a later issue", ""},
+    {"distributed-authorization", "TS-0003 7.4", "Distributed authorization (PDP, PRP, PIP)", NO, "a later issue", ""},
+    {"privacy", "TS-0003 11", "Privacy policy management (PPM)", NO, "a later issue", ""},
+    /* End to end */
+    {"esprim", "TS-0003 8.4", "End-to-end security of primitives", NO, "a later issue", ""},
+    {"esdata", "TS-0003 8.5", "End-to-end security of data", NO, "a later issue", ""},
+    {"escertke", "TS-0003 8.7", "Certificate-based key establishment end to end", NO, "a later issue", ""},
+    /* Key storage */
+    {"se-sealed-file", "TS-0003 6.3", "Secure environment: sealed file (protection level 1)", YES, "", "unit_se_test_se_file"},
+    {"se-pkcs11", "TS-0003 Annex O", "Secure environment: PKCS#11", NO, "a later issue", ""},
+    {"se-tpm2", "TS-0003 Annex O", "Secure environment: TPM 2.0", NO, "a later issue", ""},
+    /* Operation */
+    {"no-default-secret", "design", "A fresh realm has no default secret and nothing that others can read", YES, "", "unit_cmd_test_init"},
+    {"admin-credential", "design", "Administration is a certificate with a name, over the same gate", YES, "", "unit_cmd_test_flow"},
+    {"audit", "TS-0003 6.1", "Audit of every refusal and every change of keys, policies and registrations", YES, "", "unit_cmd_test_flow"},
+    {"limits", "design", "Stated bounds of size, depth, count and time", YES, "", "unit_bind_test_http_reader"},
+    {"durability", "house rule", "Nothing that was acknowledged is lost", YES, "", "story_demo"},
+    {"http", "TS-0009", "HTTP/1.1 binding", YES, "", "unit_bind_test_http_reader"},
+    {"coap", "TS-0008", "CoAP binding", NO, "a later issue", ""},
+    {"mqtt", "TS-0010", "MQTT binding", NO, "a later issue", ""},
+    {"websocket", "TS-0020", "WebSocket binding", NO, "a later issue", ""},
+};
+/* clang-format on */
+const size_t gh_features_count = sizeof gh_features / sizeof *gh_features;
+
+const char *gh_feature_state_name(gh_feature_state state)
+{
+  switch (state) {
+  case GH_FEATURE_YES: return "yes";
+  case GH_FEATURE_PARTLY: return "partly";
+  case GH_FEATURE_NO: return "no";
+  case GH_FEATURE_UNAVAILABLE: return "unavailable";
+  }
+  return "";
+}
