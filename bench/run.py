@@ -1,0 +1,399 @@
+#!/usr/bin/env python3
+"""Gatehouse against nginx, bare OpenSSL and bare SQLite, on the same two cores, in turns.
+
+usage: bench/run.py BUILD [--only NAME[,NAME...]] [--rounds N] [--seconds S] [--json FILE]
+
+Names: get, handshake, create, latency, memory. Prints tables, asserts nothing. Of each pair both sides run one after the
+other, N times; a line shows the medians, the median of the N ratios and their spread.
+"""
+import argparse
+import json
+import os
+import platform
+import pwd
+import re
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+RESOURCE = "/cse-in/bench/c"
+IDENTITY, KEY = "Kbench@maf.sp.example.com", "5a" * 32
+HEAD = "Host: bench\r\nX-M2M-Origin: Cbench\r\nX-M2M-RI: r1\r\nX-M2M-RVI: 3\r\nAccept: application/json\r\n"
+INSTANCE = '{"m2m:cin":{"con":"23.4 C 51 % 1013 hPa"}}'
+GET = f"GET {RESOURCE} HTTP/1.1\r\n{HEAD}\r\n"
+POST = (f"POST {RESOURCE} HTTP/1.1\r\n{HEAD}Content-Type: application/json;ty=4\r\n"
+        f"Content-Length: {len(INSTANCE)}\r\n\r\n{INSTANCE}")
+PSK = ["--psk", IDENTITY, "--psk-key", KEY]
+IDLE_CONNECTIONS = 2000
+
+
+class Place:
+    """The programs, and a scratch folder on the file system of the build."""
+
+    def __init__(self, build, rounds, seconds):
+        self.bin = os.path.join(os.path.abspath(build), "bench")
+        self.dir = tempfile.mkdtemp(prefix="bench-", dir=os.path.abspath(build))
+        self.rounds, self.seconds = rounds, seconds
+        self.get = self.write("get.http", GET)
+        self.post = self.write("post.http", POST)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, text):
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "w", newline="") as file:
+            file.write(text)
+        return self.path(name)
+
+    def run(self, program, *args):
+        """One measurement; the program's line of JSON."""
+        done = subprocess.run([os.path.join(self.bin, program), *map(str, args)], stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def load(self, port, *args, seconds=None):
+        result = self.run("bench_load", "--port", port, "--seconds", seconds or self.seconds, *args)
+        if result["failures"]:
+            note(f"{result['failures']} failures in a run of the load generator")
+        return result
+
+
+class Server:
+    """A Gatehouse CSE with a world of its own."""
+
+    count = 0
+
+    def __init__(self, place):
+        Server.count += 1
+        self.place, self.dir = place, place.path(f"server-{Server.count}")
+        os.mkdir(self.dir)
+        self.process = subprocess.Popen([os.path.join(place.bin, "bench_server"), "--dir", self.dir],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        ready = json.loads(self.process.stdout.readline())
+        self.plain, self.tls, self.pid = ready["plain"], ready["tls"], ready["pid"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+        shutil.rmtree(self.dir)
+
+    def counters(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def certificate(self):
+        return ["--tls", "1.2", "--ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256",
+                "--cert", os.path.join(self.dir, "ae.pem"), "--key", os.path.join(self.dir, "ae.key")]
+
+    def body(self, path):
+        """Octets of a resource, as a client gets them."""
+        with socket.create_connection(("127.0.0.1", self.plain)) as s:
+            s.sendall(f"GET {path} HTTP/1.1\r\n{HEAD}Connection: close\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: s.recv(65536), b""))
+        return answer.split(b"\r\n\r\n", 1)[1].decode()
+
+    def anonymous_bytes(self):
+        with open(f"/proc/{self.pid}/status") as file:
+            return int(re.search(r"RssAnon:\s+(\d+) kB", file.read()).group(1)) * 1024
+
+
+NGINX_CONF = """{user}worker_processes 2;
+daemon off;
+pid nginx.pid;
+error_log stderr crit;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  sendfile off; # faster than sendfile for so small a file
+  open_file_cache max=16 inactive=600s;
+  open_file_cache_valid 600s;
+  keepalive_requests 1000000000;
+  keepalive_timeout 600s;
+  default_type application/json;
+  client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+  server {{ listen 127.0.0.1:{plain} reuseport; root html; }}
+  server {{
+    listen 127.0.0.1:{tls} ssl reuseport; root html;
+    ssl_certificate {dir}/server.pem;
+    ssl_certificate_key {dir}/server.key;
+    ssl_protocols TLSv1.2;
+    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256;
+    ssl_ecdh_curve prime256v1;
+    ssl_session_cache off;
+    ssl_session_tickets off;
+  }}
+}}
+"""
+
+
+class Nginx:
+    """nginx with the file that the container looks like, and the CSE's own certificate."""
+
+    def __init__(self, place, server):
+        self.plain, self.tls = free_port(), free_port()
+        place.write("nginx/html" + RESOURCE, server.body(RESOURCE))
+        user = f"user {pwd.getpwuid(0).pw_name};\n" if os.getuid() == 0 else ""
+        conf = NGINX_CONF.format(user=user, plain=self.plain, tls=self.tls, dir=server.dir)
+        place.write("nginx/nginx.conf", conf)
+        self.process = subprocess.Popen([find_nginx(), "-p", place.path("nginx") + "/", "-c", "nginx.conf", "-e", "stderr"],
+                                        stderr=subprocess.DEVNULL)
+        wait_for_port(self.tls)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+def find_nginx():
+    return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for_port(port):
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("bench: nginx does not answer")
+
+
+# ---- tables
+
+results = []
+
+
+def note(text):
+    print(f"    ({text})", flush=True)
+
+
+def heading(text):
+    print(f"\n{text}", flush=True)
+    others = busy_share(0.4)
+    if others > 0.05:
+        note(f"other programs keep the machine {100 * others:.0f} per cent busy: these numbers are not worth much")
+
+
+def busy_share(seconds):
+    """What part of the machine's processor time is used now, while we do nothing."""
+    def read():
+        with open("/proc/stat") as file:
+            ticks = [int(word) for word in file.readline().split()[1:9]]
+        return sum(ticks), ticks[3] + ticks[4]
+    total, idle = read()
+    time.sleep(seconds)
+    total_after, idle_after = read()
+    return 1 - (idle_after - idle) / max(1, total_after - total)
+
+
+def ratio_line(name, ours, theirs, goal):
+    """ours and theirs: a rate for each round."""
+    ratios = sorted(a / b for a, b in zip(ours, theirs))
+    ratio = statistics.median(ratios)
+    a, b = statistics.median(ours), statistics.median(theirs)
+    goal_text = f"  goal {goal:g}" if goal else ""
+    spread = f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    print(f"  {name:<42} {a:>7.0f}/s : {b:>7.0f}/s  ratio {ratio:5.2f} {spread:<14}{goal_text}", flush=True)
+    results.append({"name": name, "ours": a, "baseline": b, "ratio": round(ratio, 3), "goal": goal})
+
+
+def value_line(name, **values):
+    text = "   ".join(f"{key} {value}" for key, value in values.items())
+    print(f"  {name:<42} {text}", flush=True)
+    results.append({"name": name, **values})
+
+
+def in_turns(place, ours, theirs):
+    pairs = [(theirs(), ours()) for _ in range(place.rounds)]
+    return [p[1] for p in pairs], [p[0] for p in pairs]
+
+
+# ---- the benchmarks
+
+def bench_get(place):
+    if not find_nginx():
+        heading("GET of a container: skipped, nginx is not installed")
+        return
+    with Server(place) as server, Nginx(place, server) as nginx:
+        size = len(server.body(RESOURCE))
+        heading(f"GET of a container of {size} octets, 32 kept connections      Gatehouse : nginx")
+        for name, options, port, nginx_port in (
+            ("plain HTTP", [], server.plain, nginx.plain),
+            ("TLS 1.2 ECDHE-ECDSA-AES128-GCM-SHA256", server.certificate(), server.tls, nginx.tls),
+        ):
+            args = ["--request", place.get, "--connections", 32, *options]
+            ours, theirs = in_turns(place, lambda: place.load(port, *args)["rate"],
+                                    lambda: place.load(nginx_port, *args)["rate"])
+            ratio_line(name, ours, theirs, 0.6)
+
+
+def handshake_rate(place, server, args):
+    """What the load generator completed; the server must have completed as many."""
+    before = server.counters()["handshakes"]
+    result = place.load(server.tls, *args)
+    time.sleep(0.1)
+    if server.counters()["handshakes"] - before < result["count"]:
+        note("the server completed fewer handshakes than its clients")
+    return result["rate"]
+
+
+def bench_handshake(place):
+    heading("PSK handshakes: connect, handshake, close               Gatehouse : OpenSSL with itself")
+    note("over memory: no sockets at all; over TCP: what any server with sockets could reach")
+    with Server(place) as server:
+        for version, what in (("1.2", "TLS 1.2 PSK-AES128-CBC-SHA256"), ("1.3", "TLS 1.3 PSK with ECDHE P-256")):
+            args = ["--mode", "handshakes", "--connections", 128, "--tls", version, "--ciphers", "PSK-AES128-CBC-SHA256", *PSK]
+            ours, memory, tcp = [], [], []
+            for _ in range(place.rounds):
+                memory.append(place.run("bench_handshake", "--tls", version, "--seconds", place.seconds)["rate"])
+                ours.append(handshake_rate(place, server, args))
+                tcp.append(place.run("bench_handshake", "--over", "tcp", "--tls", version, "--seconds", place.seconds)["rate"])
+            ratio_line(f"{what}, over memory", ours, memory, 0.7)
+            ratio_line(f"{what}, over TCP", ours, tcp, None)
+
+
+def create_round(place, connections):
+    """Rate of creates, and of bare SQLite with groups as large as ours were."""
+    with Server(place) as server:
+        before = server.counters()
+        rate = place.load(server.plain, "--request", place.post, "--connections", connections)["rate"]
+        after = server.counters()
+        body = place.write("instance.json", server.body(RESOURCE + "/la"))
+        container = place.write("container.json", server.body(RESOURCE))
+    group = max(1, round((after["jobs"] - before["jobs"]) / (after["commits"] - before["commits"])))
+    bare = place.path("bare")
+    os.mkdir(bare)
+    rows = place.run("bench_sqlite", "--path", os.path.join(bare, "store.db"), "--body", body, "--container", container,
+                     "--batch", group, "--seconds", place.seconds)
+    shutil.rmtree(bare)
+    return rate, rows["rate"], group, 1000 * rows["seconds"] / rows["commits"]
+
+
+def bench_create(place):
+    heading("Durable creates of contentInstances                      Gatehouse : bare SQLite, same rows and groups")
+    note("ms: what bare SQLite's commit of such a group takes; the quicker the disk, the more the HTTP around it counts")
+    for connections in (16, 64, 256):
+        rounds = [create_round(place, connections) for _ in range(place.rounds)]
+        group, commit_ms = (statistics.median(r[i] for r in rounds) for i in (2, 3))
+        name = f"{connections} connections, groups of {group:g}, {commit_ms:.2f} ms"
+        ratio_line(name, [r[0] for r in rounds], [r[1] for r in rounds], 0.5)
+
+
+def beside(place, server, request):
+    """Latency of reads, beside a load of 64 connections that send `request` (None: beside nothing)."""
+    other = None
+    if request:
+        args = ["--port", str(server.plain), "--request", request, "--connections", "64", "--seconds", str(place.seconds + 0.6)]
+        other = subprocess.Popen([os.path.join(place.bin, "bench_load"), *args], stdout=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+    reads = place.load(server.plain, "--request", place.get, "--connections", 4, "--threads", 1)
+    return reads, json.loads(other.communicate()[0]) if other else None
+
+
+def bench_latency(place):
+    heading("Latency of GET, 4 connections: served from memory, never waiting for the writer")
+    for name, request in (("alone", None), ("beside 64 connections that read", place.get),
+                          ("beside 64 connections that create", place.post)):
+        with Server(place) as server:
+            rounds = [beside(place, server, request) for _ in range(min(place.rounds, 3))]
+        reads = {p: statistics.median(r[0][p] for r in rounds) for p in ("p50_us", "p99_us")}
+        values = {"p50": f"{reads['p50_us']:6.0f} us", "p99": f"{reads['p99_us']:6.0f} us"}
+        if request:
+            values["theirs_p50"] = f"{statistics.median(r[1]['p50_us'] for r in rounds):6.0f} us"
+        value_line(name, **values)
+
+
+def bench_memory(place):
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    count = min(IDLE_CONNECTIONS, limit - 100)
+    heading(f"Resident memory for each of {count} idle TLS connections")
+    for name in ("TLS 1.2 with certificates", "TLS 1.2 PSK", "TLS 1.3 PSK"):
+        with Server(place) as server:
+            options = server.certificate() if "certificates" in name else ["--tls", name[4:7], *PSK]
+            before = server.anonymous_bytes()
+            load = subprocess.Popen([os.path.join(place.bin, "bench_load"), "--port", str(server.tls), "--mode", "idle",
+                                     "--connections", str(count), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            load.stdout.readline()
+            while server.counters()["handshakes"] < count:
+                time.sleep(0.05)
+            value_line(name, octets=round((server.anonymous_bytes() - before) / count))
+            load.communicate("")
+
+
+BENCHMARKS = {"get": bench_get, "handshake": bench_handshake, "create": bench_create, "latency": bench_latency,
+              "memory": bench_memory}
+
+
+# ---- the machine
+
+def prepare_machine():
+    """Both sides and the load generator on the same two cores; enough descriptors."""
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    os.sched_setaffinity(0, cores)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY else 65536, hard))
+    return len(cores)
+
+
+def version_of(*command):
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return done.stdout.splitlines()[0].replace("nginx version: ", "")
+    except (OSError, IndexError):
+        return f"no {command[0]}"
+
+
+def describe_machine(cores):
+    model = "unknown processor"
+    with open("/proc/cpuinfo") as file:
+        found = re.search(r"model name\s*: (.*)", file.read())
+        model = found.group(1) if found else model
+    print(f"{model}, {cores} core{'s' if cores > 1 else ''} for both sides and the load generator; Linux {platform.release()}")
+    print(f"{version_of('openssl', 'version')}; {version_of(find_nginx() or 'nginx', '-v')}; load average {os.getloadavg()[0]:.1f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build")
+    parser.add_argument("--only", default=",".join(BENCHMARKS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.5)
+    parser.add_argument("--json")
+    options = parser.parse_args()
+    unknown = [name for name in options.only.split(",") if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark is called {unknown[0]}")
+    describe_machine(prepare_machine())
+    place = Place(options.build, options.rounds, options.seconds)
+    begun = time.monotonic()
+    try:
+        for name in options.only.split(","):
+            BENCHMARKS[name](place)
+    finally:
+        shutil.rmtree(place.dir, ignore_errors=True)
+    print(f"\n{time.monotonic() - begun:.0f} seconds; medians of {options.rounds} rounds, both sides in turns.")
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(results, file, indent=1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
