@@ -167,24 +167,25 @@ static inline void look_at_connections(void *arg)
 {
   const gh_worker *worker = *(const gh_worker **)arg;
   size_t *out = ((size_t **)arg)[1];
-  out[0] = out[1] = out[2] = 0;
+  out[0] = out[1] = out[2] = out[3] = 0;
   for (const gh_conn *conn = worker->first; conn; conn = conn->next) {
     out[0]++;
     if (conn->out.cap > out[1]) out[1] = conn->out.cap;
     out[2] += conn->state == GH_CONN_DRAINING;
+    out[3] += gh_buf_rest(&conn->out).len;
   }
 }
 
 typedef struct inside {
-  size_t connections, largest_out, draining;
+  size_t connections, largest_out, draining, unsent;
 } inside;
 
 static inline inside look_inside(served *s)
 {
-  size_t numbers[3];
+  size_t numbers[4];
   void *arg[] = {&s->h.worker, numbers};
   gh_loop_call(s->h.loop, look_at_connections, arg);
-  return (inside){numbers[0], numbers[1], numbers[2]};
+  return (inside){numbers[0], numbers[1], numbers[2], numbers[3]};
 }
 
 static inline void wait_connections(served *s, size_t wanted)

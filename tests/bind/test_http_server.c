@@ -536,8 +536,10 @@ static void nothing_is_performed_for_a_revoked_association(void **state)
   send_text(&p, text.ptr, text.len);
   assert_true(read_answer(&r, &a));
   static const char get[] = "GET /cse-in/meter/box/la HTTP/1.1\r\n" FROM_METER "X-M2M-RI: g\r\n\r\n";
-  while (look_inside(s).largest_out < 65536)
-    send_and_wait(s, &p, (gh_str){get, sizeof get - 1}); /* until the kernel takes no more */
+  for (int full = 0; full < 3;) { /* until the kernel takes no more, and has not thought again */
+    send_and_wait(s, &p, (gh_str){get, sizeof get - 1});
+    full = look_inside(s).unsent < (size_t)(full + 1) * LARGE ? 0 : full + 1;
+  }
   block_writer(&t, &b);
   gh_buf all = GH_BUF_INIT;
   gh_buf_add(&all, post(&arena, "/cse-in/meter", 3, "w1", "{\"m2m:cnt\":{\"rn\":\"before\"}}"));

@@ -5,9 +5,11 @@
 #include "../base/must.h"
 #include "../m2m/cmocka_all.h"
 
+#include <errno.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/store.h"
@@ -57,6 +59,17 @@ static inline int teardown_store(void **state)
   assert_int_equal(system(command), 0);
   free(t);
   return 0;
+}
+
+/* Bounded, so that a failed test ends as one. */
+static inline bool wait_sem(sem_t *sem)
+{
+  struct timespec limit;
+  clock_gettime(CLOCK_REALTIME, &limit);
+  limit.tv_sec += 60;
+  while (sem_timedwait(sem, &limit) != 0)
+    if (errno != EINTR) return false;
+  return true;
 }
 
 typedef struct job job;
@@ -120,7 +133,7 @@ static inline void submit(store_test *t, job *j, gh_err (*body)(job *, gh_store_
 
 static inline gh_err wait_for(job *j)
 {
-  while (sem_wait(&j->done) != 0) continue;
+  assert_true(wait_sem(&j->done));
   sem_destroy(&j->done);
   return j->result;
 }
@@ -143,8 +156,7 @@ static inline gh_err block(job *j, gh_store_txn *txn)
   (void)txn;
   blocker *b = (blocker *)j;
   sem_post(&b->running);
-  while (sem_wait(&b->go_on) != 0) continue;
-  return GH_OK;
+  return wait_sem(&b->go_on) ? GH_OK : GH_EIO;
 }
 
 static inline void block_writer(store_test *t, blocker *b)
@@ -152,7 +164,7 @@ static inline void block_writer(store_test *t, blocker *b)
   sem_init(&b->running, 0, 0);
   sem_init(&b->go_on, 0, 0);
   submit(t, &b->j, block, 0);
-  while (sem_wait(&b->running) != 0) continue;
+  assert_true(wait_sem(&b->running));
 }
 
 static inline void unblock_writer(blocker *b)
