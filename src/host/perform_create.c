@@ -61,14 +61,15 @@ static int settle_name(gh_exchange *x, const gh_type_def *type, const gh_val *at
     int64_t seq = gh_tree_next_seq(x->host->tree);
     x->new_id = gh_arena_fmt(&x->arena, "%s-%llx", type->short_name, (unsigned long long)seq);
   }
-  if (!x->new_name.len) x->new_name = x->new_id;
+  bool given = x->new_name.len != 0;
+  if (!given) x->new_name = x->new_id;
   if (!gh_resource_name_valid(x->new_name)) return gh_refuse(x, GH_RSC_BAD_REQUEST, "rn is not a resource name");
   const gh_type_ops *parent = gh_host_type(x->host, x->target->ty);
   bool reserved = gh_str_eq(x->new_name, GH_STR("la")) || gh_str_eq(x->new_name, GH_STR("ol")) ||
                   gh_str_eq(x->new_name, GH_STR("fopt"));
   if (parent && parent->is_virtual_name_reserved && reserved)
     return gh_refuse(x, GH_RSC_BAD_REQUEST, "rn is the name of a virtual resource");
-  gh_node *same = gh_tree_child_named(x->host->tree, x->view, x->target->ri, x->new_name);
+  gh_node *same = given ? gh_tree_child_named(x->host->tree, x->view, x->target->ri, x->new_name) : NULL;
   gh_node_unref(same);
   /*= TS-0004 7.3.3.3 names are unique below a parent */
   return same ? gh_refuse(x, GH_RSC_CONFLICT, "rn is in use") : GH_RSC_OK;
@@ -127,9 +128,12 @@ static int insert(gh_exchange *x, const gh_type_def *type, const gh_val *all, gh
   if (gh_node_make(&draft, &x->host->config.self, out, &diag) != GH_OK)
     return gh_refuse(x, GH_RSC_BAD_REQUEST, "%s", diag.text);
   x->shown = gh_node_ref(*out);
-  make_way(x);
-  if (gh_tree_insert(x->host->tree, *out) != GH_OK)
-    return gh_refuse(x, GH_RSC_CONFLICT, "the resource exists already");
+  gh_err err = gh_tree_insert(x->host->tree, *out);
+  if (err == GH_EEXIST) { /* maybe by what has expired */
+    make_way(x);
+    err = gh_tree_insert(x->host->tree, gh_node_ref(x->shown));
+  }
+  if (err != GH_OK) return gh_refuse(x, GH_RSC_CONFLICT, "the resource exists already");
   return GH_RSC_OK;
 }
 

@@ -33,7 +33,8 @@ size_t gh_tree_children(gh_tree *tree, gh_view view, gh_str ri, bool instances, 
 gh_str gh_tree_path(gh_tree *tree, gh_view view, gh_arena *arena, const gh_node *node);
 size_t gh_tree_count(gh_tree *tree);
 
-/* Writer only (or before serving). The tree takes over the reference. */
+/* Writer only (or before serving). The tree takes over the reference. GH_EEXIST also for what has expired and was not
+ * swept: see gh_tree_in_the_way. */
 int64_t gh_tree_next_seq(gh_tree *tree);
 GH_MUST_USE gh_err gh_tree_insert(gh_tree *tree, gh_node *node);
 GH_MUST_USE gh_err gh_tree_replace(gh_tree *tree, gh_node *node);

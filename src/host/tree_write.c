@@ -162,16 +162,6 @@ static void unindex(gh_tree *tree, gh_slot *slot)
   slot->unindexed = true;
 }
 
-static void remove_below(gh_tree *tree, gh_slot *slot, void (*gone)(void *ctx, const gh_node *node), void *ctx);
-
-/* What has expired but was not swept yet makes room. */
-static void remove_if_expired(gh_tree *tree, gh_slot *slot)
-{
-  if (!occupied(slot)) return;
-  gh_look look = {tree, GH_VIEW_WRITER, gh_clock_wall_us(&tree->clock)};
-  if (!gh_tree_see(&look, slot)) remove_below(tree, slot, NULL, NULL);
-}
-
 static void note_expiry(gh_tree *tree, const gh_slot *slot, const gh_node *node)
 {
   int64_t *soonest = &tree->soonest_us[slot->id_hash % GH_SHARDS];
@@ -184,10 +174,6 @@ static gh_err insert(gh_tree *tree, gh_node *node, bool committed)
   if (!gh_str_empty(node->pi) && !occupied(parent)) return GH_ENOTFOUND;
   gh_slot *same_id = gh_tree_slot_by_id(tree, node->ri);
   gh_slot *same_name = gh_tree_slot_by_name(tree, parent, node->rn);
-  if (!committed) {
-    remove_if_expired(tree, same_id);
-    remove_if_expired(tree, same_name);
-  }
   if (occupied(same_id) || occupied(same_name)) return GH_EEXIST;
   if (same_id) unindex(tree, same_id);
   if (same_name && same_name != same_id) unindex(tree, same_name);
