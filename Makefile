@@ -25,7 +25,7 @@ check: ## quick loop: build, unit tests, layers, layout
 
 bench: ## ratios against nginx, OpenSSL and SQLite on this machine
 	@tools/setup.sh bench
-	@cmake -S . -B build -DGH_BENCH=ON >/dev/null
+	@cmake -S . -B build -DGH_BENCH=ON -DGH_TESTS=OFF >/dev/null
 	@cmake --build build -j $(JOBS)
 	@python3 bench/run.py build
 

@@ -1,6 +1,7 @@
 /* bench_handshake: PSK handshakes of OpenSSL with itself, client and server in one thread, nothing else: over memory
  * the most that this machine's OpenSSL can do; over a TCP connection each, the most that anybody could do with
- * sockets. Prints one line of JSON. bench_handshake [--over memory|tcp] [--tls 1.2|1.3] [--threads N] [--seconds S]
+ * sockets. Prints one line of JSON. bench_handshake [--over memory|tcp] [--tls 1.2|1.3]
+ * [--ciphers LIST] [--threads N] [--seconds S]
  */
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -52,12 +53,12 @@ static unsigned server_key(SSL *ssl, const char *identity, unsigned char *out, u
   return put_key(out);
 }
 
-static SSL_CTX *new_context(const SSL_METHOD *method, int version)
+static SSL_CTX *new_context(const SSL_METHOD *method, int version, const char *ciphers)
 {
   SSL_CTX *ctx = SSL_CTX_new(method);
   bool ok = ctx && SSL_CTX_set_min_proto_version(ctx, version) == 1 &&
             SSL_CTX_set_max_proto_version(ctx, version) == 1 && SSL_CTX_set1_groups_list(ctx, "P-256") == 1 &&
-            SSL_CTX_set_cipher_list(ctx, "PSK-AES128-CBC-SHA256") == 1;
+            SSL_CTX_set_cipher_list(ctx, ciphers) == 1;
   if (!ok) {
     ERR_print_errors_fp(stderr);
     exit(3);
@@ -143,6 +144,7 @@ static const char *option(int argc, char **argv, const char *name, const char *o
 int main(int argc, char **argv)
 {
   int version = strcmp(option(argc, argv, "--tls", "1.2"), "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION;
+  const char *ciphers = option(argc, argv, "--ciphers", "PSK-AES128-CBC-SHA256");
   bool over_tcp = strcmp(option(argc, argv, "--over", "memory"), "tcp") == 0;
   unsigned threads = (unsigned)atoi(option(argc, argv, "--threads", "2"));
   double seconds = atof(option(argc, argv, "--seconds", "2"));
@@ -151,8 +153,8 @@ int main(int argc, char **argv)
   if (threads < 1 || threads > THREADS_MAX) return 2;
   uint64_t begun = now_ns(), count = 0;
   for (unsigned i = 0; i < threads; i++) {
-    loops[i] = (loop){.client = new_context(TLS_client_method(), version),
-                      .server = new_context(TLS_server_method(), version),
+    loops[i] = (loop){.client = new_context(TLS_client_method(), version, ciphers),
+                      .server = new_context(TLS_server_method(), version, ciphers),
                       .listener = -1,
                       .stop = &stop};
     if (over_tcp) listen_on_loopback(&loops[i]);

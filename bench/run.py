@@ -256,18 +256,23 @@ def handshake_rate(place, server, args):
 
 
 def bench_handshake(place):
-    heading("PSK handshakes: connect, handshake, close               Gatehouse : OpenSSL with itself")
-    note("over memory: no sockets at all; over TCP: what any server with sockets could reach")
+    heading("PSK handshakes: connect, handshake, close               Gatehouse : OpenSSL with itself in one process")
+    note("over TCP: the same connections, handshakes and closes, and nothing else; over memory: no sockets at all")
     with Server(place) as server:
-        for version, what in (("1.2", "TLS 1.2 PSK-AES128-CBC-SHA256"), ("1.3", "TLS 1.3 PSK with ECDHE P-256")):
-            args = ["--mode", "handshakes", "--connections", 128, "--tls", version, "--ciphers", "PSK-AES128-CBC-SHA256", *PSK]
+        for version, ciphers, what in (
+            ("1.2", "PSK-AES128-CBC-SHA256", "TLS 1.2 PSK-AES128-CBC-SHA256"),
+            ("1.2", "ECDHE-PSK-AES128-CBC-SHA256", "TLS 1.2 ECDHE-PSK-AES128-CBC-SHA256"),
+            ("1.3", "PSK-AES128-CBC-SHA256", "TLS 1.3 PSK with ECDHE P-256"),
+        ):
+            profile = ["--tls", version, "--ciphers", ciphers]
+            args = ["--mode", "handshakes", "--connections", 128, *profile, *PSK]
             ours, memory, tcp = [], [], []
             for _ in range(place.rounds):
-                memory.append(place.run("bench_handshake", "--tls", version, "--seconds", place.seconds)["rate"])
+                memory.append(place.run("bench_handshake", *profile, "--seconds", place.seconds)["rate"])
                 ours.append(handshake_rate(place, server, args))
-                tcp.append(place.run("bench_handshake", "--over", "tcp", "--tls", version, "--seconds", place.seconds)["rate"])
-            ratio_line(f"{what}, over memory", ours, memory, 0.7)
-            ratio_line(f"{what}, over TCP", ours, tcp, None)
+                tcp.append(place.run("bench_handshake", "--over", "tcp", *profile, "--seconds", place.seconds)["rate"])
+            ratio_line(f"{what}, over TCP", ours, tcp, 0.7)
+            ratio_line(f"{what}, over memory", ours, memory, None)
 
 
 def create_round(place, connections):
