@@ -1,7 +1,11 @@
-/* bench_sqlite: the rows of contentInstances written to SQLite in group commits and nothing else: the most that this
- * machine's file system and SQLite can do with the store's schema. Prints one line of JSON. bench_sqlite --path FILE
- * --body FILE --container FILE [--batch N] [--seconds S] */
+/* bench_sqlite: the rows of contentInstances written to SQLite in group commits and nothing else, with the store's
+ * schema. With --clients, N threads each hand over a row and wait until it is durable: group commit at its barest.
+ * With --batch, groups of N rows that nobody waits for: the most that the file system and SQLite can do. Prints one
+ * line of JSON. bench_sqlite --path FILE --body FILE --container FILE [--batch N | --clients N] [--seconds S] */
+#include <pthread.h>
+#include <semaphore.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +13,7 @@
 #include "latency.h"
 #include "store/store.h"
 
-enum { TEXT_MAX = 65536 };
+enum { TEXT_MAX = 65536, CLIENTS_MAX = 1024 };
 
 typedef struct bench {
   sqlite3 *db;
@@ -106,20 +110,92 @@ static int read_text(const char *path, char *out)
   return (int)len;
 }
 
+/* ---- clients that wait */
+
+typedef struct client {
+  pthread_t thread;
+  struct group *group;
+  sem_t durable;
+} client;
+
+typedef struct group {
+  pthread_mutex_t lock;
+  pthread_cond_t some;
+  client *waiting[CLIENTS_MAX];
+  int count;
+  bool stop;
+} group;
+
+static void *hand_over(void *arg)
+{
+  client *c = arg;
+  group *g = c->group;
+  for (bool stop = false; !stop;) {
+    pthread_mutex_lock(&g->lock);
+    stop = g->stop;
+    if (!stop) g->waiting[g->count++] = c;
+    pthread_cond_signal(&g->some);
+    pthread_mutex_unlock(&g->lock);
+    while (!stop && sem_wait(&c->durable) != 0) continue;
+  }
+  return NULL;
+}
+
+static int take(group *g, client **taken)
+{
+  pthread_mutex_lock(&g->lock);
+  while (g->count == 0) pthread_cond_wait(&g->some, &g->lock);
+  int count = g->count;
+  memcpy(taken, g->waiting, (size_t)count * sizeof *taken);
+  g->count = 0;
+  pthread_mutex_unlock(&g->lock);
+  return count;
+}
+
+static void run_clients(bench *b, int clients, double wanted, double *rows, uint64_t *commits)
+{
+  static group g = {.lock = PTHREAD_MUTEX_INITIALIZER, .some = PTHREAD_COND_INITIALIZER};
+  static client all[CLIENTS_MAX];
+  client *taken[CLIENTS_MAX];
+  uint64_t begun = now_ns();
+  for (int i = 0; i < clients; i++) {
+    all[i].group = &g;
+    sem_init(&all[i].durable, 0, 0);
+    pthread_create(&all[i].thread, NULL, hand_over, &all[i]);
+  }
+  for (bool stop = false; !stop; ++*commits) {
+    int count = take(&g, taken);
+    commit(b, count);
+    *rows += count;
+    stop = (double)(now_ns() - begun) / 1e9 >= wanted;
+    if (stop) {
+      pthread_mutex_lock(&g.lock);
+      g.stop = true;
+      for (int i = 0; i < g.count; i++) sem_post(&g.waiting[i]->durable); /* theirs are not counted */
+      pthread_mutex_unlock(&g.lock);
+    }
+    for (int i = 0; i < count; i++) sem_post(&taken[i]->durable);
+  }
+  for (int i = 0; i < clients; i++) pthread_join(all[i].thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
   static bench b;
   const char *path = option(argc, argv, "--path", NULL);
   int batch = atoi(option(argc, argv, "--batch", "32"));
+  int clients = atoi(option(argc, argv, "--clients", "0"));
   double wanted = atof(option(argc, argv, "--seconds", "2"));
-  if (!path || batch < 1) return 2;
+  if (!path || batch < 1 || clients < 0 || clients > CLIENTS_MAX) return 2;
   b.body_len = read_text(option(argc, argv, "--body", NULL), b.body);
   b.container_len = read_text(option(argc, argv, "--container", NULL), b.container);
   open_database(&b, path);
   uint64_t begun = now_ns(), commits = 0;
-  double seconds = 0;
-  for (; seconds < wanted; commits++, seconds = (double)(now_ns() - begun) / 1e9) commit(&b, batch);
-  double count = (double)commits * batch;
+  double seconds = 0, count = 0;
+  if (clients) run_clients(&b, clients, wanted, &count, &commits);
+  for (; !clients && seconds < wanted; commits++, count += batch, seconds = (double)(now_ns() - begun) / 1e9)
+    commit(&b, batch);
+  seconds = (double)(now_ns() - begun) / 1e9;
   printf("{\"count\":%.0f,\"seconds\":%.3f,\"rate\":%.1f,\"commits\":%llu}\n", count, seconds, count / seconds,
          (unsigned long long)commits);
   sqlite3_finalize(b.put);
