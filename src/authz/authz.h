@@ -64,6 +64,8 @@ typedef struct gh_question {
   gh_policy_ref *policies; /* union, permit-overrides; the gate fills states between calls */
   size_t policy_count;
   gh_str default_subject; /* set: no policy applies and only this absolute ID has access (default policy) */
+  const gh_str *admins;   /* with default_subject: these have access too (base resource) */
+  size_t admin_count;
 } gh_question;
 
 typedef enum gh_outcome { GH_REFUSE, GH_PERMIT, GH_NEEDS } gh_outcome;

@@ -167,8 +167,10 @@ static gh_decision decide_by_rules(const facts *f, gh_buf *trace)
 /*= TS-0001 9.6.1.3.2; without acpi the creator has full access and nobody else has any */
 static gh_decision decide_by_default(const gh_question *q, gh_buf *trace)
 {
-  bool same = gh_str_eq(q->from, q->default_subject);
-  return conclude(trace, same ? GH_PERMIT : GH_REFUSE, same ? "default-policy" : "not-default-subject");
+  if (gh_str_eq(q->from, q->default_subject)) return conclude(trace, GH_PERMIT, "default-policy");
+  for (size_t i = 0; i < q->admin_count; i++)
+    if (gh_str_eq(q->from, q->admins[i])) return conclude(trace, GH_PERMIT, "administrator");
+  return conclude(trace, GH_REFUSE, "not-default-subject");
 }
 
 static bool is_one_operation(uint8_t operation)

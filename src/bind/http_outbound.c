@@ -180,7 +180,7 @@ static bool open_lane(peer_pool *pool, int64_t deadline_us)
   socklen_t len = 0;
   const gh_http_peer *peer = pool->peer;
   gh_worker *worker = pool->worker_pool->worker;
-  if (worker->closing || peer->endpoint(peer->ctx, peer->entity, &address, &len) != GH_OK) return false;
+  if (worker->closing || peer->endpoint(peer->ctx, peer->host_header, &address, &len) != GH_OK) return false;
   lane *l = gh_calloc(1, sizeof *l);
   l->pool = pool;
   gh_http_reader_init(&l->reader, GH_HTTP_RESPONSES, NULL);

@@ -16,8 +16,8 @@ typedef struct gh_http_peer {
   gh_str entity;      /* FQDN or absolute CSE-ID, as in calls */
   gh_str host_header; /* its FQDN */
   gh_tls_client *tls;
-  /* Address of the peer now; on the worker, must not block for long. */
-  gh_err (*endpoint)(void *ctx, gh_str entity, struct sockaddr_storage *address, socklen_t *len);
+  /* Address of the peer (host_header) now; on the worker, must not block for long. */
+  gh_err (*endpoint)(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len);
   void *ctx;
 } gh_http_peer;
 

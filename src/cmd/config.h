@@ -29,6 +29,8 @@ typedef struct gh_realm_function {
   gh_str store;
   bool tls13;
   bool open_registration;
+  gh_str registrar;                      /* CSE: stem of the CSE it registers at; empty: none */
+  int64_t transit_ms;                    /* CSE: budget of a forwarded request */
   int64_t max_registration_s, max_key_s; /* longest lives of a client registration and of a registered key */
   int64_t fetch_timeout_ms;              /* budget of a key fetch in mid-handshake */
   int64_t negative_s;                    /* how long "no such key" is remembered */

@@ -15,16 +15,25 @@ static void take_peer(gh_call *call, gh_device_peer *peer, const char *fqdn, con
 }
 
 /* A realm on this machine: its functions, and the files that say where they listen. */
-static void peer_from_realm(gh_call *call, const gh_realm *realm, gh_realm_kind kind, gh_device_peer *peer)
+static void peer_from_realm(gh_call *call, const gh_realm *realm, const gh_realm_function *f, gh_device_peer *peer)
 {
   gh_arena *a = &call->arena;
-  const gh_realm_function *f = gh_realm_first(realm, kind);
   if (!f) return;
   peer->fqdn = gh_arena_dup(a, f->fqdn);
   if (gh_str_eq(f->endpoint, GH_STR("auto")))
     peer->endpoint = gh_arena_fmt(a, "file:%.*s/%.*s.endpoint", GH_STR_ARG(realm->run), GH_STR_ARG(f->name));
   else
     peer->endpoint = gh_arena_dup(a, f->endpoint);
+}
+
+/* The CSE of the realm with this CSE-ID, else the first. */
+static const gh_realm_function *registrar_of(const gh_realm *realm, gh_str cse_id)
+{
+  for (size_t i = 0; i < realm->function_count; i++) {
+    const gh_realm_function *f = &realm->functions[i];
+    if (f->kind == GH_REALM_CSE && gh_str_eq(f->cse_id, cse_id)) return f;
+  }
+  return gh_realm_first(realm, GH_REALM_CSE);
 }
 
 static gh_err from_realm(gh_call *call, gh_device_config *config, gh_diag *diag)
@@ -35,10 +44,10 @@ static gh_err from_realm(gh_call *call, gh_device_config *config, gh_diag *diag)
   gh_err err = gh_realm_read(path.ptr, &realm, diag);
   if (err == GH_OK) {
     config->sp_id = gh_arena_dup(&call->arena, realm.sp_fqdn);
-    peer_from_realm(call, &realm, GH_REALM_MEF, &config->mef);
-    peer_from_realm(call, &realm, GH_REALM_MAF, &config->maf);
-    peer_from_realm(call, &realm, GH_REALM_CSE, &config->cse);
-    const gh_realm_function *cse = gh_realm_first(&realm, GH_REALM_CSE);
+    const gh_realm_function *cse = registrar_of(&realm, gh_call_text(call, "cse-id", GH_STR_NONE));
+    peer_from_realm(call, &realm, gh_realm_first(&realm, GH_REALM_MEF), &config->mef);
+    peer_from_realm(call, &realm, gh_realm_first(&realm, GH_REALM_MAF), &config->maf);
+    peer_from_realm(call, &realm, cse, &config->cse);
     if (cse) {
       config->cse_id = gh_arena_dup(&call->arena, cse->cse_id);
       config->cse_rn = gh_arena_dup(&call->arena, cse->cse_rn);
@@ -116,7 +125,7 @@ static const gh_opt options[] = {
     {"generate", 0, GH_OPT_TEXT, "FILE",
      "make a Kpm and write it, for the operator of the MEF, to a new file of mode 0600"},
     {"sp-id", 0, GH_OPT_TEXT, "FQDN", "M2M service provider"},
-    {"cse-id", 0, GH_OPT_TEXT, "STEM", "CSE-ID without the slash (in-cse)"},
+    {"cse-id", 0, GH_OPT_TEXT, "STEM", "CSE-ID without the slash (in-cse); with --realm: which CSE of the realm"},
     {"cse-rn", 0, GH_OPT_TEXT, "NAME", "name of the <CSEBase> (cse-in)"},
     {"cse-fqdn", 0, GH_OPT_TEXT, "FQDN", "public domain name of the CSE"},
     {"cse-endpoint", 0, GH_OPT_TEXT, "WHERE", "host:port, or file:PATH of a file with it; so the others"},

@@ -55,6 +55,33 @@ static void plan_function(gh_realm *realm, const plan *p, size_t i, gh_str cse, 
   f->store = gh_arena_fmt(a, "%s.db", p->name);
 }
 
+/* An MN-CSE that registers at the IN-CSE. */
+static gh_err plan_mn_cse(gh_realm *realm, gh_str stem, const gh_endpoint *listen, gh_diag *diag)
+{
+  gh_arena *a = &realm->arena;
+  bool usable = gh_stem_valid(stem) && gh_fqdn_valid(stem) && gh_str_find(stem, '.') == SIZE_MAX;
+  for (size_t i = 0; usable && i < realm->function_count; i++) usable = !gh_str_eq(realm->functions[i].name, stem);
+  if (!usable || gh_str_eq(stem, realm->in_cse))
+    return gh_fail(diag, GH_EINVAL, "--mn-cse: '%.*s' must be letters, digits and inner hyphens, and used once",
+                   GH_STR_ARG(stem));
+  if (realm->function_count == GH_REALM_MAX_FUNCTIONS)
+    return gh_fail(diag, GH_ELIMIT, "--mn-cse: a realm has at most %d functions", GH_REALM_MAX_FUNCTIONS);
+  size_t i = realm->function_count++;
+  gh_realm_function *f = &realm->functions[i];
+  gh_conf_defaults(&gh_realm_function_table, f);
+  f->name = f->cse_id = stem;
+  f->type = GH_STR("cse");
+  f->registrar = realm->in_cse;
+  f->cse_rn = GH_STR("cse-mn");
+  f->fqdn =
+      gh_arena_fmt(a, "%.*s.%.*s.%.*s", GH_STR_ARG(stem), GH_STR_ARG(realm->in_cse), GH_STR_ARG(realm->sp_fqdn));
+  f->listen = listen_of(a, listen, i);
+  f->certificate = gh_arena_fmt(a, "%.*s.pem", GH_STR_ARG(stem));
+  f->sealed = gh_arena_fmt(a, "%.*s.sealed", GH_STR_ARG(stem));
+  f->store = gh_arena_fmt(a, "%.*s.db", GH_STR_ARG(stem));
+  return GH_OK;
+}
+
 static gh_err make_plan(gh_call *call, gh_realm *realm, gh_diag *diag)
 {
   gh_str cse = gh_call_text(call, "cse-name", GH_STR("in-cse")),
@@ -69,13 +96,15 @@ static gh_err make_plan(gh_call *call, gh_realm *realm, gh_diag *diag)
     return gh_fail(diag, GH_EINVAL, "--cse-name: '%.*s' must be letters, digits and inner hyphens", GH_STR_ARG(cse));
   if (!gh_resource_name_valid(cse_rn))
     return gh_fail(diag, GH_EINVAL, "--cse-rn: '%.*s' is not a resource name", GH_STR_ARG(cse_rn));
-  if (gh_endpoint_parse(listen, &first) != GH_OK || first.port > 65535 - PLANS)
+  if (gh_endpoint_parse(listen, &first) != GH_OK || first.port > 65535 - GH_REALM_MAX_FUNCTIONS)
     return gh_fail(diag, GH_EINVAL, "--listen: '%.*s' is not address:port", GH_STR_ARG(listen));
   gh_conf_defaults(&gh_realm_table, realm);
   realm->in_cse = cse;
   realm->admins = (gh_conf_list){GH_NEW_ARRAY(&realm->arena, gh_str, 1), 1};
   realm->admins.items[0] = gh_arena_fmt(&realm->arena, "//%.*s/Sadmin", GH_STR_ARG(realm->sp_fqdn));
   for (size_t i = 0; i < PLANS; i++) plan_function(realm, &plans[i], i, cse, cse_rn, &first);
+  gh_str stem;
+  for (size_t i = 0; (stem = gh_call_nth(call, "mn-cse", i)).ptr; i++) GH_TRY(plan_mn_cse(realm, stem, &first, diag));
   return GH_OK;
 }
 
@@ -118,7 +147,8 @@ static gh_err make_credentials(gh_realm *realm, gh_diag *diag)
   GH_TRY(gh_passphrase_new(gh_arena_fmt(&realm->arena, "%.*s/secret", GH_STR_ARG(realm->dir)).ptr, &random, diag));
   gh_err err = gh_ca_create(realm, &random, &ca, diag);
   for (size_t i = 0; err == GH_OK && i < realm->function_count; i++)
-    err = gh_ca_equip_function(ca, realm, &realm->functions[i], plans[i].flavour, &random, diag);
+    err = gh_ca_equip_function(ca, realm, &realm->functions[i], i < PLANS ? plans[i].flavour : GH_CERT_CSE_ID,
+                               &random, diag);
   if (err == GH_OK) err = gh_ca_equip_admin(ca, realm, realm->admins.items[0], &random, diag);
   gh_ca_free(ca);
   return err;
@@ -162,6 +192,7 @@ static const gh_opt options[] = {
     {"sp-id", 0, GH_OPT_TEXT, "FQDN", "M2M service provider (required)"},
     {"cse-name", 0, GH_OPT_TEXT, "STEM", "CSE-ID of the IN-CSE without the slash (in-cse)"},
     {"cse-rn", 0, GH_OPT_TEXT, "NAME", "name of its <CSEBase> (cse-in)"},
+    {"mn-cse", 0, GH_OPT_MANY, "STEM", "an MN-CSE as well, which registers at the IN-CSE"},
     {"listen", 0, GH_OPT_TEXT, "ADDRESS:PORT",
      "where the functions listen; they take this port and those behind it (127.0.0.1:0)"},
     {.name = NULL},

@@ -10,15 +10,17 @@
 
 enum { DEFAULT_DAYS = 365, DEFAULT_SUIDS = 2 };
 
-/* Whom the keys of the enrolee may be fetched by, when nothing is said: the realm's MAF and CSE. */
+/* Whom the keys of the enrolee may be fetched by, when nothing is said: the realm's MAFs and CSEs. */
 static void default_targets(gh_call *call, const gh_realm *realm, gh_val *list)
 {
   gh_arena *a = &call->arena;
-  const gh_realm_function *maf = gh_realm_first(realm, GH_REALM_MAF), *cse = gh_realm_first(realm, GH_REALM_CSE);
-  if (maf) gh_val_push(list, gh_val_str(a, gh_arena_dup(a, maf->fqdn)));
-  if (cse)
-    gh_val_push(list,
-                gh_val_str(a, gh_arena_fmt(a, "//%.*s/%.*s", GH_STR_ARG(realm->sp_fqdn), GH_STR_ARG(cse->cse_id))));
+  for (size_t i = 0; i < realm->function_count; i++) {
+    const gh_realm_function *f = &realm->functions[i];
+    if (f->kind == GH_REALM_MAF) gh_val_push(list, gh_val_str(a, gh_arena_dup(a, f->fqdn)));
+    if (f->kind == GH_REALM_CSE)
+      gh_val_push(list,
+                  gh_val_str(a, gh_arena_fmt(a, "//%.*s/%.*s", GH_STR_ARG(realm->sp_fqdn), GH_STR_ARG(f->cse_id))));
+  }
 }
 
 static gh_val *targets(gh_call *call, const gh_realm *realm)
@@ -178,7 +180,7 @@ static const gh_opt add_options[] = {
      "absolute AE-ID or CSE-ID that the enrolee will stand for, e.g. //sp/in-cse/Cdev1"},
     {"key-file", 0, GH_OPT_TEXT, "FILE", "Kpm in hexadecimal or base64, in a file of mode 0600; - is standard input"},
     {"generate", 0, GH_OPT_TEXT, "FILE", "make a Kpm and write it to a new file of mode 0600"},
-    {"target", 0, GH_OPT_MANY, "ID", "who may fetch keys of this enrolee (the realm's MAF and CSE)"},
+    {"target", 0, GH_OPT_MANY, "ID", "who may fetch keys of this enrolee (the realm's MAFs and CSEs)"},
     {"suid", 0, GH_OPT_MANY, "N", "what its keys may be used for (21 22)"},
     {"days", 0, GH_OPT_NUMBER, "N", "life of Kpm (365)"},
     {.name = NULL},

@@ -95,18 +95,32 @@ static gh_err endpoint(void *ctx, gh_str entity, struct sockaddr_storage *addres
   return GH_OK;
 }
 
+static gh_str cse_absolute(gh_runtime *r, gh_str stem)
+{
+  return gh_arena_fmt(&r->arena, "//%.*s/%.*s", GH_STR_ARG(r->realm->sp_fqdn), GH_STR_ARG(stem));
+}
+
+/* m2m:cseTypeID: whoever registers nowhere is the IN-CSE. */
+static int cse_type_of(const gh_realm_function *f)
+{
+  enum { IN_CSE = 1, MN_CSE = 2 };
+  if (f->kind != GH_REALM_CSE) return 0;
+  return f->registrar.len ? MN_CSE : IN_CSE;
+}
+
 /* The other functions of the realm, reached with this function's certificate. */
 static gh_err make_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
 {
   const gh_realm *realm = s->runtime->realm;
   for (size_t i = 0; i < realm->function_count; i++) {
     const gh_realm_function *f = &realm->functions[i];
-    if (f == s->function || f->kind == GH_REALM_CSE) continue;
+    if (f == s->function || (f->kind == GH_REALM_CSE && s->function->kind != GH_REALM_CSE)) continue;
     gh_tls_client_options options = {.tls = *own, .server_name = f->fqdn};
     options.tls.tls13 = own->tls13 && f->tls13;
     gh_http_peer *peer = &s->peers[s->peer_count];
     GH_TRY(gh_tls_client_new(&options, &peer->tls, diag));
     peer->entity = peer->host_header = f->fqdn;
+    if (f->kind == GH_REALM_CSE) peer->entity = cse_absolute(s->runtime, f->cse_id);
     peer->endpoint = endpoint;
     peer->ctx = s->runtime;
     s->peer_count++;
@@ -140,7 +154,9 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .maf_count = r->maf_count,
       .mefs = r->mefs,
       .mef_count = r->mef_count,
-      .cse_type = f->kind == GH_REALM_CSE ? 1 : 0,
+      .cse_type = cse_type_of(f),
+      .registrar = f->registrar.len ? cse_absolute(r, f->registrar) : GH_STR_NONE,
+      .transit_us = f->transit_ms * 1000,
       .open_registration = f->open_registration,
       .max_registration_us = f->max_registration_s * GH_US_PER_S,
       .max_key_us = f->max_key_s * GH_US_PER_S,
@@ -175,6 +191,15 @@ static gh_err listen_on(gh_served *s, gh_diag *diag)
   return gh_listener_open(&options, r->workers, r->worker_count, &s->port, &s->listener, diag);
 }
 
+static gh_str point_of_access(const gh_served *s)
+{
+  const gh_realm_function *f = s->function;
+  if (!gh_str_eq(f->endpoint, GH_STR("auto")))
+    return gh_arena_fmt(&s->runtime->arena, "https://%.*s", GH_STR_ARG(f->endpoint));
+  bool v6 = strchr(f->listen_host, ':') != NULL;
+  return gh_arena_fmt(&s->runtime->arena, "https://%s%s%s:%u", v6 ? "[" : "", f->listen_host, v6 ? "]" : "", s->port);
+}
+
 static gh_err start_function(gh_served *s, gh_diag *diag)
 {
   gh_runtime *r = s->runtime;
@@ -198,6 +223,7 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
   gh_arena_free(&arena);
   if (err == GH_OK) err = listen_on(s, diag);
   if (err == GH_OK) err = gh_realm_announce(r->realm, s->function, s->port, diag);
+  if (err == GH_OK) gh_host_serving(s->host, point_of_access(s));
   if (err == GH_OK)
     GH_LOG(&r->log, GH_LOG_INFO, "serving", GH_F("function", s->function->name), GH_F("fqdn", s->function->fqdn),
            GH_F("host", (const char *)s->function->listen_host), GH_F("port", s->port));

@@ -1,9 +1,10 @@
 /* <AE>: registration binds the AE-ID to the identity of the association. */
+#include "cse/app_rule.h"
 #include "cse/cse.h"
 
 #include <stdlib.h>
 
-#include "host/credential_map.h"
+#include "host/id_map.h"
 #include "m2m/constants.h"
 
 static int refuse(gh_exchange *x, int rsc, const char *reason, const char *text)
@@ -28,13 +29,13 @@ static int own_stem(gh_exchange *x, gh_str absolute, gh_str *stem)
                        "the AE-ID of this credential belongs to another CSE");
 }
 
-/* A credential without identity: only where the operator opened registration, and then with an AE-ID of our choice.
- */
+/* A credential without identity and no service subscription: only where the operator opened registration, and then
+ * with an AE-ID of our choice. */
 static int assign_stem(gh_exchange *x, gh_str *stem)
 {
   if (!x->host->config.open_registration)
-    return refuse(x, GH_RSC_APP_RULE_VALIDATION_FAILED, "no-rule-for-credential",
-                  "no rule lets this credential register");
+    return refuse(x, GH_RSC_SERVICE_SUBSCRIPTION_NOT_ESTABLISHED, "no-service-subscription",
+                  "no service subscription lets this credential register");
   if (gh_str_eq(x->request.from, GH_STR("S")) || (!asks_for_any(x->request.from) && x->request.from.ptr[0] == 'S'))
     return refuse(x, GH_RSC_APP_RULE_VALIDATION_FAILED, "s-type-not-assigned",
                   "S-type AE-IDs are assigned by the service provider");
@@ -48,10 +49,17 @@ static int assign_stem(gh_exchange *x, gh_str *stem)
 }
 
 /*= TS-0003 7.2.1; TS-0004 7.4.5.2.1 which AE-ID does this association get? */
-static int choose_stem(gh_exchange *x, gh_str *stem)
+static int choose_stem(gh_exchange *x, gh_str app_id, gh_str *stem)
 {
   if (x->peer.kind == GH_PEER_AE) return own_stem(x, x->peer.id, stem);
-  return assign_stem(x, stem);
+  gh_app_claim claim = {.credential_id = x->peer.credential_id, .app_id = app_id, .stem = x->request.from};
+  switch (gh_subscription_check(x, &claim)) {
+  case GH_SUBSCRIPTION_NONE: return assign_stem(x, stem);
+  case GH_SUBSCRIPTION_ALLOWS: *stem = claim.stem; return GH_RSC_OK;
+  case GH_SUBSCRIPTION_REFUSES: break;
+  }
+  return refuse(x, GH_RSC_APP_RULE_VALIDATION_FAILED, "no-rule-for-credential",
+                "no rule lets this credential register this App-ID and AE-ID");
 }
 
 static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
@@ -63,7 +71,7 @@ static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
     return refuse(x, GH_RSC_BAD_REQUEST, "app-id", "api must begin with R, r or N");
   if (x->peer.kind == GH_PEER_CSE)
     return refuse(x, GH_RSC_OPERATION_NOT_ALLOWED, "cse-as-ae", "a CSE cannot register an AE");
-  int rsc = choose_stem(x, &stem);
+  int rsc = choose_stem(x, app_id, &stem);
   if (rsc != GH_RSC_OK) return rsc;
   if (!gh_stem_valid(stem)) return refuse(x, GH_RSC_BAD_REQUEST, "stem", "fr is not an AE-ID-Stem");
   gh_node *same = gh_tree_by_id(x->host->tree, x->view, stem);
@@ -90,13 +98,13 @@ typedef struct binding {
 static void remember(gh_host *host, void *ctx)
 {
   const binding *b = ctx;
-  gh_credential_map_set(host->credentials, b->credential_id, b->ae_id);
+  gh_id_map_set(host->credentials, b->credential_id, b->ae_id);
 }
 
 static void forget(gh_host *host, void *ctx)
 {
   const binding *b = ctx;
-  gh_credential_map_set(host->credentials, b->credential_id, GH_STR_NONE);
+  gh_id_map_set(host->credentials, b->credential_id, GH_STR_NONE);
 }
 
 static void drop(void *ctx)
@@ -124,7 +132,7 @@ static int created(gh_exchange *x, const gh_node *parent, const gh_node *node)
 
 static void loaded(gh_host *host, const gh_node *node)
 {
-  if (node->extra.len) gh_credential_map_set(host->credentials, node->extra, node->creator);
+  if (node->extra.len) gh_id_map_set(host->credentials, node->extra, node->creator);
 }
 
 static int update(gh_exchange *x, const gh_node *target, gh_val *merged, const gh_val *changes)

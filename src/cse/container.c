@@ -11,22 +11,6 @@ static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
   return GH_RSC_OK;
 }
 
-static int update(gh_exchange *x, const gh_node *target, gh_val *merged, const gh_val *changes)
-{
-  (void)x;
-  (void)target;
-  (void)merged;
-  (void)changes;
-  return GH_RSC_OK;
-}
-
-static int allow_removal(gh_exchange *x, const gh_node *target)
-{
-  (void)x;
-  (void)target;
-  return GH_RSC_OK;
-}
-
 /*= TS-0001 9.6.27; TS-0001 9.6.28 latest and oldest */
 static gh_node *virtual_child(gh_exchange *x, const gh_node *parent, gh_str name)
 {
@@ -40,7 +24,7 @@ static gh_node *virtual_child(gh_exchange *x, const gh_node *parent, gh_str name
 
 const gh_type_ops gh_container_ops = {.ty = GH_TY_CONTAINER,
                                       .create = create,
-                                      .update = update,
-                                      .remove = allow_removal,
+                                      .update = gh_type_update_freely,
+                                      .remove = gh_type_remove_freely,
                                       .virtual_child = virtual_child,
                                       .is_virtual_name_reserved = true};

@@ -2,7 +2,8 @@
 #include "cse/cse.h"
 
 #include "cse/identify.h"
-#include "host/credential_map.h"
+#include "cse/registration.h"
+#include "host/id_map.h"
 #include "host/fetch.h"
 #include "host/local_key.h"
 #include "m2m/constants.h"
@@ -10,7 +11,16 @@
 
 /* A new resource type: a file with its gh_type_ops, and a row here. */
 static const gh_type_ops *const types[] = {
-    &gh_cse_base_ops, &gh_ae_ops, &gh_container_ops, &gh_content_instance_ops, &gh_access_control_policy_ops,
+    &gh_cse_base_ops,
+    &gh_ae_ops,
+    &gh_container_ops,
+    &gh_content_instance_ops,
+    &gh_access_control_policy_ops,
+    &gh_remote_cse_ops,
+    &gh_node_ops,
+    &gh_service_subscription_profile_ops,
+    &gh_service_subscribed_node_ops,
+    &gh_service_subscribed_app_rule_ops,
 };
 
 /*= TS-0003 8.2.1 the same credential gets the AE-ID that was assigned to it before */
@@ -19,8 +29,7 @@ static void settle_peer(gh_host *host, gh_peer *peer)
   gh_arena arena;
   gh_str ae_id;
   gh_arena_init(&arena);
-  if (peer->kind == GH_PEER_CREDENTIAL &&
-      gh_credential_map_get(host->credentials, &arena, peer->credential_id, &ae_id)) {
+  if (peer->kind == GH_PEER_CREDENTIAL && gh_id_map_get(host->credentials, &arena, peer->credential_id, &ae_id)) {
     peer->kind = GH_PEER_AE;
     gh_str_release(&peer->id);
     peer->id = gh_str_clone(ae_id);
@@ -53,8 +62,8 @@ static gh_err find_psk(gh_host *host, gh_psk_query *query)
 
 static bool skips_policies(const gh_exchange *x)
 {
-  /*= TS-0001 10.2.2.2 registration is not judged by access control policies */
-  return x->request.op == GH_OP_CREATE && x->request.ty == GH_TY_AE;
+  /*= TS-0001 10.2.2.2; TS-0004 7.4.4.2.1 registration is not judged by access control policies */
+  return x->request.op == GH_OP_CREATE && (x->request.ty == GH_TY_AE || x->request.ty == GH_TY_REMOTE_CSE);
 }
 
 static gh_val *base(gh_host *host, gh_arena *a)
@@ -94,4 +103,7 @@ const gh_function gh_cse_function = {
     .name_peer = gh_host_name_peer,
     .find_psk = find_psk,
     .settle_peer = settle_peer,
+    .serving = gh_registration_start,
+    .stopping = gh_registration_stop,
+    .closed = gh_registration_free,
 };

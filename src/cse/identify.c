@@ -61,18 +61,6 @@ static int identify_credential(gh_exchange *x)
   return GH_RSC_OK;
 }
 
-/* No transit yet: a CSE speaks for itself alone. */
-static int identify_cse(gh_exchange *x)
-{
-  gh_str from;
-  if (gh_id_absolute(&x->arena, &x->host->config.self, x->request.from, &from) != GH_OK)
-    return gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is not an identifier");
-  if (!gh_str_eq(from, x->peer.id)) return impersonation(x, "from-is-another");
-  x->originator = from;
-  x->authenticated = true;
-  return GH_RSC_OK;
-}
-
 /*= TS-0004 7.3.2.1 outside any association: only where the listener allows clear text */
 static int identify_nobody(gh_exchange *x)
 {
@@ -103,7 +91,7 @@ int gh_cse_identify(gh_exchange *x)
   case GH_PEER_NONE: return identify_nobody(x);
   case GH_PEER_CREDENTIAL: return identify_credential(x);
   case GH_PEER_AE: return identify_ae(x);
-  case GH_PEER_CSE: return identify_cse(x);
+  case GH_PEER_CSE: return gh_cse_identify_cse(x);
   case GH_PEER_FUNCTION:
   case GH_PEER_NODE: break;
   }

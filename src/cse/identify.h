@@ -5,5 +5,6 @@
 #include "host/host.h"
 
 int gh_cse_identify(gh_exchange *x);
+int gh_cse_identify_cse(gh_exchange *x); /* inside an association of a CSE: what it may say in whose name */
 
 #endif

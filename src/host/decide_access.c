@@ -47,6 +47,10 @@ void gh_policies_of(gh_host *host, gh_view view, gh_arena *arena, gh_node *node,
     out->refs[0] = (gh_policy_ref){.id = holder->ri, .policy = holder->pvs, .state = GH_REF_PRESENT};
   else if (count == 0)
     out->question.default_subject = holder->creator;
+  if (gh_str_empty(holder->pi)) { /* the base belongs to whoever runs this host */
+    out->question.admins = host->config.admins;
+    out->question.admin_count = host->config.admin_count;
+  }
   out->self_rules = own_rules_only;
 }
 
@@ -108,6 +112,7 @@ static void decide_by_policies(gh_exchange *x)
   gh_policy_set set;
   gh_buf trace = GH_BUF_INIT;
   gh_policies_of(x->host, x->view, &x->arena, x->target, changes_acpi(x), &set);
+  if (!gh_host_is_admin(x->host, &x->peer)) set.question.admin_count = 0; /* it takes the certificate */
   complete_question(x, &set.question);
   x->decision = gh_policies_decide(x->host, x->view, &set, NULL);
   if (x->decision.outcome != GH_PERMIT) {

@@ -138,6 +138,12 @@ static void submit_write(gh_exchange *x)
   finish(x);
 }
 
+static void answer_transit(gh_exchange *x)
+{
+  if (x->response.rsc >= 4000 && x->decision.outcome == GH_REFUSE && x->decision.reason) gh_audit_refusal(x);
+  finish(x);
+}
+
 void gh_gate_submit(gh_exchange *x)
 {
   const gh_function *function = x->host->function;
@@ -146,6 +152,9 @@ void gh_gate_submit(gh_exchange *x)
   int rsc = check_parameters(x);
   if (rsc == GH_RSC_OK) rsc = check_content_early(x);
   if (rsc == GH_RSC_OK) rsc = function->identify(x);
+  bool forwarded = false;
+  if (rsc == GH_RSC_OK) rsc = gh_gate_transit(x, answer_transit, &forwarded);
+  if (forwarded) return;
   if (rsc == GH_RSC_OK && function->special) rsc = function->special(x, &handled);
   if (rsc == GH_RSC_OK && !handled && function->prepare) rsc = function->prepare(x);
   if (rsc == GH_RSC_OK && !handled) {

@@ -5,6 +5,9 @@
 #include "host/host.h"
 
 /* Each returns 2000 to go on, or has made the refusing response. */
+/* transit.c: a request for another CSE is forwarded, *taken is set, and finish() is called when its answer is here.
+ */
+int gh_gate_transit(gh_exchange *x, void (*finish)(gh_exchange *x), bool *taken);
 int gh_gate_route(gh_exchange *x);  /* route.c: x->target */
 int gh_gate_decide(gh_exchange *x); /* decide_access.c: x->decision */
 int gh_perform_create(gh_exchange *x);

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "host/credential_map.h"
+#include "host/id_map.h"
 #include "host/fetch.h"
 #include "host/revocation.h"
 #include "host/sweep.h"
@@ -22,6 +22,27 @@ const gh_type_ops *gh_host_type(const gh_host *host, uint32_t ty)
   for (size_t i = 0; i < host->function->type_count; i++)
     if (host->function->types[i]->ty == ty) return host->function->types[i];
   return NULL;
+}
+
+void gh_host_serving(gh_host *host, gh_str poa)
+{
+  if (host->function->serving) host->function->serving(host, poa);
+}
+
+int gh_type_update_freely(gh_exchange *x, const gh_node *target, gh_val *merged, const gh_val *changes)
+{
+  (void)x;
+  (void)target;
+  (void)merged;
+  (void)changes;
+  return GH_RSC_OK;
+}
+
+int gh_type_remove_freely(gh_exchange *x, const gh_node *target)
+{
+  (void)x;
+  (void)target;
+  return GH_RSC_OK;
 }
 
 int64_t gh_host_now_us(const gh_host *host)
@@ -180,7 +201,9 @@ gh_err gh_host_open(const gh_host_options *options, gh_host **out, gh_diag *diag
   host->worker_count = options->worker_count;
   host->outbound = options->outbound;
   host->key_source = (gh_key_source){host, source_psk, source_peer, source_settle, source_failed};
-  host->credentials = gh_credential_map_new();
+  host->credentials = gh_id_map_new();
+  host->routes = gh_id_map_new();
+  host->subscribed_nodes = gh_id_map_new();
   host->tree = gh_tree_new(&host->config.self, &host->clock);
   host->keyring = gh_keyring_new(host->se, &host->clock);
   host->fetcher = gh_fetcher_new(host);
@@ -196,6 +219,7 @@ gh_err gh_host_open(const gh_host_options *options, gh_host **out, gh_diag *diag
 void gh_host_stop(gh_host *host)
 {
   if (!host) return;
+  if (host->function->stopping) host->function->stopping(host);
   gh_sweeper_stop(host);
   gh_revocation_stop(host);
 }
@@ -210,11 +234,14 @@ void gh_host_close(gh_host *host)
 {
   if (!host) return;
   gh_store_close(host->store);
+  if (host->function->closed) host->function->closed(host);
   gh_sweeper_free(host);
   gh_revocation_free(host);
   gh_fetcher_free(host->fetcher);
   gh_keyring_free(host->keyring);
   gh_tree_free(host->tree);
-  gh_credential_map_free(host->credentials);
+  gh_id_map_free(host->credentials);
+  gh_id_map_free(host->routes);
+  gh_id_map_free(host->subscribed_nodes);
   free(host);
 }

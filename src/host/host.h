@@ -60,6 +60,10 @@ typedef struct gh_function {
   gh_err (*find_psk)(gh_host *host, gh_psk_query *query);
   /* As gh_key_source.settle_peer. */
   void (*settle_peer)(gh_host *host, gh_peer *peer);
+  /* The host is reached at this point of access from now on; and: it is about to stop (the workers still run). */
+  void (*serving)(gh_host *host, gh_str poa);
+  void (*stopping)(gh_host *host);
+  void (*closed)(gh_host *host); /* the workers have ended: frees host->own */
 } gh_function;
 
 typedef struct gh_host_counters {
@@ -78,6 +82,8 @@ typedef struct gh_host_config {
   gh_str *mefs;
   size_t mef_count;
   int cse_type;           /* m2m:cseTypeID: 1 IN, 2 MN, 3 ASN */
+  gh_str registrar;       /* absolute CSE-ID of the CSE this one registers at; empty: none */
+  int64_t transit_us;     /* budget of a forwarded request */
   bool open_registration; /* any authenticated credential may register an AE; else only one with a known identity */
   int64_t max_registration_us; /* longest life of a client registration */
   int64_t max_key_us;          /* longest life of a registered key */
@@ -105,8 +111,10 @@ struct gh_host {
   struct gh_fetcher *fetcher;
   struct gh_after *after; /* writer only: what to do once this batch is on disk */
   struct gh_revocation *revocation;
-  struct gh_credential_map
-      *credentials; /* CSE: Credential-ID -> AE-ID; MAF, MEF: client and stakeholder -> registration */
+  struct gh_id_map *credentials; /* CSE: Credential-ID -> AE-ID; MAF, MEF: client and stakeholder -> registration */
+  struct gh_id_map *routes;      /* CSE: CSE-ID -> CSE-ID of the registered CSE that leads there; absolute */
+  struct gh_id_map *subscribed_nodes; /* CSE: CSE-ID -> ri of its <serviceSubscribedNode> */
+  void *own;                          /* of the function */
   struct gh_sweeper *sweeper;
   gh_host_counters counters;
 };
@@ -134,6 +142,11 @@ void gh_host_close_store(gh_host *host);
 void gh_host_close(gh_host *host);
 
 const gh_type_ops *gh_host_type(const gh_host *host, uint32_t ty);
+/* Tells the function where it is reached; after this its own outgoing work begins. */
+void gh_host_serving(gh_host *host, gh_str poa);
+/* Hooks for types without rules of their own beyond the tables. */
+int gh_type_update_freely(gh_exchange *x, const gh_node *target, gh_val *merged, const gh_val *changes);
+int gh_type_remove_freely(gh_exchange *x, const gh_node *target);
 /* Who bears a verified certificate, by the names of the realm: an AE-ID, a function's FQDN, or a CSE's public domain
  * name. */
 GH_MUST_USE gh_err gh_host_name_peer(gh_host *host, gh_cert_flavour flavour, gh_str name, int64_t not_after_us,

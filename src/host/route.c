@@ -32,10 +32,7 @@ int gh_gate_route(gh_exchange *x)
 {
   gh_addr addr;
   if (gh_addr_parse(x->request.to, &addr) != GH_OK) return gh_refuse(x, GH_RSC_BAD_REQUEST, "to is not an address");
-  if (!gh_addr_is_local(&addr, &x->host->config.self)) {
-    /*= TS-0004 7.3.2.6 nobody to forward to */
-    return gh_refuse(x, GH_RSC_NOT_FOUND, "to is not hosted here and no registered CSE hosts it");
-  }
+  if (!gh_addr_is_local(&addr, &x->host->config.self)) return gh_refuse(x, GH_RSC_NOT_FOUND, "to is not hosted here");
   x->attribute = addr.attribute;
   bool known_virtual = false;
   x->target = find(x, addr.path);

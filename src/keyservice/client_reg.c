@@ -2,7 +2,7 @@
  * to 8.8.2.6, 8.3.5.2.3 to 8.3.5.2.6). */
 #include "keyservice/keyservice.h"
 
-#include "host/credential_map.h"
+#include "host/id_map.h"
 #include "m2m/constants.h"
 #include "m2m/m2m_time.h"
 
@@ -15,8 +15,7 @@ static gh_str pair_key(gh_arena *arena, gh_str creator, gh_str admin_fqdn)
 static gh_node *find(gh_exchange *x, gh_str creator, gh_str admin_fqdn)
 {
   gh_str ri;
-  if (!gh_credential_map_get(x->host->credentials, &x->arena, pair_key(&x->arena, creator, admin_fqdn), &ri))
-    return NULL;
+  if (!gh_id_map_get(x->host->credentials, &x->arena, pair_key(&x->arena, creator, admin_fqdn), &ri)) return NULL;
   return gh_tree_by_id(x->host->tree, x->view, ri);
 }
 
@@ -62,8 +61,7 @@ int gh_client_reg_create(gh_exchange *x, gh_val *attrs, const gh_client_reg_rule
 
 int gh_client_reg_created(gh_exchange *x, const gh_node *node)
 {
-  gh_credential_map_set(x->host->credentials, pair_key(&x->arena, node->creator, x->host->config.self.sp_fqdn),
-                        node->ri);
+  gh_id_map_set(x->host->credentials, pair_key(&x->arena, node->creator, x->host->config.self.sp_fqdn), node->ri);
   return GH_RSC_OK;
 }
 
@@ -71,7 +69,7 @@ void gh_client_reg_loaded(gh_host *host, const gh_node *node)
 {
   gh_arena arena;
   gh_arena_init(&arena);
-  gh_credential_map_set(host->credentials, pair_key(&arena, node->creator, host->config.self.sp_fqdn), node->ri);
+  gh_id_map_set(host->credentials, pair_key(&arena, node->creator, host->config.self.sp_fqdn), node->ri);
   gh_arena_free(&arena);
 }
 
@@ -127,8 +125,8 @@ int gh_client_reg_remove(gh_exchange *x, const gh_node *target, const gh_client_
   int rsc = rules->drop_key(x, target);
   if (rsc != GH_RSC_OK) return rsc;
   remove_keys(x, target->creator);
-  gh_credential_map_set(x->host->credentials, pair_key(&x->arena, target->creator, x->host->config.self.sp_fqdn),
-                        GH_STR_NONE);
+  gh_id_map_set(x->host->credentials, pair_key(&x->arena, target->creator, x->host->config.self.sp_fqdn),
+                GH_STR_NONE);
   x->change_audited = true;
   return GH_RSC_OK;
 }

@@ -218,3 +218,12 @@ gh_err gh_id_fqdn_form(gh_arena *arena, const gh_self *self, gh_str absolute, gh
   *out = gh_arena_fmt(arena, "%.*s%s%.*s%.*s", GH_STR_ARG(id.stem), dot, GH_STR_ARG(cse), GH_STR_ARG(sp));
   return GH_OK;
 }
+
+/*= TS-0004 7.3.2.6 From is made SP-relative when a request is forwarded */
+gh_str gh_id_sp_relative(const gh_self *self, gh_str absolute)
+{
+  gh_str rest = gh_str_sub(absolute, 2, SIZE_MAX);
+  bool ours = gh_str_starts(absolute, GH_STR("//")) && gh_str_starts(rest, self->sp_fqdn) &&
+              rest.len > self->sp_fqdn.len && rest.ptr[self->sp_fqdn.len] == '/';
+  return ours ? gh_str_sub(rest, self->sp_fqdn.len, SIZE_MAX) : absolute;
+}

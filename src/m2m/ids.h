@@ -50,6 +50,9 @@ gh_str gh_self_cse_absolute(gh_arena *arena, const gh_self *self);
 /* Shortest form of an absolute AE-ID / CSE-ID as seen from `self`: own C-type and S-type AEs become stems,
  * others SP-relative, foreign SPs stay absolute. */
 gh_str gh_id_relative(gh_arena *arena, const gh_self *self, gh_str absolute);
+/* The form in which an absolute ID leaves this CSE inside its own SP: "/cse", "/cse/Cxx", "/Sxx"; foreign SPs stay
+ * absolute. */
+gh_str gh_id_sp_relative(const gh_self *self, gh_str absolute);
 /* FQDN form for KDF 10.3.7: CSE "stem.in-cse.sp" (IN-CSE "in-cse.sp"), AE C-type
  * "Cxx." + FQDN form of its CSE, S-type "Sxx.sp". Input an absolute ID. A plain FQDN passes unchanged. */
 GH_MUST_USE gh_err gh_id_fqdn_form(gh_arena *arena, const gh_self *self, gh_str absolute, gh_str *out);

@@ -1,7 +1,7 @@
 /* The CSE through the gate: registration, resources, policies, refusals. Test purposes TP-01, 03, 05, 07, 08, 13,
  * 14, 15. */
 #include "../host/harness.h"
-#include "host/credential_map.h"
+#include "host/id_map.h"
 
 static const who meter = {
     GH_PEER_AE, GH_METHOD_PSK, "//sp.example.com/in-cse/Cmeter", "12-K1@maf.sp.example.com", "K1@maf.sp.example.com",
@@ -64,9 +64,9 @@ static void registration_refusals(void **state)
              4000);
   assert_rsc(ask(h, &meter, GH_OP_CREATE, "cse-in", "C", 2, "{\"m2m:ae\":{\"api\":\"N.demo\",\"rr\":false}}"), 4000);
   assert_rsc(ask(h, &meter, GH_OP_CREATE, "cse-in", "C", 2, "{\"m2m:cnt\":{}}"), 4000);
-  assert_rsc(ask(h, &nameless, GH_OP_CREATE, "cse-in", "C", 2, AE), 4126);
+  assert_rsc(ask(h, &nameless, GH_OP_CREATE, "cse-in", "C", 2, AE), 4128);
   assert_rsc(ask(h, &cse7, GH_OP_CREATE, "cse-in", "/cse7", 2, AE), 4005);
-  assert_rsc(ask(h, NULL, GH_OP_CREATE, "cse-in", "C", 2, AE), 4126);
+  assert_rsc(ask(h, NULL, GH_OP_CREATE, "cse-in", "C", 2, AE), 4128);
   assert_rsc(ask(h, &meter, GH_OP_CREATE, "cse-in", "C", 2,
                  "{\"m2m:ae\":{\"api\":\"N.a\",\"rr\":false,\"srv\":[\"3\"],\"aei\":\"Cx\"}}"),
              4000);
@@ -87,9 +87,9 @@ static void open_registration_assigns(void **state)
   gh_arena_init(&arena);
   gh_str again;
   /* the same credential is recognised at its next association, also after a restart */
-  assert_true(gh_credential_map_get(h->host->credentials, &arena, GH_STR("12-K3@maf.sp.example.com"), &again));
+  assert_true(gh_id_map_get(h->host->credentials, &arena, GH_STR("12-K3@maf.sp.example.com"), &again));
   harness_reopen(h);
-  assert_true(gh_credential_map_get(h->host->credentials, &arena, GH_STR("12-K3@maf.sp.example.com"), &again));
+  assert_true(gh_id_map_get(h->host->credentials, &arena, GH_STR("12-K3@maf.sp.example.com"), &again));
   assert_true(gh_str_ends(again, gh_str_of(stem)));
   gh_arena_free(&arena);
 }

@@ -2,7 +2,7 @@
  * replaced without leaving anything behind. */
 #include "harness.h"
 
-#include "host/credential_map.h"
+#include "host/id_map.h"
 #include "m2m/m2m_time.h"
 
 static const who meter = {
@@ -144,12 +144,12 @@ static void a_registration_expires(void **state)
   assert_rsc(ask(h, &meter, GH_OP_CREATE, "cse-in", "C", 2, text), 2001);
   assert_rsc(ask(h, &meter, GH_OP_CREATE, "cse-in/meter", "Cmeter", 3, "{\"m2m:cnt\":{\"rn\":\"box\"}}"), 2001);
   put_instance(h, "i", "x");
-  assert_true(gh_credential_map_get(h->host->credentials, &arena, GH_STR("12-K1@maf.sp.example.com"), &ae_id));
+  assert_true(gh_id_map_get(h->host->credentials, &arena, GH_STR("12-K1@maf.sp.example.com"), &ae_id));
   h->clock_offset_us += 61 * GH_US_PER_S;
   assert_rsc(ask(h, &meter, GH_OP_RETRIEVE, "cse-in/meter/box/i", "Cmeter", 0, NULL), 4004);
   sweep(h);
   assert_int_equal(gh_tree_count(h->host->tree), 1);
-  assert_false(gh_credential_map_get(h->host->credentials, &arena, GH_STR("12-K1@maf.sp.example.com"), &ae_id));
+  assert_false(gh_id_map_get(h->host->credentials, &arena, GH_STR("12-K1@maf.sp.example.com"), &ae_id));
   harness_reopen(h);
   assert_int_equal(gh_tree_count(h->host->tree), 1);
   gh_arena_free(&arena);
@@ -176,8 +176,8 @@ static void a_registration_is_replaced(void **state)
   assert_rsc(ask(h, &again, GH_OP_CREATE, "cse-in", "C", 2, AE("")), 2001);
   assert_rsc(ask(h, &again, GH_OP_RETRIEVE, "cse-in/meter/box", "Cmeter", 0, NULL), 4004);
   for (int i = 0; i < 2; i++) {
-    assert_false(gh_credential_map_get(h->host->credentials, &arena, GH_STR("12-K1@maf.sp.example.com"), &ae_id));
-    assert_true(gh_credential_map_get(h->host->credentials, &arena, GH_STR("12-K9@maf.sp.example.com"), &ae_id));
+    assert_false(gh_id_map_get(h->host->credentials, &arena, GH_STR("12-K1@maf.sp.example.com"), &ae_id));
+    assert_true(gh_id_map_get(h->host->credentials, &arena, GH_STR("12-K9@maf.sp.example.com"), &ae_id));
     sweep(h);
     harness_reopen(h);
   }

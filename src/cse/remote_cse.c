@@ -1,0 +1,190 @@
+/* <remoteCSE>: the registration of a CSE. It takes the association of that CSE, and says which CSEs are reached
+ * through it. */
+#include <stdlib.h>
+
+#include "cse/cse.h"
+#include "cse/registration.h"
+#include "host/id_map.h"
+#include "m2m/constants.h"
+
+enum { DESCENDANTS_MAX = 1024 };
+
+static int refuse(gh_exchange *x, int rsc, const char *reason, const char *text)
+{
+  x->decision = (gh_decision){.outcome = GH_REFUSE, .reason = reason};
+  return gh_refuse(x, rsc, "%s", text);
+}
+
+gh_str gh_remote_cse_id(gh_arena *arena, gh_str absolute)
+{
+  size_t slash = gh_str_rfind(absolute, '/');
+  return gh_arena_fmt(arena, "rcse-%.*s", GH_STR_ARG(gh_str_sub(absolute, slash + 1, SIZE_MAX)));
+}
+
+/* ---- routes: what lies behind a registered CSE */
+
+typedef struct route_change {
+  gh_arena arena;
+  gh_str next; /* the registered CSE */
+  gh_str *gone, *come;
+  size_t gone_count, come_count;
+} route_change;
+
+/* Absolute CSE-IDs of dcse, and the CSE itself. */
+static gh_str *behind(gh_arena *arena, const gh_self *self, gh_str next, const gh_val *attrs, size_t *count)
+{
+  const gh_val *list = attrs ? gh_val_get(attrs, GH_STR("dcse")) : NULL;
+  size_t most = list && list->type == GH_VAL_ARRAY ? list->u.array.count : 0;
+  gh_str *all = GH_NEW_ARRAY(arena, gh_str, most + 1);
+  all[0] = gh_arena_dup(arena, next);
+  *count = 1;
+  if (!most) return all;
+  for (const gh_val *v = list->u.array.first; v; v = v->next)
+    if (v->type == GH_VAL_STR && gh_id_absolute(arena, self, v->u.str, &all[*count]) == GH_OK) ++*count;
+  return all;
+}
+
+static void apply(gh_host *host, void *ctx)
+{
+  route_change *c = ctx;
+  gh_str now;
+  for (size_t i = 0; i < c->gone_count; i++)
+    if (gh_id_map_get(host->routes, &c->arena, c->gone[i], &now) && gh_str_eq(now, c->next))
+      gh_id_map_set(host->routes, c->gone[i], GH_STR_NONE);
+  for (size_t i = 0; i < c->come_count; i++) {
+    bool registered_itself = gh_id_map_get(host->routes, &c->arena, c->come[i], &now) && gh_str_eq(now, c->come[i]);
+    if (i == 0 || !registered_itself) gh_id_map_set(host->routes, c->come[i], c->next);
+  }
+  gh_registration_routes_changed(host);
+}
+
+static void drop(void *ctx)
+{
+  route_change *c = ctx;
+  gh_arena_free(&c->arena);
+  free(c);
+}
+
+static route_change *new_change(const gh_self *self, gh_str next, const gh_val *before, const gh_val *after)
+{
+  route_change *c = gh_calloc(1, sizeof *c);
+  gh_arena_init(&c->arena);
+  c->next = gh_arena_dup(&c->arena, next);
+  if (before) c->gone = behind(&c->arena, self, next, before, &c->gone_count);
+  if (after) c->come = behind(&c->arena, self, next, after, &c->come_count);
+  for (size_t i = 1; i < c->gone_count; i++) c->gone[i] = gh_arena_dup(&c->arena, c->gone[i]);
+  for (size_t i = 1; i < c->come_count; i++) c->come[i] = gh_arena_dup(&c->arena, c->come[i]);
+  return c;
+}
+
+/* ---- checks */
+
+/* A CSE may say that others are below it; it may not take over who is known to be elsewhere. */
+static int check_descendants(gh_exchange *x, gh_str next, const gh_val *attrs)
+{
+  const gh_self *self = &x->host->config.self;
+  const gh_val *list = gh_val_get(attrs, GH_STR("dcse"));
+  if (!list || list->type != GH_VAL_ARRAY) return GH_RSC_OK;
+  if (list->u.array.count > DESCENDANTS_MAX)
+    return refuse(x, GH_RSC_BAD_REQUEST, "dcse", "dcse has too many elements");
+  gh_str own = gh_self_cse_absolute(&x->arena, self), cse, known;
+  for (const gh_val *v = list->u.array.first; v; v = v->next) {
+    if (v->type != GH_VAL_STR || gh_id_parse(v->u.str).kind != GH_ID_CSE ||
+        gh_id_absolute(&x->arena, self, v->u.str, &cse) != GH_OK)
+      return refuse(x, GH_RSC_BAD_REQUEST, "dcse", "dcse must list CSE-IDs");
+    bool elsewhere = gh_str_eq(cse, own) || gh_str_eq(cse, x->host->config.registrar) ||
+                     (gh_id_map_get(x->host->routes, &x->arena, cse, &known) && !gh_str_eq(known, next));
+    if (elsewhere)
+      return refuse(x, GH_RSC_BAD_REQUEST, "dcse-elsewhere", "dcse names a CSE that is not below this one");
+  }
+  return GH_RSC_OK;
+}
+
+/*= TS-0004 7.4.4.2.1 a CSE registers over its own association, never an AE */
+static int check_originator(gh_exchange *x)
+{
+  enum { ASN_CSE = 3 };
+  if (x->peer.kind == GH_PEER_AE || x->peer.kind == GH_PEER_CREDENTIAL)
+    return refuse(x, GH_RSC_OPERATION_NOT_ALLOWED, "ae-as-cse", "an AE cannot register a CSE");
+  if (x->peer.kind != GH_PEER_CSE)
+    return refuse(x, GH_RSC_SECURITY_ASSOCIATION_REQUIRED, "no-association", "a CSE needs a security association");
+  if (!gh_str_eq(x->originator, x->peer.id))
+    return refuse(x, GH_RSC_OPERATION_NOT_ALLOWED, "registers-another", "a CSE registers itself");
+  if (x->host->config.cse_type == ASN_CSE)
+    return refuse(x, GH_RSC_OPERATION_NOT_ALLOWED, "asn-cse", "an ASN-CSE registers nobody");
+  return GH_RSC_OK;
+}
+
+static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
+{
+  (void)parent;
+  int rsc = check_originator(x);
+  if (rsc != GH_RSC_OK) return rsc;
+  gh_str given, said;
+  gh_str relative = gh_id_sp_relative(&x->host->config.self, x->originator);
+  if (gh_val_get_str(attrs, GH_STR("csi"), &given) &&
+      (gh_id_absolute(&x->arena, &x->host->config.self, given, &said) != GH_OK || !gh_str_eq(said, x->originator)))
+    return refuse(x, GH_RSC_BAD_REQUEST, "csi", "csi is not the originator's");
+  x->new_id = gh_remote_cse_id(&x->arena, x->originator);
+  gh_node *same = gh_tree_by_id(x->host->tree, x->view, x->new_id);
+  gh_node_unref(same);
+  if (same)
+    return refuse(x, GH_RSC_ORIGINATOR_HAS_ALREADY_REGISTERED, "already-registered",
+                  "this CSE is registered already");
+  gh_val_set(&x->arena, attrs, GH_STR("csi"), gh_val_str(&x->arena, relative));
+  x->change_audited = true;
+  return check_descendants(x, x->originator, attrs);
+}
+
+static int created(gh_exchange *x, const gh_node *parent, const gh_node *node)
+{
+  (void)parent;
+  gh_val *attrs;
+  if (gh_node_attrs(&x->arena, node, &attrs) != GH_OK)
+    return gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the registration is damaged");
+  gh_host_after_commit(x->host, apply, drop, new_change(&x->host->config.self, node->creator, NULL, attrs));
+  return GH_RSC_OK;
+}
+
+static int update(gh_exchange *x, const gh_node *target, gh_val *merged, const gh_val *changes)
+{
+  x->change_audited = true;
+  if (!gh_val_get(changes, GH_STR("dcse"))) return GH_RSC_OK;
+  /*= TS-0004 7.4.4.2.3 what lies below changes with it */
+  int rsc = check_descendants(x, target->creator, merged);
+  gh_val *before;
+  if (rsc != GH_RSC_OK) return rsc;
+  if (gh_node_attrs(&x->arena, target, &before) != GH_OK)
+    return gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the registration is damaged");
+  gh_host_after_commit(x->host, apply, drop, new_change(&x->host->config.self, target->creator, before, merged));
+  return GH_RSC_OK;
+}
+
+static int deregister(gh_exchange *x, const gh_node *target)
+{
+  gh_val *attrs = NULL;
+  x->change_audited = true;
+  if (gh_node_attrs(&x->arena, target, &attrs) == GH_OK)
+    gh_host_after_commit(x->host, apply, drop, new_change(&x->host->config.self, target->creator, attrs, NULL));
+  return GH_RSC_OK;
+}
+
+static void loaded(gh_host *host, const gh_node *node)
+{
+  gh_arena arena;
+  gh_val *attrs;
+  gh_arena_init(&arena);
+  if (gh_node_attrs(&arena, node, &attrs) == GH_OK) {
+    route_change *c = new_change(&host->config.self, node->creator, NULL, attrs);
+    apply(host, c);
+    drop(c);
+  }
+  gh_arena_free(&arena);
+}
+
+const gh_type_ops gh_remote_cse_ops = {.ty = GH_TY_REMOTE_CSE,
+                                       .create = create,
+                                       .created = created,
+                                       .update = update,
+                                       .remove = deregister,
+                                       .loaded = loaded};
