@@ -20,6 +20,12 @@ static gh_str side_of(gh_exchange *x, gh_str cse)
   return next;
 }
 
+/* Is this the registrar, or registered here? Whoever is neither speaks for itself alone. */
+static bool is_partner(gh_exchange *x)
+{
+  return gh_str_eq(x->peer.id, x->host->config.registrar) || side_of(x, x->peer.id).len;
+}
+
 /*= TS-0004 7.3.2.1 another registree's CSE-ID or AE-ID is refused, and so is what is registered here */
 static bool speaks_for_cse(gh_exchange *x, gh_str cse)
 {
@@ -39,12 +45,13 @@ static bool speaks_for_s_type(gh_exchange *x, const gh_id *id)
   gh_node *here = gh_tree_by_id(x->host->tree, GH_VIEW_COMMITTED, id->stem);
   bool registered = here && here->ty == GH_TY_AE;
   gh_node_unref(here);
-  return !registered && (side_of(x, x->peer.id).len || gh_str_eq(x->peer.id, x->host->config.registrar));
+  return !registered;
 }
 
 static bool speaks_for(gh_exchange *x, const gh_id *id)
 {
   const gh_self *self = &x->host->config.self;
+  if (id->kind != GH_ID_CSE && !is_partner(x)) return false;
   if (id->kind == GH_ID_AE_S) return speaks_for_s_type(x, id);
   gh_str sp = id->sp.len ? id->sp : self->sp_fqdn;
   return speaks_for_cse(x, gh_arena_fmt(&x->arena, "//%.*s/%.*s", GH_STR_ARG(sp), GH_STR_ARG(id->cse)));
