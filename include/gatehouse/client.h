@@ -65,7 +65,8 @@ typedef struct gh_device_state {
   int64_t km_until_us;
   gh_str kc_id; /* KcID, TS-0003 10.3.5 */
   int64_t kc_until_us;
-  gh_str ae_id; /* AE-ID-Stem */
+  gh_str kpsa_id; /* KpsaID, TS-0003 10.5 */
+  gh_str ae_id;   /* AE-ID-Stem */
 } gh_device_state;
 
 /* Fills what has a default; the rest is empty. */
@@ -102,14 +103,19 @@ GH_MUST_USE gh_err gh_device_join_maf(gh_device *device, gh_reply *reply, gh_dia
  * gives Kc. */
 GH_MUST_USE gh_err gh_device_register_key(gh_device *device, gh_reply *reply, gh_diag *diag);
 
+/* Gives the device a provisioned Kpsa (16 to 64 octets; the caller wipes its copy); its associations with the CSE use
+ * it from now on. GH_EINVAL: the identifier or the length. TS-0003 8.2.2.1, 9.1.1.1. */
+GH_MUST_USE gh_err gh_device_set_psk(gh_device *device, gh_str kpsa_id, const gh_secret *kpsa, gh_diag *diag);
+
 /* Which key the association with the CSE uses. */
 typedef enum gh_device_key {
   GH_DEVICE_KEY_MAF, /* Kc (TS-0003 8.2.2.3); renewed at the MAF when it is past its end */
-  GH_DEVICE_KEY_MEF  /* the key registered at the MEF with SUID 22 (TS-0003 8.3.5.2.7) */
+  GH_DEVICE_KEY_MEF, /* the key registered at the MEF with SUID 22 (TS-0003 8.3.5.2.7) */
+  GH_DEVICE_KEY_PSK  /* Kpsa, provisioned beforehand (TS-0003 8.2.2.1) */
 } gh_device_key;
 
-/* Opens the association with the CSE; the calls below do it by themselves with GH_DEVICE_KEY_MAF, or with the key of
- * the last registration. An open one is kept. */
+/* Opens the association with the CSE; the calls below do it by themselves with GH_DEVICE_KEY_MAF, or with the key
+ * that was last chosen here or by gh_device_set_psk. An open one is kept. */
 GH_MUST_USE gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag);
 /* Ends it. */
 GH_NONNULL void gh_device_dissociate(gh_device *device);

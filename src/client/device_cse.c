@@ -4,6 +4,7 @@
 #include "m2m/constants.h"
 #include "m2m/ids.h"
 #include "m2m/json.h"
+#include "m2m/key_id.h"
 
 static bool is_open(gh_device *device)
 {
@@ -32,6 +33,8 @@ static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply
   if (is_open(device)) return GH_OK;
   gh_device_credential credential = {GH_SE_KPSA, device->state.mef_key_id, "the key registered at the MEF",
                                      "enrol with a key registration"};
+  if (key == GH_DEVICE_KEY_PSK)
+    credential = (gh_device_credential){GH_SE_KPSA, device->state.kpsa_id, "Kpsa", "give the device a key"};
   if (key == GH_DEVICE_KEY_MAF) {
     GH_TRY(renew_kc(device, reply, diag));
     if (gh_reply_refused(reply)) return GH_OK;
@@ -40,9 +43,31 @@ static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply
   return gh_device_connect(device, &device->config.cse, &credential, &device->cse, reply, diag);
 }
 
+/* By gh_device_key. */
+static const char *const key_names[] = {"maf", "mef", "psk"};
+
 static gh_device_key usual_key(const gh_device *device)
 {
-  return gh_str_eq(device->cse_key_name, GH_STR("mef")) ? GH_DEVICE_KEY_MEF : GH_DEVICE_KEY_MAF;
+  for (size_t i = 0; i < sizeof key_names / sizeof *key_names; i++)
+    if (gh_str_eq(device->cse_key_name, gh_str_of(key_names[i]))) return (gh_device_key)i;
+  return GH_DEVICE_KEY_MAF;
+}
+
+/*= TS-0003 9.1.1.1 Kpsa and KpsaID are configured at Entity A */
+gh_err gh_device_set_psk(gh_device *device, gh_str kpsa_id, const gh_secret *kpsa, gh_diag *diag)
+{
+  gh_key_id parsed;
+  gh_arena_reset(&device->scratch);
+  if (gh_key_id_parse(kpsa_id, false, &parsed) != GH_OK)
+    return gh_fail(diag, GH_EINVAL, "'%.*s' is not a key identifier name@FQDN", GH_STR_ARG(kpsa_id));
+  gh_str id = gh_key_id_canonical(&device->scratch, &parsed);
+  gh_se_info info = {.kind = GH_SE_KPSA, .id = id, .suid = 12, .peer = device->config.cse.fqdn};
+  gh_err err = gh_se_put(device->se, &info, kpsa);
+  if (err != GH_OK) return gh_fail(diag, err, "Kpsa cannot be stored: it needs 16 to 64 octets");
+  gh_device_dissociate(device);
+  gh_device_state_set(device, &device->state.kpsa_id, id);
+  gh_device_state_set(device, &device->cse_key_name, gh_str_of(key_names[GH_DEVICE_KEY_PSK]));
+  return gh_device_state_write(device, diag);
 }
 
 gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag)
@@ -50,7 +75,7 @@ gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply
   gh_device_begin(device, reply);
   GH_TRY(connect_with(device, key, reply, diag));
   if (gh_reply_refused(reply) || key == usual_key(device)) return GH_OK;
-  gh_device_state_set(device, &device->cse_key_name, key == GH_DEVICE_KEY_MEF ? GH_STR("mef") : GH_STR("maf"));
+  gh_device_state_set(device, &device->cse_key_name, gh_str_of(key_names[key]));
   return gh_device_state_write(device, diag);
 }
 

@@ -17,7 +17,7 @@ struct gh_device {
   gh_device_config config;
   gh_device_state state;
   gh_str km_ke_id;     /* state: the KeID that Km was derived from */
-  gh_str cse_key_name; /* state: "maf" or "mef", the key of the association with the CSE */
+  gh_str cse_key_name; /* state: "maf", "mef" or "psk", the key of the association with the CSE */
   gh_se *se;
   gh_clock clock;
   gh_random random;

@@ -28,6 +28,7 @@ static const field fields[] = {
     {"kcID", AT(state.kc_id), false},
     {"kcUntil", AT(state.kc_until_us), true},
     {"cseKey", AT(cse_key_name), false},
+    {"kpsaID", AT(state.kpsa_id), false},
     {"aeID", AT(state.ae_id), false},
 };
 

@@ -50,12 +50,12 @@ static gh_err associate(gh_admin *admin, gh_str key_pem, int *alert, gh_diag *di
   return gh_client_open(&options, &admin->client, alert, diag);
 }
 
-gh_err gh_admin_open(const char *realm, gh_realm_kind kind, gh_admin *out, int *alert, gh_diag *diag)
+gh_err gh_admin_open(const char *realm, gh_str name, gh_realm_kind kind, gh_admin *out, int *alert, gh_diag *diag)
 {
   *out = (gh_admin){.client = NULL};
   *alert = -1;
   GH_TRY(gh_realm_read(realm, &out->realm, diag));
-  out->function = gh_realm_first(&out->realm, kind);
+  out->function = name.len ? gh_realm_function_named(&out->realm, name) : gh_realm_first(&out->realm, kind);
   if (!out->function) return gh_fail(diag, GH_ENOTFOUND, "the realm has no such function");
   gh_arena secret;
   gh_arena_init(&secret);
@@ -101,8 +101,9 @@ gh_exit gh_admin_ask(gh_call *call, gh_realm_kind kind, gh_request *request, gh_
   gh_admin admin;
   gh_diag diag = {""};
   int alert;
-  gh_err err = gh_admin_open(call->operands[0].ptr, kind, &admin, &alert, &diag);
-  if (err == GH_OK && kind == GH_REALM_CSE && gh_str_empty(request->from)) {
+  gh_str name = gh_call_text(call, "function", GH_STR_NONE);
+  gh_err err = gh_admin_open(call->operands[0].ptr, name, kind, &admin, &alert, &diag);
+  if (err == GH_OK && admin.function->kind == GH_REALM_CSE && gh_str_empty(request->from)) {
     gh_str id = admin.realm.admins.count ? admin.realm.admins.items[0] : GH_STR_NONE;
     size_t slash = gh_str_rfind(id, '/'); /* an AE sends its stem to a CSE */
     request->from = gh_arena_dup(&call->arena, slash == SIZE_MAX ? id : gh_str_sub(id, slash + 1, SIZE_MAX));

@@ -1,14 +1,11 @@
 /* gatehouse mef enrolee add, list, delete: what the operator tells the MEF of its devices. */
-#include "base/clock.h"
 #include "base/encoding.h"
-#include "client/secret_file.h"
-#include "cmd/admin.h"
+#include "cmd/provision.h"
 #include "cmd/verbs.h"
 #include "m2m/constants.h"
 #include "m2m/key_id.h"
-#include "m2m/m2m_time.h"
 
-enum { DEFAULT_DAYS = 365, DEFAULT_SUIDS = 2 };
+enum { DEFAULT_SUIDS = 2 };
 
 /* Whom the keys of the enrolee may be fetched by, when nothing is said: the realm's MAFs and CSEs. */
 static void default_targets(gh_call *call, const gh_realm *realm, gh_val *list)
@@ -51,44 +48,10 @@ static bool suids(gh_call *call, gh_val **out)
   return true;
 }
 
-static gh_err take_key(gh_call *call, gh_secret *key, gh_diag *diag)
-{
-  gh_random random = gh_random_system();
-  gh_str generate = gh_call_text(call, "generate", GH_STR_NONE);
-  if (generate.ptr) return gh_key_file_generate(generate.ptr, &random, key, diag);
-  return gh_key_file_read(gh_call_text(call, "key-file", GH_STR("-")).ptr, key, diag);
-}
-
-static gh_str expiry(gh_call *call)
-{
-  gh_clock clock = gh_clock_system();
-  return gh_timestamp(&call->arena,
-                      gh_clock_wall_us(&clock) + gh_call_number(call, "days", DEFAULT_DAYS) * 86400 * GH_US_PER_S);
-}
-
-static void forget_text(const gh_val *value)
-{
-  gh_wipe((void *)(uintptr_t)value->u.str.ptr, value->u.str.len);
-}
-
 static gh_exit send_enrolee(gh_call *call, gh_val *attrs, gh_str id, const gh_secret *key)
 {
-  gh_arena *a = &call->arena;
-  gh_val *kv = gh_val_str(a, gh_base64(a, key->bytes, key->len));
-  gh_val_set(a, attrs, GH_STR("syki"), gh_val_str(a, id));
-  gh_val_set(a, attrs, GH_STR("kv"), kv);
-  gh_val_set(a, attrs, GH_STR("et"), gh_val_str(a, expiry(call)));
-  gh_request request = {
-      .op = GH_OP_CREATE, .to = GH_STR("mef"), .ty = GH_TY_ENROLEE, .has_ty = true, .rcn = GH_RCN_ABSENT, .rt = 3};
-  request.pc = gh_val_wrap(a, GH_STR("gh:enr"), attrs);
-  gh_response response;
-  gh_exit code = gh_admin_ask(call, GH_REALM_MEF, &request, &response);
-  forget_text(kv);
-  if (code != GH_EXIT_DONE) return code;
-  gh_val *o = gh_val_object(a);
-  gh_val_set(a, o, GH_STR("kpmID"), gh_val_str(a, id));
-  gh_put_response(call, o, &request, &response);
-  return gh_call_done(call, o);
+  gh_provision what = {GH_REALM_MEF, GH_STR("mef"), GH_TY_ENROLEE, GH_STR("gh:enr"), "kpmID"};
+  return gh_provision_send(call, &what, attrs, id, key);
 }
 
 /* "name" stands for name@MEF-FQDN. */
@@ -112,7 +75,7 @@ static gh_exit add_in(gh_call *call, const gh_realm *realm)
   gh_str id = key_id_of(call, realm, gh_call_text(call, "id", GH_STR_NONE)),
          enrolee = gh_call_text(call, "enrolee-id", GH_STR_NONE);
   if (gh_str_empty(id) || !suids(call, &uses)) return GH_EXIT_USAGE;
-  gh_err err = take_key(call, &key, &diag);
+  gh_err err = gh_provision_take_key(call, &key, &diag);
   if (err != GH_OK) return gh_call_failed(call, err, &diag);
   if (enrolee.ptr) gh_val_set(a, attrs, GH_STR("enid"), gh_val_str(a, enrolee));
   gh_val_set(a, attrs, GH_STR("tgis"), targets(call, realm));

@@ -2,24 +2,27 @@
 #include "cmd/device_call.h"
 #include "cmd/verbs.h"
 
-static gh_err associate(gh_call *call, gh_device *device, gh_reply *reply, gh_diag *diag)
+static const char *const keys[] = {"maf", "mef", "psk", NULL}; /* by gh_device_key */
+
+/* Which key the option names; -1: none of them. */
+static int key_of(gh_str name)
 {
-  bool mef = gh_str_eq(gh_call_text(call, "with", GH_STR("maf")), GH_STR("mef"));
-  if (!gh_call_has(call, "with")) return GH_OK; /* registering does it with the usual key */
-  return gh_device_associate(device, mef ? GH_DEVICE_KEY_MEF : GH_DEVICE_KEY_MAF, reply, diag);
+  for (int i = 0; keys[i]; i++)
+    if (gh_str_eq(name, gh_str_of(keys[i]))) return i;
+  return -1;
 }
 
 static gh_exit run(gh_call *call)
 {
-  gh_str with = gh_call_text(call, "with", GH_STR("maf"));
-  if (!gh_str_eq(with, GH_STR("maf")) && !gh_str_eq(with, GH_STR("mef")))
-    return gh_call_misused(call, "--with is maf or mef");
+  bool chosen = gh_call_has(call, "with");
+  int key = key_of(gh_call_text(call, "with", GH_STR("maf")));
+  if (key < 0) return gh_call_misused(call, "--with is maf, mef or psk");
   gh_device *device;
   gh_reply reply = {.alert = -1};
   gh_diag diag = {""};
   gh_err err = gh_call_device(call, &device, &diag);
   if (err != GH_OK) return gh_call_failed(call, err, &diag);
-  err = associate(call, device, &reply, &diag);
+  if (chosen) err = gh_device_associate(device, (gh_device_key)key, &reply, &diag); /* else the usual one */
   if (err == GH_OK && reply.rsc < 4000)
     err = gh_device_register(device, gh_call_text(call, "app-id", GH_STR("N.gatehouse")),
                              gh_call_text(call, "rn", GH_STR_NONE), &reply, &diag);
@@ -36,7 +39,7 @@ static const gh_opt options[] = {
     {"app-id", 0, GH_OPT_TEXT, "ID", "App-ID, begins with N or R (N.gatehouse)"},
     {"rn", 0, GH_OPT_TEXT, "NAME", "resource name of the <AE>"},
     {"with", 0, GH_OPT_TEXT, "WHAT",
-     "maf: Kc; mef: the key registered at the MEF with SUID 22; later requests use the same"},
+     "maf: Kc; mef: the key registered at the MEF with SUID 22; psk: Kpsa; later requests use the same"},
     GH_OPT_PASSPHRASE,
     {.name = NULL},
 };

@@ -99,11 +99,7 @@ static gh_err take_content(gh_call *call, const gh_type_def *type, gh_val **out,
 static gh_exit send_as_admin(gh_call *call, gh_request *request)
 {
   gh_response response;
-  gh_str function = gh_call_text(call, "function", GH_STR("cse"));
-  bool mef = gh_str_eq(function, GH_STR("mef")), maf = gh_str_eq(function, GH_STR("maf"));
-  if (!mef && !maf && !gh_str_eq(function, GH_STR("cse")))
-    return gh_call_misused(call, "--function is mef, maf or cse");
-  gh_exit code = gh_admin_ask(call, mef ? GH_REALM_MEF : maf ? GH_REALM_MAF : GH_REALM_CSE, request, &response);
+  gh_exit code = gh_admin_ask(call, GH_REALM_CSE, request, &response);
   if (code != GH_EXIT_DONE) return code;
   gh_val *o = gh_val_object(&call->arena);
   gh_put_response(call, o, request, &response);
@@ -187,7 +183,7 @@ static gh_exit run_delete(gh_call *call)
       {"from", 0, GH_OPT_TEXT, "STEM", "From parameter (the own AE-ID-Stem)"},                                       \
       {"rqi", 0, GH_OPT_TEXT, "ID", "request identifier (random)"},                                                  \
       {"admin", 0, GH_OPT_FLAG, NULL, "DIR is a realm; ask as its administrator"},                                   \
-      {"function", 0, GH_OPT_TEXT, "NAME", "with --admin: mef, maf or cse (cse)"}, GH_OPT_PASSPHRASE,                \
+      {"function", 0, GH_OPT_TEXT, "NAME", "with --admin: a function of the realm (cse)"}, GH_OPT_PASSPHRASE,        \
   {                                                                                                                  \
     .name = NULL                                                                                                     \
   }

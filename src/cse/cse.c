@@ -17,6 +17,7 @@ static const gh_type_ops *const types[] = {
     &gh_content_instance_ops,
     &gh_access_control_policy_ops,
     &gh_remote_cse_ops,
+    &gh_association_key_ops,
     &gh_node_ops,
     &gh_service_subscription_profile_ops,
     &gh_service_subscribed_node_ops,

@@ -13,6 +13,7 @@ extern const gh_type_ops gh_container_ops;
 extern const gh_type_ops gh_content_instance_ops;
 extern const gh_type_ops gh_access_control_policy_ops;
 extern const gh_type_ops gh_remote_cse_ops;
+extern const gh_type_ops gh_association_key_ops;
 extern const gh_type_ops gh_node_ops;
 extern const gh_type_ops gh_service_subscription_profile_ops;
 extern const gh_type_ops gh_service_subscribed_node_ops;

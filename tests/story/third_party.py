@@ -34,8 +34,8 @@ def run(command, text="", limit=20):
     return done.returncode, done.stdout.decode(errors="replace")
 
 
-def openssl(where, identity, key, request, *more):
-    return run(["openssl", "s_client", "-connect", where, "-servername", "mef.sp.example.com", "-psk_identity", identity, "-psk", key,
+def openssl(where, identity, key, request, *more, name="mef.sp.example.com"):
+    return run(["openssl", "s_client", "-connect", where, "-servername", name, "-psk_identity", identity, "-psk", key,
                 "-quiet", "-ign_eof", *more], request)[1]
 
 
@@ -103,6 +103,44 @@ def with_wrong_credentials(checks, where, key):
     checks.expect("403" in answer and "X-M2M-RSC: 4107" in answer, "curl in clear gets 4107", answer)
 
 
+KPSA = "pump1@keys.example.com"
+
+
+def cse_request(sender, body):
+    return ("POST /cse-in HTTP/1.1\r\nHost: in-cse.sp.example.com\r\nX-M2M-RI: tp3\r\nX-M2M-RVI: 3\r\n"
+            f"X-M2M-Origin: {sender}\r\nContent-Type: application/json;ty=2\r\nContent-Length: {len(body)}\r\n"
+            f"Connection: close\r\n\r\n{body}")
+
+
+def with_provisioned_key(checks, call, realm, where, folder):
+    """TS-0003 8.2.2.1: Kpsa given to the CSE and to a device beforehand, no MEF and no MAF."""
+    key_file, device = folder / "kpsa", folder / "pump"
+    code, text = call("cse", "key", "add", realm, "--id", KPSA, "--peer", "//sp.example.com/in-cse/Cpump1", "--generate", key_file)
+    checks.expect(code == 0 and KPSA in text, "a provisioned key is added", text)
+    key = key_in_hex(key_file)
+    body = '{"m2m:ae":{"api":"N.tp","rr":false,"srv":["3"]}}'
+    name = "in-cse.sp.example.com"
+    answer = openssl(where, KPSA, key, cse_request("Cother", body), "-tls1_2", name=name)
+    checks.expect("X-M2M-RSC: 4106" in answer, "openssl s_client with Kpsa cannot take another name", answer)
+    answer = openssl(where, KPSA, "00" * 32, cse_request("Cpump1", body), "-tls1_2", name=name)
+    checks.expect("X-M2M-RSC" not in answer, "a wrong Kpsa is refused", answer)
+    call("device", "new", device, "--realm", realm, "--kpm-id", "pump1", "--generate", folder / "kpm")
+    code, text = call("device", "psk", device, "--id", KPSA, "--key-file", key_file)
+    checks.expect(code == 0, "a device is given Kpsa", text)
+    code, text = call("register", device, "--app-id", "N.tp")
+    checks.expect(code == 0 and "Cpump1" in text, "and registers with it", text)
+    answer = openssl(where, KPSA, key, "GET /cse-in/Cpump1 HTTP/1.1\r\nHost: x\r\nX-M2M-RI: tp4\r\nX-M2M-RVI: 3\r\n"
+                     "X-M2M-Origin: Cpump1\r\nConnection: close\r\n\r\n", "-tls1_3", name=name)
+    checks.expect("X-M2M-RSC: 2000" in answer, "openssl s_client with Kpsa is the AE", answer)
+    code, text = call("cse", "key", "list", realm)
+    checks.expect(code == 0 and KPSA in text and key not in text.lower(), "the key is listed, not shown", text)
+    code, text = call("cse", "key", "delete", realm, KPSA)
+    checks.expect(code == 0, "the key is deleted", text)
+    code, text = call("get", device, "cse-in/Cpump1")
+    checks.expect(code == 1 and "alert" in text, "and opens nothing any more", text)
+    return key
+
+
 def main():
     gatehouse = pathlib.Path(sys.argv[1]).resolve()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-tp-"))
@@ -111,17 +149,19 @@ def main():
         realm, key_file = folder / "realm", folder / "key"
         checks.expect(run([gatehouse, "init", realm, "--sp-id", "sp.example.com"])[0] == 0, "a realm is made")
         with open(folder / "log", "wb") as log, subprocess.Popen(
-            [gatehouse, "serve", "-c", realm, "mef", "--json"], stdout=subprocess.PIPE, stderr=log
+            [gatehouse, "serve", "-c", realm, "--json"], stdout=subprocess.PIPE, stderr=log
         ) as server:
             try:
-                where = json.loads(server.stdout.readline())["mef"]
+                places = json.loads(server.stdout.readline())
+                where = places["mef"]
                 code, text = run([gatehouse, "mef", "enrolee", "add", realm, "--id", ENROLEE, "--generate", key_file])
                 checks.expect(code == 0, "an enrolee is added", text)
                 key = key_in_hex(key_file)
                 with_right_key(checks, where, key)
                 with_wrong_credentials(checks, where, key)
+                kpsa = with_provisioned_key(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder)
                 log_text = (folder / "log").read_text(encoding="utf-8").lower()
-                checks.expect(key not in log_text, "the key is nowhere in the log")
+                checks.expect(key not in log_text and kpsa not in log_text, "the keys are nowhere in the log")
             finally:
                 server.terminate()
                 checks.expect(server.wait(10) == 0, "the server stops on SIGTERM")
