@@ -136,7 +136,7 @@ static gh_err take_chunk(parser *p, const head *whole, gh_str *out)
 static gh_err join_chunks(parser *p, const head *whole, gh_str *out)
 {
   const char *first = p->cur;
-  gh_str chunk;
+  gh_str chunk = GH_STR_NONE;
   size_t len = 0;
   while (!take_break(p)) {
     GH_TRY(take_chunk(p, whole, &chunk));

@@ -100,7 +100,7 @@ static void write_real(gh_buf *out, double value)
   }
   float single = fabs(value) <= (double)FLT_MAX ? (float)value : 0.0F;
   double back = (double)single;
-  if (memcmp(&back, &value, sizeof value) == 0) {
+  if (back <= value && back >= value) {
     uint32_t bits;
     memcpy(&bits, &single, sizeof bits);
     write_octets(out, SINGLE, bits, sizeof bits);
