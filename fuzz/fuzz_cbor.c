@@ -1,5 +1,5 @@
-/* CBOR reader and writer on foreign octets. What was read must survive writing and reading in both serializations, and
- * writing is stable. */
+/* CBOR reader and writer on foreign octets. What was read must survive writing and reading in both serializations,
+ * and writing is stable. */
 #include <stdlib.h>
 
 #include "m2m/cbor.h"

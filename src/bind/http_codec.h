@@ -70,7 +70,8 @@ typedef struct gh_http_message {
   bool keep_alive;                     /* the peer lets the connection live after this exchange */
   uint32_t seen;                       /* bit per gh_http_header: present */
   uint32_t repeated;                   /* bit per gh_http_header: present more than once */
-  gh_str header[GH_HTTP_HEADER_COUNT]; /* first value, blanks trimmed; empty when absent */
+  gh_str header[GH_HTTP_HEADER_COUNT]; /* first value, blanks trimmed; empty when absent; of Accept all
+                                          values, separated by commas */
 } gh_http_message;
 
 static inline bool gh_http_has(const gh_http_message *message, gh_http_header header)
@@ -115,6 +116,7 @@ typedef struct gh_http_reader {
   gh_http_chunks chunks;
   gh_buf head;
   gh_buf body;
+  gh_buf accept; /* values of a repeated Accept */
 } gh_http_reader;
 
 /* `limits` must outlive the reader; NULL means gh_http_default_limits. Allocates nothing. */

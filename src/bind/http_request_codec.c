@@ -126,11 +126,8 @@ static const gh_media_type *unless_usual(const gh_media_type *type)
 static void read_accept(reading *r)
 {
   const gh_http_message *m = r->message;
-  bool several =
-      (m->repeated >> GH_HTTP_ACCEPT) & 1u; /* a list over several fields: the first alone decides nothing */
-  gh_str accept = several ? GH_STR_NONE : m->header[GH_HTTP_ACCEPT];
   const gh_media_type *sent = m->body.len ? r->media.type : NULL;
-  const gh_media_type *answer = gh_http_choose_media(accept, sent);
+  const gh_media_type *answer = gh_http_choose_media(m->header[GH_HTTP_ACCEPT], sent);
   r->acceptable = answer != NULL;
   r->out->accept = unless_usual(answer);
   r->out->content_type = unless_usual(sent);

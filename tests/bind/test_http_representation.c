@@ -150,6 +150,9 @@ static const struct accept_case {
     {"application/json;q=0.1234, application/cbor;q=0.2", CBOR, CBOR},
     {"application/json;q=, application/cbor;q=0.2", CBOR, CBOR},
     {",, application/cbor,", CBOR, CBOR},
+    {"application/xml\r\naccept: application/cbor;q=0.4\r\nAccept:application/json;q=0.3", CBOR, CBOR},
+    {"\r\nAccept: application/cbor", CBOR, CBOR}, /* one list over several fields */
+    {"application/xml\r\nAccept: text/html", NULL, NULL},
     {"application/xml", NULL, NULL},
     {"application/xml, text/*, image/png", NULL, NULL},
     {"application/json;q=0", NULL, NULL},

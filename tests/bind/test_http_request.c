@@ -396,6 +396,8 @@ static void test_media_types(void **state)
       {"Content-Type: application/json\r\nAccept: application/xml\r\nAccept: application/json\r\n", GH_RSC_OK},
       {"Content-Type: application/json\r\nAccept: application/cbor\r\n", GH_RSC_OK},
       {"Content-Type: application/json\r\nAccept: application/xml, text/*\r\n", GH_RSC_NOT_ACCEPTABLE},
+      {"Content-Type: application/json\r\nAccept: application/xml\r\nAccept: text/html\r\nAccept: text/*\r\n",
+       GH_RSC_NOT_ACCEPTABLE},
       {"Content-Type: application/json\r\nAccept: application/json;q=0\r\n", GH_RSC_NOT_ACCEPTABLE},
       {"Content-Type: application/json\r\nAccept: application/json; Q=0.000\r\n", GH_RSC_NOT_ACCEPTABLE},
   };

@@ -67,8 +67,9 @@ static bool fits_other(const cbor_item_t *item, const gh_val *ours)
 {
   if (cbor_is_float(item)) {
     double value = cbor_float_get_float(item);
-    return isfinite(value) &&
-           (!ours || (ours->type == GH_VAL_REAL && memcmp(&ours->u.real, &(double){value}, sizeof value) == 0));
+    if (!isfinite(value) || !ours) return isfinite(value);
+    return ours->type == GH_VAL_REAL && ours->u.real <= value && ours->u.real >= value &&
+           !signbit(ours->u.real) == !signbit(value);
   }
   if (cbor_is_null(item)) return !ours || ours->type == GH_VAL_NULL;
   if (!cbor_is_bool(item)) return false;
