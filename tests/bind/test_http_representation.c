@@ -180,7 +180,7 @@ static void expect_answer(const struct accept_case *c, bool cbor)
   decoded_free(&d);
 }
 
-/*= TS-0009 6.4.2; TS-0004 7.3.3.12; 7.3.3.13; RFC 9110 12.4.2; 12.5.1 */
+/*= TS-0009 6.4.2; TS-0004 7.3.3.12; 7.3.3.13; RFC 9110 5.3; 12.4.2; 12.5.1 */
 static void test_accept_chooses_the_answer(void **state)
 {
   (void)state;

@@ -46,7 +46,7 @@ static void accept_one(gh_arena *arena, const vector *v)
   gh_buf_free(&buf);
 }
 
-/*= TS-0004 8.5.1; 8.5.2; RFC 8949 A */
+/*= TS-0004 8.5.1; 8.5.2; RFC 8949 3; 3.2.1; 3.2.3; 4.1; 4.2.1 */
 static void accepts(void **state)
 {
   (void)state;
@@ -66,7 +66,7 @@ static void refuse_one(gh_arena *arena, const vector *v)
   if (strncmp(diag.text, want, strlen(want)) != 0) fail_msg("cbor_refuse.txt:%d: %s", v->line, diag.text);
 }
 
-/*= TS-0004 8.5.1; RFC 8949 F; what JSON cannot hold is no Content (TP-18) */
+/*= TS-0004 8.5.1; RFC 8949 3; 3.2.3 what JSON cannot hold is no Content (TP-18) */
 static void refuses(void **state)
 {
   (void)state;
