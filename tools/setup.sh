@@ -20,6 +20,7 @@ python3             generates tables from data/, runs the tests
 test_packages="
 libcmocka-dev       unit tests
 libjansson-dev      second opinion for the JSON codec
+libcbor-dev         second opinion for the CBOR codec
 openssl             raw TLS client in the tests
 curl                raw HTTPS client in the tests
 gnutls-bin          TLS client of another maker

@@ -141,6 +141,7 @@ typedef struct gh_device_request {
   uint32_t ty;    /* CREATE: resource type */
   int rcn;        /* result content (TS-0004 6.3.4.2.7); -1: absent */
   gh_str content; /* JSON, {"m2m:cnt":{...}}; empty: none */
+  bool cbor;      /* send and ask for CBOR (TS-0004 8.5); `content` and the reply's content are JSON all the same */
 } gh_device_request;
 
 /* As the registered AE, over the association with the CSE. GH_ESYNTAX: `content` is not JSON (*diag has the

@@ -70,7 +70,8 @@ typedef struct gh_http_message {
   bool keep_alive;                     /* the peer lets the connection live after this exchange */
   uint32_t seen;                       /* bit per gh_http_header: present */
   uint32_t repeated;                   /* bit per gh_http_header: present more than once */
-  gh_str header[GH_HTTP_HEADER_COUNT]; /* first value, blanks trimmed; empty when absent */
+  gh_str header[GH_HTTP_HEADER_COUNT]; /* first value, blanks trimmed; empty when absent; of Accept all
+                                          values, separated by commas */
 } gh_http_message;
 
 static inline bool gh_http_has(const gh_http_message *message, gh_http_header header)
@@ -115,6 +116,7 @@ typedef struct gh_http_reader {
   gh_http_chunks chunks;
   gh_buf head;
   gh_buf body;
+  gh_buf accept; /* values of a repeated Accept */
 } gh_http_reader;
 
 /* `limits` must outlive the reader; NULL means gh_http_default_limits. Allocates nothing. */
@@ -150,25 +152,27 @@ void gh_http_reader_trim(gh_http_reader *reader);
  * {"nm","val"}; values of these stay strings has_fc  is set by any condition, fu, lim, lvl, ofst, fo included gid is
  * filled and also named in `unsupported` unsupported names the first of: tkns (Authorization without a scheme word),
  * gid, oet, ec, aus, grtm, nu, tids, ltids, rids, rp, smf, cfs, cfq, and tqi, auri, da, sqi when true. asi is
- * ignored. */
+ * ignored. content_type is how the body came; accept is what the answer shall be, from Accept or, where that leaves
+ * it open, as the body came; it is filled also with a refusal. */
 int gh_http_to_request(gh_arena *arena, const gh_http_message *message, gh_request *out, gh_diag *diag);
 
 /* Server: appends a whole response. The status comes from the response code table (TS-0009 6.3.2); `request` (may be
- * NULL) supplies rqi and rvi where the response has none. `location` is a resource identifier and is written as a
- * path. */
+ * NULL) supplies rqi and rvi where the response has none, and the media type of the answer. `location` is a resource
+ * identifier and is written as a path. */
 void gh_http_write_response(gh_buf *out, const gh_request *request, const gh_response *response, bool keep_alive);
 
 /* Server: an answer before any primitive could be read, body {"m2m:dbg": text}; announces that the connection closes.
  */
 void gh_http_write_plain(gh_buf *out, int status, int rsc, gh_str text);
 
-/* Client: appends a whole request with Host `host` ("in-cse.example.com:8443"). op, to and rqi must be set. A
- * '#attribute' of `to` becomes atrl (TS-0009 6.2.2.2). GH_EINVAL when a value cannot be carried (control characters).
+/* Client: appends a whole request with Host `host` ("in-cse.example.com:8443"). op, to and rqi must be set;
+ * content_type and accept say what is written and asked for (JSON when NULL). A '#attribute' of `to` becomes atrl
+ * (TS-0009 6.2.2.2). GH_EINVAL when a value cannot be carried (control characters).
  */
 GH_MUST_USE gh_err gh_http_write_request(gh_buf *out, const gh_request *request, gh_str host);
 
 /* Client: HTTP response -> response primitive; everything in *out lives in `arena`. X-M2M-RSC decides; without it
- * the code follows from the status. A body that is not JSON leaves pc NULL. GH_EPROTO, GH_ESYNTAX. */
+ * the code follows from the status. A body that is neither JSON nor CBOR leaves pc NULL. GH_EPROTO, GH_ESYNTAX. */
 GH_MUST_USE gh_err gh_http_to_response(gh_arena *arena, const gh_http_message *message, gh_response *out,
                                        gh_diag *diag);
 

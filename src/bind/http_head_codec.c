@@ -147,6 +147,7 @@ static gh_str trim_end(gh_str s)
 /* What the callbacks of libhttp-parser fill. */
 typedef struct head {
   gh_http_message *message;
+  gh_buf *accept;
   unsigned count;
   unsigned current; /* gh_http_header, or GH_HTTP_HEADER_COUNT */
   bool repeats;
@@ -174,11 +175,25 @@ static int on_name(http_parser *parser, const char *at, size_t len)
   return 0;
 }
 
+/*= RFC 9110 5.3 a list over several fields is one list */
+static void join_accept(head *h, gh_str value)
+{
+  gh_str *joined = &h->message->header[GH_HTTP_ACCEPT];
+  if (!h->accept->len) gh_buf_add(h->accept, *joined);
+  gh_buf_add_char(h->accept, ',');
+  gh_buf_add(h->accept, value);
+  *joined = gh_buf_str(h->accept);
+}
+
 static int on_value(http_parser *parser, const char *at, size_t len)
 {
   head *h = parser->data;
-  if (h->current == GH_HTTP_HEADER_COUNT || h->repeats) return 0;
-  h->message->header[h->current] = trim_end((gh_str){at, len});
+  gh_str value = trim_end((gh_str){at, len});
+  if (h->current == GH_HTTP_HEADER_COUNT) return 0;
+  if (!h->repeats)
+    h->message->header[h->current] = value;
+  else if (h->current == GH_HTTP_ACCEPT)
+    join_accept(h, value);
   return 0;
 }
 
@@ -278,7 +293,7 @@ static bool check_response(gh_http_reader *reader, const http_parser *parser, gh
 bool gh_http_head_parse(gh_http_reader *reader, gh_http_framing *framing)
 {
   http_parser parser;
-  head h = {.message = &reader->message, .current = GH_HTTP_HEADER_COUNT};
+  head h = {.message = &reader->message, .accept = &reader->accept, .current = GH_HTTP_HEADER_COUNT};
   if (!run_parser(reader, &parser, &h)) return false;
   if (h.count > reader->limits->max_headers) return gh_http_refuse(reader, 431, "too many header fields");
   if (!check_framing(reader, &parser, framing)) return false;

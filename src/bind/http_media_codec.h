@@ -2,20 +2,19 @@
 #ifndef GH_BIND_HTTP_MEDIA_CODEC_H
 #define GH_BIND_HTTP_MEDIA_CODEC_H
 
-#include "gatehouse/error.h"
-#include "gatehouse/str.h"
+#include "m2m/representation.h"
 
 typedef struct gh_http_media {
-  bool json;   /* a JSON serialization of Content that this binding reads */
-  bool notify; /* application/vnd.onem2m-ntfy+json: only in NOTIFY */
-  bool has_ty; /* parameter ty: the Resource Type of a CREATE */
+  const gh_media_type *type; /* NULL: none that this binding reads */
+  bool has_ty;               /* parameter ty: the Resource Type of a CREATE */
   uint32_t ty;
 } gh_http_media;
 
 /* GH_ESYNTAX when the header value is malformed or `ty` is no number. */
 GH_MUST_USE gh_err gh_http_read_media(gh_str value, gh_http_media *out, gh_diag *diag);
 
-/* Does the Accept value permit JSON? */
-bool gh_http_accepts_json(gh_str accept);
+/* The media type of an answer to a request with this Accept value, whose body came as `sent` (NULL: it had none);
+ * NULL when nothing that is offered is acceptable. */
+const gh_media_type *gh_http_choose_media(gh_str accept, const gh_media_type *sent);
 
 #endif

@@ -24,6 +24,7 @@ void gh_http_reader_free(gh_http_reader *reader)
 {
   gh_buf_wipe_free(&reader->head);
   gh_buf_wipe_free(&reader->body); /* keys travel in bodies */
+  gh_buf_free(&reader->accept);
 }
 
 static void set_phase(gh_http_reader *reader, phase next)
@@ -166,6 +167,7 @@ void gh_http_next(gh_http_reader *reader)
   gh_http_reader fresh = {.mode = reader->mode, .limits = reader->limits, .head = reader->head, .body = reader->body};
   recycle(&fresh.head);
   recycle(&fresh.body);
+  gh_buf_free(&reader->accept);
   *reader = fresh;
 }
 

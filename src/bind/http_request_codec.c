@@ -4,7 +4,6 @@
 #include "bind/http_uri_codec.h"
 
 #include "m2m/constants.h"
-#include "m2m/json.h"
 
 /* A parameter that travels in a header field: where it goes and whether we do something with it. */
 typedef struct header_field {
@@ -34,6 +33,7 @@ typedef struct reading {
   gh_request *out;
   gh_diag *diag;
   gh_http_media media;
+  bool acceptable; /* there is a form of answer that Accept permits */
 } reading;
 
 static int refuse(const reading *r, int rsc, const char *text)
@@ -103,7 +103,7 @@ static int read_method(reading *r)
   return refuse(r, GH_RSC_OPERATION_NOT_ALLOWED, "method is not of this binding");
 }
 
-/*= TS-0009 6.4.3; 6.4.2 */
+/*= TS-0009 6.4.3 */
 static int read_media(reading *r)
 {
   const gh_http_message *m = r->message;
@@ -116,18 +116,48 @@ static int read_media(reading *r)
   return GH_RSC_OK;
 }
 
+/* Plain JSON is NULL in the request, so that the answer takes the shortest way. */
+static const gh_media_type *unless_usual(const gh_media_type *type)
+{
+  return type == gh_media_type_of(GH_REP_JSON, GH_MEDIA_PLAIN) ? NULL : type;
+}
+
+/*= TS-0009 6.4.2 also for the answer that says what is wrong */
+static void read_accept(reading *r)
+{
+  const gh_http_message *m = r->message;
+  const gh_media_type *sent = m->body.len ? r->media.type : NULL;
+  const gh_media_type *answer = gh_http_choose_media(m->header[GH_HTTP_ACCEPT], sent);
+  r->acceptable = answer != NULL;
+  r->out->accept = unless_usual(answer);
+  r->out->content_type = unless_usual(sent);
+}
+
+/* May a body of this type carry the Content of this operation? Whole primitives do not travel in bodies. */
+static bool is_content(const gh_media_type *type, gh_op op)
+{
+  if (!type) return false;
+  switch (type->kind) {
+  case GH_MEDIA_PLAIN:
+  case GH_MEDIA_RESOURCE: return true;
+  case GH_MEDIA_NOTIFICATION: return op == GH_OP_NOTIFY;
+  case GH_MEDIA_REQUEST:
+  case GH_MEDIA_RESPONSE: break;
+  }
+  return false;
+}
+
+/*= TS-0004 7.3.2.1; 7.3.3.1 4015 for what came, 5207 for what is asked for */
 static int check_media(const reading *r)
 {
   const gh_http_message *m = r->message;
-  bool several =
-      (m->repeated >> GH_HTTP_ACCEPT) & 1u; /* a list over several fields: the first alone decides nothing */
-  if (m->body.len && (!r->media.json || (r->media.notify && r->out->op != GH_OP_NOTIFY)))
-    return refuse(r, GH_RSC_UNSUPPORTED_MEDIA_TYPE, "Content-Type: not a JSON type of this operation");
+  if (m->body.len && !is_content(r->media.type, r->out->op))
+    return refuse(r, GH_RSC_UNSUPPORTED_MEDIA_TYPE, "Content-Type: neither JSON nor CBOR of this operation");
   if (m->body.len && gh_http_has(m, GH_HTTP_CONTENT_ENCODING) &&
       !gh_str_eq_nocase(m->header[GH_HTTP_CONTENT_ENCODING], GH_STR("identity")))
     return refuse(r, GH_RSC_UNSUPPORTED_MEDIA_TYPE, "Content-Encoding: none is supported");
-  if (!several && !gh_http_accepts_json(m->header[GH_HTTP_ACCEPT]))
-    return refuse(r, GH_RSC_NOT_ACCEPTABLE, "Accept: only application/json is offered");
+  if (!r->acceptable)
+    return refuse(r, GH_RSC_NOT_ACCEPTABLE, "Accept: only application/json and application/cbor are offered");
   return GH_RSC_OK;
 }
 
@@ -165,9 +195,9 @@ static gh_err read_target(reading *r)
 static gh_err read_body(const reading *r)
 {
   if (!r->message->body.len) return GH_OK;
-  gh_str text = gh_arena_dup(r->arena, r->message->body); /* the tree borrows from it */
+  gh_str octets = gh_arena_dup(r->arena, r->message->body); /* the tree borrows from it */
   gh_diag why = {.text = ""};
-  gh_err err = gh_json_parse(r->arena, text, &gh_json_default_limits, &r->out->pc, &why);
+  gh_err err = gh_representation_decode(r->media.type->representation, r->arena, octets, &r->out->pc, &why);
   return err == GH_OK ? GH_OK : gh_fail(r->diag, err, "pc: %s", why.text);
 }
 
@@ -177,6 +207,7 @@ int gh_http_to_request(gh_arena *arena, const gh_http_message *message, gh_reque
   *out = (gh_request){.rcn = GH_RCN_ABSENT, .rt = 3, .drt = 1};
   int headers = rsc_of(read_headers(&r)); /* first, so that a refusal can repeat rqi */
   int rsc = read_media(&r);
+  read_accept(&r);
   if (rsc == GH_RSC_OK) rsc = read_method(&r);
   if (headers != GH_RSC_OK && rsc != GH_RSC_OPERATION_NOT_ALLOWED) return headers;
   if (rsc == GH_RSC_OK) rsc = rsc_of(read_target(&r));

@@ -3,7 +3,6 @@
 #include "bind/http_media_codec.h"
 
 #include "m2m/constants.h"
-#include "m2m/json.h"
 
 /* The response status code that a status stands for when X-M2M-RSC is missing: a peer or proxy that speaks only HTTP.
  */
@@ -61,8 +60,9 @@ static gh_err read_content(gh_arena *arena, const gh_http_message *message, gh_r
   gh_http_media media = {0};
   gh_diag why = {.text = ""};
   if (!message->body.len || !gh_http_has(message, GH_HTTP_CONTENT_TYPE)) return GH_OK;
-  if (gh_http_read_media(message->header[GH_HTTP_CONTENT_TYPE], &media, NULL) != GH_OK || !media.json) return GH_OK;
-  gh_err err = gh_json_parse(arena, gh_arena_dup(arena, message->body), &gh_json_default_limits, &out->pc, &why);
+  if (gh_http_read_media(message->header[GH_HTTP_CONTENT_TYPE], &media, NULL) != GH_OK || !media.type) return GH_OK;
+  gh_str octets = gh_arena_dup(arena, message->body);
+  gh_err err = gh_representation_decode(media.type->representation, arena, octets, &out->pc, &why);
   return err == GH_OK ? GH_OK : gh_fail(diag, err, "pc: %s", why.text);
 }
 

@@ -43,16 +43,24 @@ static void write_body(gh_buf *out, gh_str body)
   gh_buf_add(out, body);
 }
 
-static void write_content(gh_buf *out, const gh_val *pc, gh_str ready)
+/* NULL is plain JSON, as in gh_request. */
+static gh_representation representation_of(const gh_media_type *type)
 {
-  if (!pc || !gh_str_empty(ready)) {
-    write_body(out, ready);
-    return;
-  }
-  gh_buf text = GH_BUF_INIT;
-  gh_json_write(&text, pc);
-  write_body(out, gh_buf_str(&text));
-  gh_buf_wipe_free(&text); /* keys travel in Content */
+  return type ? type->representation : GH_REP_JSON;
+}
+
+static void write_type_name(gh_buf *out, const gh_media_type *type)
+{
+  gh_buf_add(out, GH_STR("Content-Type: "));
+  gh_buf_add(out, type ? type->name : GH_STR("application/json"));
+}
+
+static void write_content(gh_buf *out, const gh_val *pc, const gh_media_type *type)
+{
+  gh_buf octets = GH_BUF_INIT;
+  gh_representation_encode(representation_of(type), &octets, pc);
+  write_body(out, gh_buf_str(&octets));
+  gh_buf_wipe_free(&octets); /* keys travel in Content */
 }
 
 static gh_str first_of(gh_str a, gh_str b)
@@ -60,10 +68,12 @@ static gh_str first_of(gh_str a, gh_str b)
   return gh_str_empty(a) ? b : a;
 }
 
-/*= TS-0009 6.3.2; 6.4.17; 6.4.8; 6.4.22; 6.4.4 */
-void gh_http_write_response(gh_buf *out, const gh_request *request, const gh_response *response, bool keep_alive)
+/*= TS-0009 6.3.2; 6.4.17; 6.4.8; 6.4.22; 6.4.4; 6.4.3 */
+static void write_answer(gh_buf *out, const gh_request *request, const gh_response *response, bool keep_alive,
+                         const gh_media_type *type)
 {
   gh_str rqi = request ? request->rqi : GH_STR_NONE, rvi = request ? request->rvi : GH_STR_NONE;
+  bool ready = !gh_str_empty(response->body);
   gh_buf_reserve(out, 320 + response->body.len);
   write_status_line(out, gh_rsc_find(response->rsc)->http_status);
   write_number(out, GH_STR("X-M2M-RSC: "), (uint64_t)response->rsc);
@@ -74,9 +84,37 @@ void gh_http_write_response(gh_buf *out, const gh_request *request, const gh_res
     gh_http_write_path(out, response->location);
     gh_buf_add(out, GH_STR("\r\n"));
   }
-  if (response->pc || !gh_str_empty(response->body)) gh_buf_add(out, GH_STR("Content-Type: application/json\r\n"));
+  if (ready || response->pc) {
+    write_type_name(out, type);
+    gh_buf_add(out, GH_STR("\r\n"));
+  }
   if (!keep_alive) gh_buf_add(out, GH_STR("Connection: close\r\n"));
-  write_content(out, response->pc, response->body);
+  if (response->pc && !ready)
+    write_content(out, response->pc, type);
+  else
+    write_body(out, response->body);
+}
+
+/* A resource is kept as JSON; for another representation it becomes a tree again. Should that fail, the stored text
+ * goes out under its own name: what was done stays done. */
+static void write_converted(gh_buf *out, const gh_request *request, const gh_response *response, bool keep_alive)
+{
+  gh_arena arena;
+  gh_response open = *response;
+  gh_arena_init(&arena);
+  bool converted = gh_response_content(&arena, response, &open.pc) == GH_OK;
+  if (converted) open.body = GH_STR_NONE;
+  write_answer(out, request, &open, keep_alive, converted ? request->accept : NULL);
+  gh_arena_free(&arena);
+}
+
+void gh_http_write_response(gh_buf *out, const gh_request *request, const gh_response *response, bool keep_alive)
+{
+  const gh_media_type *type = request ? request->accept : NULL;
+  if (representation_of(type) == GH_REP_JSON)
+    write_answer(out, request, response, keep_alive, type);
+  else
+    write_converted(out, request, response, keep_alive);
 }
 
 void gh_http_write_plain(gh_buf *out, int status, int rsc, gh_str text)
@@ -117,7 +155,7 @@ static bool writable(const gh_request *r, gh_str host)
 static void write_type(gh_buf *out, const gh_request *r)
 {
   if (!r->pc && !r->has_ty) return;
-  gh_buf_add(out, GH_STR("Content-Type: application/json"));
+  write_type_name(out, r->content_type);
   if (r->has_ty) {
     gh_buf_add(out, GH_STR(";ty="));
     gh_buf_add_u64(out, r->ty);
@@ -141,7 +179,9 @@ static void write_head(gh_buf *out, const gh_request *r, gh_str host)
   write_header(out, GH_STR("X-M2M-RST: "), r->rset);
   write_header(out, GH_STR("X-M2M-GID: "), r->gid);
   write_header(out, GH_STR("X-M2M-VSI: "), r->vsi);
-  gh_buf_add(out, GH_STR("Accept: application/json\r\n"));
+  gh_buf_add(out, GH_STR("Accept: "));
+  gh_buf_add(out, r->accept ? r->accept->name : GH_STR("application/json"));
+  gh_buf_add(out, GH_STR("\r\n"));
 }
 
 gh_err gh_http_write_request(gh_buf *out, const gh_request *request, gh_str host)
@@ -150,7 +190,7 @@ gh_err gh_http_write_request(gh_buf *out, const gh_request *request, gh_str host
   write_head(out, request, host);
   write_type(out, request);
   if (request->pc)
-    write_content(out, request->pc, GH_STR_NONE);
+    write_content(out, request->pc, request->content_type);
   else if (request->op == GH_OP_RETRIEVE || request->op == GH_OP_DELETE)
     gh_buf_add(out, GH_STR("\r\n"));
   else

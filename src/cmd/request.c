@@ -129,6 +129,7 @@ static gh_exit send_as_device(gh_call *call, const gh_request *request)
                               .rqi = request->rqi,
                               .ty = request->ty,
                               .rcn = request->rcn,
+                              .cbor = request->accept != NULL,
                               .content = text_of(call, request->pc)};
   err = gh_device_request_send(device, &wanted, &reply, &diag);
   gh_exit code = gh_call_reply(call, err, &reply, gh_val_object(&call->arena), &diag);
@@ -144,6 +145,8 @@ static gh_exit run_op(gh_call *call, gh_op op)
   request.from = gh_call_text(call, "from", GH_STR_NONE);
   request.has_from = request.from.ptr != NULL;
   request.rqi = gh_call_text(call, "rqi", GH_STR_NONE);
+  if (gh_call_has(call, "cbor"))
+    request.content_type = request.accept = gh_media_type_of(GH_REP_CBOR, GH_MEDIA_PLAIN);
   bool with_content = op == GH_OP_CREATE || op == GH_OP_UPDATE;
   gh_str ty = with_content ? gh_call_text(call, "ty", GH_STR_NONE) : GH_STR_NONE;
   const gh_type_def *type = ty.ptr ? find_type(call, ty) : NULL;
@@ -182,6 +185,7 @@ static gh_exit run_delete(gh_call *call)
   {"rcn", 0, GH_OPT_NUMBER, "N", "result content (TS-0004 6.3.4.2.7)"},                                              \
       {"from", 0, GH_OPT_TEXT, "STEM", "From parameter (the own AE-ID-Stem)"},                                       \
       {"rqi", 0, GH_OPT_TEXT, "ID", "request identifier (random)"},                                                  \
+      {"cbor", 0, GH_OPT_FLAG, NULL, "send and ask for CBOR instead of JSON"},                                       \
       {"admin", 0, GH_OPT_FLAG, NULL, "DIR is a realm; ask as its administrator"},                                   \
       {"function", 0, GH_OPT_TEXT, "NAME", "with --admin: a function of the realm (cse)"}, GH_OPT_PASSPHRASE,        \
   {                                                                                                                  \

@@ -74,7 +74,8 @@ static gh_val *base(gh_host *host, gh_arena *a)
   for (size_t i = 0; i < sizeof types / sizeof *types; i++) gh_val_push(srt, gh_val_int(a, types[i]->ty));
   gh_val_push(srv, gh_val_str(a, GH_STR("2a")));
   gh_val_push(srv, gh_val_str(a, GH_STR("3")));
-  gh_val_push(csz, gh_val_str(a, GH_STR("application/json")));
+  gh_val_push(csz, gh_val_str(a, gh_representation_name(GH_REP_JSON))); /*= TS-0001 9.6.3 preferred first */
+  gh_val_push(csz, gh_val_str(a, gh_representation_name(GH_REP_CBOR)));
   gh_val *poa = gh_val_array(a);
   gh_val_push(poa, gh_val_str(a, gh_arena_fmt(a, "https://%.*s", GH_STR_ARG(c->fqdn))));
   gh_val_set(a, o, GH_STR("rn"), gh_val_str(a, c->self.cse_rn));

@@ -2,15 +2,13 @@
  * oneM2M data type can hold. It never repairs its input. */
 #include "m2m/json.h"
 
-#include <stdlib.h>
-
 #include "m2m/json_number.h"
+#include "m2m/members.h"
 #include "m2m/printable.h"
 #include "m2m/utf8.h"
 
 enum {
-  DEPTH_CAP = 512,  /* whatever the caller asks: the reader recurses */
-  SMALL_OBJECT = 24 /* up to here names are compared as they come, beyond they are sorted at the end */
+  DEPTH_CAP = 512 /* whatever the caller asks: the reader recurses */
 };
 
 const gh_json_limits gh_json_default_limits = {.max_depth = 32, .max_values = 100000};
@@ -21,11 +19,6 @@ typedef struct parser {
   uint32_t max_depth, depth, values_left;
   gh_diag *diag;
 } parser;
-
-typedef struct member_slot { /* a member and its value, allocated in one go */
-  gh_member member;
-  gh_val value;
-} member_slot;
 
 static gh_err parse_value(parser *p, gh_val *val);
 
@@ -211,61 +204,20 @@ static gh_err parse_array(parser *p, gh_val *val)
   return GH_OK;
 }
 
-static int by_name(const void *left, const void *right)
-{
-  const gh_member *a = *(gh_member *const *)left, *b = *(gh_member *const *)right;
-  if (a->name.len != b->name.len) return a->name.len < b->name.len ? -1 : 1;
-  return a->name.len ? memcmp(a->name.ptr, b->name.ptr, a->name.len) : 0;
-}
-
-/* Large objects: sorting keeps the check at n log n whatever names a peer chooses. */
-static gh_err check_sorted_names(parser *p, const gh_val *object)
-{
-  size_t count = 0;
-  gh_err err = GH_OK;
-  gh_member **members = gh_calloc(object->u.object.count, sizeof(gh_member *));
-  for (gh_member *member = object->u.object.first; member; member = member->next) members[count++] = member;
-  qsort(members, count, sizeof(gh_member *), by_name);
-  for (size_t i = 1; i < count && err == GH_OK; i++) {
-    const gh_val *later = members[i]->value;
-    if (later->offset < members[i - 1]->value->offset) later = members[i - 1]->value;
-    if (by_name(&members[i - 1], &members[i]) == 0) err = fail_duplicate(p, later->offset, members[i]->name);
-  }
-  free(members);
-  return err;
-}
-
-static bool name_known(const gh_val *object, gh_str name)
-{
-  for (const gh_member *member = object->u.object.first; member; member = member->next)
-    if (gh_str_eq(member->name, name)) return true;
-  return false;
-}
-
-static void append(gh_val *object, gh_member *member)
-{
-  if (object->u.object.last)
-    object->u.object.last->next = member;
-  else
-    object->u.object.first = member;
-  object->u.object.last = member;
-  object->u.object.count++;
-}
-
 static gh_err parse_member(parser *p, gh_val *object)
 {
-  member_slot *slot = GH_NEW(p->arena, member_slot);
+  gh_member_slot *slot = GH_NEW(p->arena, gh_member_slot);
   skip_blanks(p);
   const char *at = p->cur;
   if (at == p->end || *at != '"') return fail_here(p, "a member name is expected");
   GH_TRY(parse_string(p, &slot->member.name));
-  if (object->u.object.count < SMALL_OBJECT && name_known(object, slot->member.name))
+  if (gh_members_known(object, slot->member.name))
     return fail_duplicate(p, (size_t)(at - p->start), slot->member.name);
   skip_blanks(p);
   if (!take(p, ':')) return fail_here(p, "':' is expected");
   slot->member.value = &slot->value;
   GH_TRY(parse_value(p, &slot->value));
-  append(object, &slot->member);
+  gh_members_append(object, &slot->member);
   return GH_OK;
 }
 
@@ -281,7 +233,8 @@ static gh_err parse_object(parser *p, gh_val *val)
     if (!more && !take(p, '}')) return fail_here(p, "',' or '}' is expected");
   }
   p->depth--;
-  return val->u.object.count > SMALL_OBJECT ? check_sorted_names(p, val) : GH_OK;
+  const gh_member *twice = gh_members_duplicate(val);
+  return twice ? fail_duplicate(p, twice->value->offset, twice->name) : GH_OK;
 }
 
 static gh_err parse_value(parser *p, gh_val *val)

@@ -3,6 +3,7 @@
 #ifndef GH_M2M_PRIMITIVE_H
 #define GH_M2M_PRIMITIVE_H
 
+#include "m2m/representation.h"
 #include "m2m/value.h"
 
 typedef enum gh_op {
@@ -41,6 +42,11 @@ typedef struct gh_request {
   gh_val *fc;         /* object of the conditions by short name, or NULL */
   gh_val *atrl;       /* array of attribute short names, or NULL */
   gh_str unsupported; /* short name of the first parameter that is known but not supported here: 5001 */
+
+  /* Not of the primitive: how its Content came or shall go, and how the Content of the answer shall; NULL:
+   * application/json. A request that is passed on keeps them. */
+  const gh_media_type *content_type;
+  const gh_media_type *accept;
 } gh_request;
 
 typedef struct gh_response {
@@ -51,6 +57,10 @@ typedef struct gh_response {
   gh_str body;     /* serialized JSON Content; used instead of pc when not empty */
   gh_str location; /* Content-Location of a created resource, or empty */
 } gh_response;
+
+/* Content as a tree, whichever way the response holds it; *out is NULL when there is none. The tree borrows from
+ * `body`. GH_ESYNTAX when that is damaged. */
+GH_MUST_USE gh_err gh_response_content(gh_arena *arena, const gh_response *response, gh_val **out);
 
 /* Sets rsc and {"m2m:dbg": text}; the text goes to the client, so it must name fields only, no secret and no policy.
  */

@@ -48,19 +48,24 @@ typedef struct decoded {
   int rsc;
 } decoded;
 
-static inline decoded decode(const char *text)
+static inline decoded decode_octets(gh_str octets)
 {
   decoded d = {.rsc = 0};
   gh_http_reader reader;
   size_t used;
   gh_arena_init(&d.arena);
   gh_http_reader_init(&reader, GH_HTTP_REQUESTS, NULL);
-  gh_http_state state = feed_in_pieces(&reader, gh_str_of(text), SIZE_MAX, &used);
+  gh_http_state state = feed_in_pieces(&reader, octets, SIZE_MAX, &used);
   if (state != GH_HTTP_MESSAGE)
-    fail_msg("no message from \"%s\": %s", text, reader.error.text ? reader.error.text : "?");
+    fail_msg("no message from \"%.*s\": %s", GH_STR_ARG(octets), reader.error.text ? reader.error.text : "?");
   d.rsc = gh_http_to_request(&d.arena, &reader.message, &d.request, &d.diag);
   gh_http_reader_free(&reader);
   return d;
+}
+
+static inline decoded decode(const char *text)
+{
+  return decode_octets(gh_str_of(text));
 }
 
 static inline void decoded_free(decoded *d)

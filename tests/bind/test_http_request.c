@@ -368,7 +368,7 @@ static void test_claims_in_other_headers_change_nothing(void **state)
   decoded_free(&claims);
 }
 
-/*= TS-0009 6.4.2; 6.4.3 */
+/*= TS-0009 6.4.2; 6.4.3; TS-0004 7.3.2.1; 7.3.3.1 */
 static void test_media_types(void **state)
 {
   (void)state;
@@ -385,7 +385,7 @@ static void test_media_types(void **state)
       {"Content-Type:\r\n", GH_RSC_UNSUPPORTED_MEDIA_TYPE},
       {"Content-Type: text/plain\r\n", GH_RSC_UNSUPPORTED_MEDIA_TYPE},
       {"Content-Type: application/xml\r\n", GH_RSC_UNSUPPORTED_MEDIA_TYPE},
-      {"Content-Type: application/cbor\r\n", GH_RSC_UNSUPPORTED_MEDIA_TYPE},
+      {"Content-Type: application/cbor\r\n", GH_RSC_BAD_REQUEST}, /* the body is JSON */
       {"Content-Type: application/vnd.onem2m-preq+json\r\n", GH_RSC_UNSUPPORTED_MEDIA_TYPE},
       {"Content-Type: application/vnd.onem2m-ntfy+json\r\n", GH_RSC_UNSUPPORTED_MEDIA_TYPE}, /* in an UPDATE */
       {"Content-Type: application/json\r\nContent-Encoding: gzip\r\n", GH_RSC_UNSUPPORTED_MEDIA_TYPE},
@@ -394,8 +394,10 @@ static void test_media_types(void **state)
       {"Content-Type: application/json\r\nAccept: text/html, application/*;q=0.1\r\n", GH_RSC_OK},
       {"Content-Type: application/json\r\nAccept:\r\n", GH_RSC_OK},
       {"Content-Type: application/json\r\nAccept: application/xml\r\nAccept: application/json\r\n", GH_RSC_OK},
-      {"Content-Type: application/json\r\nAccept: application/cbor\r\n", GH_RSC_NOT_ACCEPTABLE},
+      {"Content-Type: application/json\r\nAccept: application/cbor\r\n", GH_RSC_OK},
       {"Content-Type: application/json\r\nAccept: application/xml, text/*\r\n", GH_RSC_NOT_ACCEPTABLE},
+      {"Content-Type: application/json\r\nAccept: application/xml\r\nAccept: text/html\r\nAccept: text/*\r\n",
+       GH_RSC_NOT_ACCEPTABLE},
       {"Content-Type: application/json\r\nAccept: application/json;q=0\r\n", GH_RSC_NOT_ACCEPTABLE},
       {"Content-Type: application/json\r\nAccept: application/json; Q=0.000\r\n", GH_RSC_NOT_ACCEPTABLE},
   };

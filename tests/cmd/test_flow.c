@@ -113,6 +113,12 @@ static void from_kpm_to_data(void **state)
   expect_rsc(4103, cli("get", reader, "cse-in/Cmeter/c/la", "--json"));
   expect_rsc(4106, cli("get", reader, "cse-in/Cmeter/c/la", "--from", "Cmeter", "--json"));
   expect_rsc(4004, cli("get", meter, "cse-in/nowhere", "--json"));
+  expect_rsc(2001, cli("create", meter, "cse-in/Cmeter/c", "--ty", "cin", "--content", "{\"con\":\"22.5\"}", "--cbor",
+                       "--json")); /*= TS-0004 8.5.1 */
+  s = cli("get", meter, "cse-in/Cmeter/c/la", "--cbor", "--json");
+  expect_rsc(2000, s);
+  assert_non_null(strstr(s->out, "\"con\":\"22.5\""));
+  expect_rsc(4004, cli("get", meter, "cse-in/nowhere", "--cbor", "--json"));
   expect_rsc(2004,
              cli("update", meter, "cse-in/Cmeter/c", "--ty", "cnt", "--content", "{\"lbl\":[\"x\"]}", "--json"));
   expect_rsc(2002, cli("delete", meter, "cse-in/Cmeter/c", "--json"));
