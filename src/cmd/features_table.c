@@ -9,8 +9,7 @@
 /* clang-format off */
 const gh_feature gh_features[] = {
     /* Security associations */
-    {"saef-psk", "TS-0003 8.2.2.1", "Association with a provisioned symmetric key (Kpsa), TLS", PARTLY,
-     "keys registered at a MEF; keys provisioned by hand come later", "unit_cmd_test_flow"},
+    {"saef-psk", "TS-0003 8.2.2.1", "Association with a provisioned symmetric key (Kpsa), TLS", YES, "", "story_third_party"},
     {"saef-certificate", "TS-0003 8.2.2.2", "Association with certificates (CSE-ID, AE-ID, FQDN), TLS", YES, "", "unit_cmd_test_flow"},
     {"saef-maf", "TS-0003 8.2.2.3", "Association with a key of a MAF (Kc), fetched in mid-handshake", YES, "", "unit_cmd_test_flow"},
     {"saef-rpk", "TS-0003 8.1.2.4", "Association with raw public keys", UNAVAILABLE, "needs OpenSSL 3.2 or later", ""},
@@ -42,7 +41,10 @@ const gh_feature gh_features[] = {
     /* Identity and authorization */
     {"impersonation", "TS-0003 7.2.1", "From must be an identity of the association", YES, "", "unit_cmd_test_flow"},
     {"ae-registration", "TS-0001 10.2.2.2", "AE-ID is bound to the credential of the association", YES, "", "unit_cmd_test_flow"},
-    {"service-subscription", "TS-0001 9.6.19", "Registration by rules of a service subscription profile", NO, "a later issue", ""},
+    {"service-subscription", "TS-0001 9.6.19", "Registration by rules of a service subscription profile", YES, "", "unit_cse_test_subscription"},
+    {"cse-registration", "TS-0001 10.2.2.7", "A CSE registers at another over its certificate", YES, "", "story_transit"},
+    {"transit", "TS-0004 7.3.2.6", "Requests through CSEs; a CSE speaks for what is below it, and for nothing else", YES, "", "unit_cse_test_transit"},
+    {"saef-cse", "TS-0003 8.2", "Association between CSEs (Mcc), both directions", PARTLY, "certificates; not yet with Kpsa or keys of a MAF", "story_transit"},
     {"acp", "TS-0003 7.1", "Access control policies: originators, operations, contexts, objects", YES, "", "unit_authz_test_decide"},
     {"acp-unknown-context", "TS-0003 7.1.3", "A context that cannot be evaluated never permits", YES, "", "unit_authz_test_decide"},
     {"acp-default", "TS-0001 9.6.1.3.2", "Default policy: the creator, nobody else", YES, "", "unit_cmd_test_flow"},
