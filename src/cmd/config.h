@@ -27,6 +27,7 @@ typedef struct gh_realm_function {
   gh_str certificate;   /* chain, PEM */
   gh_str sealed;        /* secure environment: sealed file, opened with the realm's secret; holds the private key */
   gh_str store;
+  gh_str security_policy; /* a name of link/security_policy.h */
   bool tls13;
   bool open_registration;
   int64_t max_registration_s, max_key_s; /* longest lives of a client registration and of a registered key */

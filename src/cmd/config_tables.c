@@ -48,6 +48,11 @@ static bool endpoint_valid(gh_str text)
   return gh_str_eq(text, GH_STR("auto")) || (gh_endpoint_parse(text, &at) == GH_OK && at.port);
 }
 
+static bool policy_valid(gh_str text)
+{
+  return gh_security_policy_named(text) != NULL;
+}
+
 static bool stem_or_none(gh_str text)
 {
   return text.len == 0 || gh_stem_valid(text);
@@ -86,7 +91,13 @@ static const gh_conf_key function_keys[] = {
     {"sealed", GH_CONF_TEXT, AT(sealed), NULL, 0, 0, path_valid, "a path", NULL,
      "secure environment (sealed file), opened with the realm's secret; it holds the private key"},
     {"store", GH_CONF_TEXT, AT(store), NULL, 0, 0, path_valid, "a path", NULL, "database"},
-    {"tls13", GH_CONF_SWITCH, AT(tls13), "true", 0, 0, NULL, NULL, NULL, "offer TLS 1.3 beside TLS 1.2"},
+    {"security_policy", GH_CONF_TEXT, AT(security_policy), "modern", 0, 0, policy_valid,
+     "\"modern\", \"ts0003-r3\" or \"constrained\"", NULL,
+     "suites, groups and versions, in order: modern, ts0003-r3 (the suites of the standard alone), constrained "
+     "(CCM_8 "
+     "first)"},
+    {"tls13", GH_CONF_SWITCH, AT(tls13), "true", 0, 0, NULL, NULL, NULL,
+     "offer TLS 1.3 beside TLS 1.2, where the policy has it"},
     {"open_registration", GH_CONF_SWITCH, AT(open_registration), "false", 0, 0, NULL, NULL, NULL,
      "CSE only: may a credential register an AE that nobody has assigned an AE-ID to?"},
     {"max_registration_s", GH_CONF_NUMBER, AT(max_registration_s), "31536000", 60, YEARS(100), NULL, NULL, NULL,

@@ -9,15 +9,18 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "link/key_source.h"
+#include "link/security_policy.h"
 
 enum { GH_PSK_IDENTITY_MAX = 255 };
 
 typedef struct gh_tls_options {
-  gh_str chain_pem;   /* own certificate, then intermediates; empty: none */
-  gh_str key_pem;     /* its private key */
-  gh_str anchors_pem; /* explicit trust anchors; the system store is never used */
-  bool tls13;         /* offer TLS 1.3 beside 1.2 */
-  bool require_ems;   /* refuse TLS 1.2 without extended master secret */
+  gh_str chain_pem;                 /* own certificate, then intermediates; empty: none */
+  gh_str key_pem;                   /* its private key */
+  gh_str anchors_pem;               /* explicit trust anchors; the system store is never used */
+  const gh_security_policy *policy; /* NULL: gh_security_policy_default */
+  bool datagram;    /* DTLS instead of TLS: DTLS_*_method and the policy's suites; cookies are the caller's */
+  bool tls13;       /* offer TLS 1.3 beside 1.2, where the policy has it */
+  bool require_ems; /* refuse TLS 1.2 without extended master secret */
 } gh_tls_options;
 
 typedef struct gh_tls_server gh_tls_server;

@@ -44,8 +44,8 @@ gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **o
   if (psk) tls.chain_pem = tls.key_pem = tls.anchors_pem = GH_STR_NONE;
   gh_err err = set_names(client, options, diag);
   if (err == GH_OK)
-    err = gh_tls_ctx_new(TLS_client_method(), &tls, psk ? GH_TLS12_PSK_SUITES : GH_TLS12_CERT_SUITES, &client->ctx,
-                         diag);
+    err = gh_tls_ctx_new(tls.datagram ? DTLS_client_method() : TLS_client_method(), &tls,
+                         psk ? GH_TLS_PSK : GH_TLS_CERTIFICATE, &client->ctx, diag);
   if (err != GH_OK) {
     gh_tls_client_free(client);
     return err;
@@ -84,8 +84,7 @@ SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake)
 
 gh_err gh_tls_client_peer(gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_diag *diag)
 {
-  if (client->require_ems && SSL_version(ssl) == TLS1_2_VERSION && SSL_get_extms_support(ssl) != 1)
-    return gh_fail(diag, GH_EPROTO, "no extended master secret");
+  if (client->require_ems && gh_tls_lacks_ems(ssl)) return gh_fail(diag, GH_EPROTO, "no extended master secret");
   X509 *cert = SSL_get0_peer_certificate(ssl);
   bool psk = client->psk_identity[0] != '\0';
   if (psk && cert) return gh_fail(diag, GH_EAUTH, "the server did not prove the pre-shared key");

@@ -108,13 +108,13 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
 {
   gh_tls_server *server = gh_calloc(1, sizeof *server);
   bool certificate = !gh_str_empty(options->chain_pem);
-  /* a client that offers a pre-shared key means it: these suites come first */
-  const char *suites = certificate ? GH_TLS12_PSK_SUITES ":" GH_TLS12_CERT_SUITES : GH_TLS12_PSK_SUITES;
+  int use = certificate ? GH_TLS_PSK | GH_TLS_CERTIFICATE : GH_TLS_PSK;
+  const SSL_METHOD *method = options->datagram ? DTLS_server_method() : TLS_server_method();
   uint8_t decoy[32];
   gh_err err = gh_random_fill(random, decoy, sizeof decoy);
   if (err == GH_OK) err = gh_secret_set(&server->decoy, decoy, sizeof decoy);
   gh_wipe(decoy, sizeof decoy);
-  if (err == GH_OK) err = gh_tls_ctx_new(TLS_server_method(), options, suites, &server->ctx, diag);
+  if (err == GH_OK) err = gh_tls_ctx_new(method, options, use, &server->ctx, diag);
   if (err != GH_OK) {
     gh_tls_server_free(server);
     return err;
@@ -179,8 +179,7 @@ static void settle(gh_tls_server *server, gh_peer *peer)
 gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, gh_peer *peer, gh_diag *diag)
 {
   /*= TS-0003 10.3.1 keys are exported here, so RFC 7627 is demanded */
-  if (server->require_ems && SSL_version(ssl) == TLS1_2_VERSION && SSL_get_extms_support(ssl) != 1)
-    return gh_fail(diag, GH_EPROTO, "no extended master secret");
+  if (server->require_ems && gh_tls_lacks_ems(ssl)) return gh_fail(diag, GH_EPROTO, "no extended master secret");
   X509 *cert = SSL_get0_peer_certificate(ssl);
   if (cert) {
     if (SSL_get_verify_result(ssl) != X509_V_OK) return gh_fail(diag, GH_EAUTH, "certificate does not verify");
