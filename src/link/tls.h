@@ -52,6 +52,7 @@ typedef struct gh_handshake {
   void *owner;
   int alert; /* last alert sent or received, -1: none */
   bool alert_sent;
+  gh_str why; /* owned; reason that the peer's certificates were refused, or empty */
 } gh_handshake;
 
 const gh_key_source *gh_tls_server_source(const gh_tls_server *server);

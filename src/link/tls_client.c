@@ -54,7 +54,6 @@ gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **o
   SSL_CTX_set_ex_data(client->ctx, 0, client);
   if (psk) SSL_CTX_set_psk_client_callback(client->ctx, on_psk);
   SSL_CTX_set_verify(client->ctx, SSL_VERIFY_PEER, NULL);
-  SSL_CTX_set_verify_depth(client->ctx, 4);
   *out = client;
   return GH_OK;
 }

@@ -6,6 +6,8 @@
 #include <openssl/x509v3.h>
 #include <pthread.h>
 
+#include "crypto/cert_path.h"
+
 static int slot = -1;
 static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
 
@@ -138,6 +140,21 @@ static gh_err set_anchors(SSL_CTX *ctx, gh_str pem)
   return count ? GH_OK : GH_ESYNTAX;
 }
 
+/* Instead of OpenSSL's own validation: that, and ours; the reason is kept for log and audit. */
+static int on_path(X509_STORE_CTX *store, void *arg)
+{
+  (void)arg;
+  gh_diag diag = {""};
+  SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+  gh_handshake *handshake = gh_tls_handshake(ssl);
+  if (gh_cert_path_verify(store, SSL_is_server(ssl) ? GH_CERT_OF_CLIENT : GH_CERT_OF_SERVER, &diag)) return 1;
+  if (handshake) {
+    gh_str_release(&handshake->why);
+    handshake->why = gh_str_clone(gh_str_of(diag.text));
+  }
+  return 0;
+}
+
 gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options *options, int use, SSL_CTX **out, gh_diag *diag)
 {
   pthread_once(&slot_once, make_slot);
@@ -158,6 +175,8 @@ gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options *options, i
   }
   set_modes(ctx);
   SSL_CTX_set_info_callback(ctx, on_info);
+  SSL_CTX_set_cert_verify_callback(ctx, on_path, NULL);
+  SSL_CTX_set_verify_depth(ctx, GH_CERT_PATH_MAX - 1); /* OpenSSL counts the intermediates */
   *out = ctx;
   return GH_OK;
 }

@@ -38,6 +38,7 @@ static void take_answer(gh_psk_query *query)
 
 void gh_handshake_clear(gh_handshake *handshake)
 {
+  gh_str_release(&handshake->why);
   if (!handshake->query) return;
   if (handshake->waiting)
     handshake->query->done = discard_answer;
@@ -127,7 +128,6 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
   SSL_CTX_set_session_id_context(server->ctx, (const unsigned char *)"gatehouse", 9);
   /*= TS-0003 8.2.2.2 mutual authentication; TS-0003 8.1.2.2 the peer sends its chain */
   SSL_CTX_set_verify(server->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-  SSL_CTX_set_verify_depth(server->ctx, 4);
   *out = server;
   return GH_OK;
 }
