@@ -1,5 +1,5 @@
-/* Owns the reading of a peer's certificate: the one name it proves, whether it keeps the profile of TS-0003 10.1.1,
- * the identifier of its public key. Must never guess: two names, odd names or no name are a refusal. */
+/* Owns the reading of a peer's certificate: the one name it proves, whether it keeps the profile of TS-0003 10.1.1.
+ * Must never guess: two names, odd names or no name are a refusal. */
 #include "crypto/certs.h"
 
 #include <openssl/err.h>
@@ -11,7 +11,7 @@
 #include "crypto/cert_names.h"
 #include "crypto/cert_private.h"
 
-enum { RELATIVE_OID = 13, SHA256_BYTES = 32, P256_POINT_BYTES = 65, OID_TEXT_BYTES = 256 };
+enum { RELATIVE_OID = 13, P256_POINT_BYTES = 65, OID_TEXT_BYTES = 256 };
 
 /* ---- names */
 
@@ -260,19 +260,4 @@ int64_t gh_cert_not_after_us(X509 *cert)
     return 0; /* long past */
   }
   return (int64_t)timegm(&when) * GH_US_PER_S;
-}
-
-gh_err gh_public_key_id(gh_arena *arena, EVP_PKEY *key, gh_str *out)
-{
-  /*= TS-0003 10.1.2; RFC 6920 name of the SubjectPublicKeyInfo, in the longest of the three suites */
-  unsigned char *spki = NULL, digest[SHA256_BYTES];
-  size_t digest_len = 0;
-  int len = i2d_PUBKEY(key, &spki);
-  bool ok = len > 0 && EVP_Q_digest(NULL, "SHA256", NULL, spki, (size_t)len, digest, &digest_len);
-  OPENSSL_free(spki);
-  ERR_clear_error();
-  GH_REQUIRE(ok && digest_len == sizeof(digest), GH_ECRYPTO);
-  gh_str text = gh_base64url(arena, digest, sizeof(digest));
-  *out = gh_arena_fmt(arena, "ni:///sha-256;%.*s", GH_STR_ARG(text));
-  return GH_OK;
 }
