@@ -29,6 +29,10 @@ typedef struct gh_realm_function {
   gh_str store;
   gh_str security_policy; /* a name of link/security_policy.h */
   bool tls13;
+  gh_str crl, crl_url, ocsp_responder;             /* empty: none */
+  gh_str crl_policy, stapling_policy, ocsp_policy; /* "require", "soft", "off" */
+  bool ocsp_staple;
+  int64_t status_timeout_ms; /* of one question to a responder or CRL server */
   bool open_registration;
   int64_t max_registration_s, max_key_s; /* longest lives of a client registration and of a registered key */
   int64_t fetch_timeout_ms;              /* budget of a key fetch in mid-handshake */

@@ -1,5 +1,5 @@
 /* Client side of the handshake: one pre-shared key, or a certificate. */
-#include "link/tls_common.h"
+#include "link/tls_status.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -72,6 +72,7 @@ SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake)
   if (!ssl) return NULL;
   gh_tls_set_handshake(ssl, handshake);
   SSL_set_connect_state(ssl);
+  gh_tls_status_begin(ssl);
   /*= TS-0003 10.2.1 server name indication; TS-0003 8.1.2.5 the FQDN is what the certificate must bear */
   if (client->server_name[0]) {
     SSL_set_tlsext_host_name(ssl, client->server_name);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "crypto/cert_path.h"
+#include "link/tls_status.h"
 
 static int slot = -1;
 static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
@@ -145,9 +146,12 @@ static int on_path(X509_STORE_CTX *store, void *arg)
 {
   (void)arg;
   gh_diag diag = {""};
+  bool revoked = false;
   SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
   gh_handshake *handshake = gh_tls_handshake(ssl);
-  if (gh_cert_path_verify(store, SSL_is_server(ssl) ? GH_CERT_OF_CLIENT : GH_CERT_OF_SERVER, &diag)) return 1;
+  bool stands = gh_cert_path_verify(store, SSL_is_server(ssl) ? GH_CERT_OF_CLIENT : GH_CERT_OF_SERVER, &diag);
+  if (stands && gh_tls_status_of_path(ssl, X509_STORE_CTX_get0_chain(store), &revoked, &diag)) return 1;
+  if (stands) X509_STORE_CTX_set_error(store, revoked ? X509_V_ERR_CERT_REVOKED : X509_V_ERR_CERT_UNTRUSTED);
   if (handshake) {
     gh_str_release(&handshake->why);
     handshake->why = gh_str_clone(gh_str_of(diag.text));
@@ -175,6 +179,7 @@ gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options *options, i
   }
   set_modes(ctx);
   SSL_CTX_set_info_callback(ctx, on_info);
+  gh_tls_status_prepare(ctx, options->status);
   SSL_CTX_set_cert_verify_callback(ctx, on_path, NULL);
   SSL_CTX_set_verify_depth(ctx, GH_CERT_PATH_MAX - 1); /* OpenSSL counts the intermediates */
   *out = ctx;

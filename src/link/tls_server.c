@@ -1,6 +1,6 @@
 /* Server side of the handshake: pre-shared keys from the key source (waiting for it in an OpenSSL job), or mutual
  * certificates. */
-#include "link/tls_common.h"
+#include "link/tls_status.h"
 
 #include <openssl/async.h>
 #include <openssl/err.h>
@@ -38,14 +38,16 @@ static void take_answer(gh_psk_query *query)
 
 void gh_handshake_clear(gh_handshake *handshake)
 {
+  bool key_asked = handshake->waiting && !handshake->status_asked;
   gh_str_release(&handshake->why);
+  gh_tls_status_forget(handshake);
+  handshake->waiting = false;
   if (!handshake->query) return;
-  if (handshake->waiting)
+  if (key_asked)
     handshake->query->done = discard_answer;
   else
     free_query(handshake->query);
   handshake->query = NULL;
-  handshake->waiting = false;
 }
 
 static gh_psk_query *new_query(gh_handshake *handshake, gh_str identity)
