@@ -14,6 +14,7 @@ libuv1-dev          event loop
 libhttp-parser-dev  HTTP/1.1 parser
 libsqlite3-dev      SQLite: the embedded store
 libconfig-dev       configuration files
+libcurl4-openssl-dev  asks OCSP responders and CRL servers
 libutf8proc-dev     Unicode normal forms of passphrases and names
 python3             generates tables from data/, runs the tests
 "

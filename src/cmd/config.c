@@ -49,6 +49,7 @@ static gh_err complete_function(const gh_conf *conf, config_setting_t *at, gh_re
   f->certificate = absolute_path(a, realm->dir, f->certificate);
   f->sealed = absolute_path(a, realm->dir, f->sealed);
   f->store = absolute_path(a, realm->dir, f->store);
+  if (f->crl.len) f->crl = absolute_path(a, realm->dir, f->crl);
   return GH_OK;
 }
 

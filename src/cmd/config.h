@@ -27,7 +27,12 @@ typedef struct gh_realm_function {
   gh_str certificate;   /* chain, PEM */
   gh_str sealed;        /* secure environment: sealed file, opened with the realm's secret; holds the private key */
   gh_str store;
+  gh_str security_policy; /* a name of link/security_policy.h */
   bool tls13;
+  gh_str crl, crl_url, ocsp_responder;             /* empty: none */
+  gh_str crl_policy, stapling_policy, ocsp_policy; /* "require", "soft", "off" */
+  bool ocsp_staple;
+  int64_t status_timeout_ms; /* of one question to a responder or CRL server */
   bool open_registration;
   gh_str registrar;                      /* CSE: stem of the CSE it registers at; empty: none */
   int64_t transit_ms;                    /* CSE: budget of a forwarded request */

@@ -79,7 +79,8 @@ static gh_err read_text(gh_arena *arena, gh_str path, gh_str *out, gh_diag *diag
 gh_err gh_realm_credentials(const gh_realm *realm, const gh_realm_function *function, gh_se *se, gh_arena *arena,
                             gh_tls_options *out, gh_diag *diag)
 {
-  *out = (gh_tls_options){.tls13 = function->tls13, .require_ems = true};
+  *out = (gh_tls_options){
+      .policy = gh_security_policy_named(function->security_policy), .tls13 = function->tls13, .require_ems = true};
   GH_TRY(read_text(arena, function->certificate, &out->chain_pem, diag));
   GH_TRY(read_text(arena, realm->anchors, &out->anchors_pem, diag));
   gh_err err = gh_se_use_blob(se, arena, GH_SE_PRIVATE_KEY, function->fqdn, &out->key_pem);

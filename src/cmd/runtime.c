@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bind/web_outbound.h"
 #include "cse/cse.h"
 #include "maf/maf.h"
 #include "mef/mef.h"
@@ -106,6 +107,38 @@ static int cse_type_of(const gh_realm_function *f)
   enum { IN_CSE = 1, MN_CSE = 2 };
   if (f->kind != GH_REALM_CSE) return 0;
   return f->registrar.len ? MN_CSE : IN_CSE;
+}
+
+static const char *text_or_null(gh_str text)
+{
+  return text.len ? text.ptr : NULL;
+}
+
+static gh_status_policy policy_of(gh_str name)
+{
+  gh_status_policy policy = GH_STATUS_REQUIRE; /* the names were checked when the configuration was read */
+  return gh_status_policy_named(name, &policy) ? policy : GH_STATUS_REQUIRE;
+}
+
+/*= TS-0003 8.1.2.5 revocation of the certificates of peers, in both directions */
+static gh_err open_status(gh_served *s, gh_tls_options *tls, gh_diag *diag)
+{
+  const gh_realm_function *f = s->function;
+  const gh_certificate_status_options options = {.crl_path = text_or_null(f->crl),
+                                                 .crl_url = text_or_null(f->crl_url),
+                                                 .crl = policy_of(f->crl_policy),
+                                                 .stapling = policy_of(f->stapling_policy),
+                                                 .ocsp_url = text_or_null(f->ocsp_responder),
+                                                 .ocsp = policy_of(f->ocsp_policy),
+                                                 .staple = f->ocsp_staple,
+                                                 .chain_pem = tls->chain_pem,
+                                                 .timeout_ms = (uint32_t)f->status_timeout_ms,
+                                                 .web = gh_web_outbound(),
+                                                 .clock = s->runtime->clock,
+                                                 .log = &s->runtime->log};
+  GH_TRY(gh_certificate_status_open(&options, &s->status, diag));
+  tls->status = gh_certificate_status_source(s->status);
+  return GH_OK;
 }
 
 /* The other functions of the realm, reached with this function's certificate. */
@@ -211,7 +244,8 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
   if (err == GH_OK) {
     tls.tls13 = s->function->tls13;
     tls.require_ems = true;
-    err = make_peers(s, &tls, diag);
+    err = open_status(s, &tls, diag);
+    if (err == GH_OK) err = make_peers(s, &tls, diag);
     if (err == GH_OK) err = open_host(s, diag);
     if (err == GH_OK) err = gh_tls_server_new(&tls, &s->host->key_source, &r->random, &s->tls, diag);
     union {
@@ -291,6 +325,7 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
   /* the stores finish what waits; their answers go to loops that still run */
   for (size_t i = 0; i < runtime->served_count; i++)
     if (runtime->served[i].host) gh_host_close_store(runtime->served[i].host);
+  for (size_t i = 0; i < runtime->served_count; i++) gh_certificate_status_close(runtime->served[i].status);
   for (size_t i = 0; i < runtime->worker_count; i++) {
     gh_loop_stop(runtime->workers[i]->loop);
     gh_worker_free(runtime->workers[i]);

@@ -5,6 +5,7 @@
 #include "bind/http_outbound.h"
 #include "bind/http_server.h"
 #include "cmd/config.h"
+#include "host/certificate_status.h"
 #include "host/host.h"
 
 typedef struct gh_served { /* one function */
@@ -12,6 +13,7 @@ typedef struct gh_served { /* one function */
   struct gh_runtime *runtime;
   gh_se *se;
   gh_host *host;
+  gh_certificate_status *status;
   gh_tls_server *tls;
   gh_http_server http;
   gh_listener *listener;

@@ -155,6 +155,9 @@ void gh_conn_established(gh_conn *conn)
   if (err != GH_OK) {
     GH_LOG(conn->worker->log, GH_LOG_WARN, "association-refused", GH_F("association", conn->id),
            GH_F("peer", conn->address_text), GH_F("reason", diag.text));
+    const gh_key_source *source = conn->server ? gh_tls_server_source(conn->server) : NULL;
+    if (source && source->handshake_failed)
+      source->handshake_failed(source->ctx, GH_STR_NONE, conn->address_text, diag.text);
     gh_conn_fail(conn, err, "peer not accepted");
     return;
   }

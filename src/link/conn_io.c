@@ -16,6 +16,7 @@ static void log_failure(gh_conn *conn)
   bool refused = query && !conn->handshake.waiting && query->result != GH_OK;
   const char *key = refused ? (query->why ? query->why : gh_err_name(query->result)) : "";
   if (!reason) reason = "connection closed";
+  if (conn->handshake.why.len) reason = conn->handshake.why.ptr;
   GH_LOG(conn->worker->log, GH_LOG_WARN, "handshake-failed", GH_F("association", conn->id),
          GH_F("peer", conn->address_text), GH_F("reason", reason), GH_F("alert", conn->handshake.alert),
          GH_F("psk_identity", identity), GH_F("key", key));

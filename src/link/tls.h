@@ -9,15 +9,20 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "link/key_source.h"
+#include "link/security_policy.h"
+#include "link/status_source.h"
 
 enum { GH_PSK_IDENTITY_MAX = 255 };
 
 typedef struct gh_tls_options {
-  gh_str chain_pem;   /* own certificate, then intermediates; empty: none */
-  gh_str key_pem;     /* its private key */
-  gh_str anchors_pem; /* explicit trust anchors; the system store is never used */
-  bool tls13;         /* offer TLS 1.3 beside 1.2 */
-  bool require_ems;   /* refuse TLS 1.2 without extended master secret */
+  gh_str chain_pem;                 /* own certificate, then intermediates; empty: none */
+  gh_str key_pem;                   /* its private key */
+  gh_str anchors_pem;               /* explicit trust anchors; the system store is never used */
+  const gh_security_policy *policy; /* NULL: gh_security_policy_default */
+  bool datagram; /* DTLS instead of TLS: DTLS_*_method and the policy's suites; cookies are the caller's */
+  bool tls13;    /* offer TLS 1.3 beside 1.2, where the policy has it */
+  const gh_status_source *status; /* NULL: nobody asks whether certificates are revoked; outlives the context */
+  bool require_ems;               /* refuse TLS 1.2 without extended master secret */
 } gh_tls_options;
 
 typedef struct gh_tls_server gh_tls_server;
@@ -43,12 +48,15 @@ void gh_tls_client_free(gh_tls_client *client);
 /* For conn.c. The state of one handshake travels in the SSL's ex_data. */
 typedef struct gh_handshake {
   gh_worker *worker;
-  gh_psk_query *query; /* owned; set once a PSK identity was seen */
-  bool waiting;        /* the query is with the key source */
+  gh_psk_query *query;     /* owned; set once a PSK identity was seen */
+  gh_status_query *status; /* owned; the question after the peer's certificate */
+  bool status_asked;       /* it is with the status source */
+  bool waiting;            /* a query is with its source */
   void (*on_answer)(struct gh_handshake *handshake);
   void *owner;
   int alert; /* last alert sent or received, -1: none */
   bool alert_sent;
+  gh_str why; /* owned; reason that the peer's certificates were refused, or empty */
 } gh_handshake;
 
 const gh_key_source *gh_tls_server_source(const gh_tls_server *server);

@@ -1,5 +1,5 @@
 /* Client side of the handshake: one pre-shared key, or a certificate. */
-#include "link/tls_common.h"
+#include "link/tls_status.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -44,8 +44,8 @@ gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **o
   if (psk) tls.chain_pem = tls.key_pem = tls.anchors_pem = GH_STR_NONE;
   gh_err err = set_names(client, options, diag);
   if (err == GH_OK)
-    err = gh_tls_ctx_new(TLS_client_method(), &tls, psk ? GH_TLS12_PSK_SUITES : GH_TLS12_CERT_SUITES, &client->ctx,
-                         diag);
+    err = gh_tls_ctx_new(tls.datagram ? DTLS_client_method() : TLS_client_method(), &tls,
+                         psk ? GH_TLS_PSK : GH_TLS_CERTIFICATE, &client->ctx, diag);
   if (err != GH_OK) {
     gh_tls_client_free(client);
     return err;
@@ -54,7 +54,6 @@ gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **o
   SSL_CTX_set_ex_data(client->ctx, 0, client);
   if (psk) SSL_CTX_set_psk_client_callback(client->ctx, on_psk);
   SSL_CTX_set_verify(client->ctx, SSL_VERIFY_PEER, NULL);
-  SSL_CTX_set_verify_depth(client->ctx, 4);
   *out = client;
   return GH_OK;
 }
@@ -73,6 +72,7 @@ SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake)
   if (!ssl) return NULL;
   gh_tls_set_handshake(ssl, handshake);
   SSL_set_connect_state(ssl);
+  gh_tls_status_begin(ssl);
   /*= TS-0003 10.2.1 server name indication; TS-0003 8.1.2.5 the FQDN is what the certificate must bear */
   if (client->server_name[0]) {
     SSL_set_tlsext_host_name(ssl, client->server_name);
@@ -84,8 +84,7 @@ SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake)
 
 gh_err gh_tls_client_peer(gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_diag *diag)
 {
-  if (client->require_ems && SSL_version(ssl) == TLS1_2_VERSION && SSL_get_extms_support(ssl) != 1)
-    return gh_fail(diag, GH_EPROTO, "no extended master secret");
+  if (client->require_ems && gh_tls_lacks_ems(ssl)) return gh_fail(diag, GH_EPROTO, "no extended master secret");
   X509 *cert = SSL_get0_peer_certificate(ssl);
   bool psk = client->psk_identity[0] != '\0';
   if (psk && cert) return gh_fail(diag, GH_EAUTH, "the server did not prove the pre-shared key");

@@ -1,6 +1,6 @@
 /* Server side of the handshake: pre-shared keys from the key source (waiting for it in an OpenSSL job), or mutual
  * certificates. */
-#include "link/tls_common.h"
+#include "link/tls_status.h"
 
 #include <openssl/async.h>
 #include <openssl/err.h>
@@ -38,13 +38,16 @@ static void take_answer(gh_psk_query *query)
 
 void gh_handshake_clear(gh_handshake *handshake)
 {
+  bool key_asked = handshake->waiting && !handshake->status_asked;
+  gh_str_release(&handshake->why);
+  gh_tls_status_forget(handshake);
+  handshake->waiting = false;
   if (!handshake->query) return;
-  if (handshake->waiting)
+  if (key_asked)
     handshake->query->done = discard_answer;
   else
     free_query(handshake->query);
   handshake->query = NULL;
-  handshake->waiting = false;
 }
 
 static gh_psk_query *new_query(gh_handshake *handshake, gh_str identity)
@@ -108,13 +111,13 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
 {
   gh_tls_server *server = gh_calloc(1, sizeof *server);
   bool certificate = !gh_str_empty(options->chain_pem);
-  /* a client that offers a pre-shared key means it: these suites come first */
-  const char *suites = certificate ? GH_TLS12_PSK_SUITES ":" GH_TLS12_CERT_SUITES : GH_TLS12_PSK_SUITES;
+  int use = certificate ? GH_TLS_PSK | GH_TLS_CERTIFICATE : GH_TLS_PSK;
+  const SSL_METHOD *method = options->datagram ? DTLS_server_method() : TLS_server_method();
   uint8_t decoy[32];
   gh_err err = gh_random_fill(random, decoy, sizeof decoy);
   if (err == GH_OK) err = gh_secret_set(&server->decoy, decoy, sizeof decoy);
   gh_wipe(decoy, sizeof decoy);
-  if (err == GH_OK) err = gh_tls_ctx_new(TLS_server_method(), options, suites, &server->ctx, diag);
+  if (err == GH_OK) err = gh_tls_ctx_new(method, options, use, &server->ctx, diag);
   if (err != GH_OK) {
     gh_tls_server_free(server);
     return err;
@@ -127,7 +130,6 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
   SSL_CTX_set_session_id_context(server->ctx, (const unsigned char *)"gatehouse", 9);
   /*= TS-0003 8.2.2.2 mutual authentication; TS-0003 8.1.2.2 the peer sends its chain */
   SSL_CTX_set_verify(server->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-  SSL_CTX_set_verify_depth(server->ctx, 4);
   *out = server;
   return GH_OK;
 }
@@ -179,8 +181,7 @@ static void settle(gh_tls_server *server, gh_peer *peer)
 gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, gh_peer *peer, gh_diag *diag)
 {
   /*= TS-0003 10.3.1 keys are exported here, so RFC 7627 is demanded */
-  if (server->require_ems && SSL_version(ssl) == TLS1_2_VERSION && SSL_get_extms_support(ssl) != 1)
-    return gh_fail(diag, GH_EPROTO, "no extended master secret");
+  if (server->require_ems && gh_tls_lacks_ems(ssl)) return gh_fail(diag, GH_EPROTO, "no extended master secret");
   X509 *cert = SSL_get0_peer_certificate(ssl);
   if (cert) {
     if (SSL_get_verify_result(ssl) != X509_V_OK) return gh_fail(diag, GH_EAUTH, "certificate does not verify");
