@@ -18,6 +18,7 @@ typedef struct gh_tls_options {
   gh_str anchors_pem; /* explicit trust anchors; the system store is never used */
   bool tls13;         /* offer TLS 1.3 beside 1.2 */
   bool require_ems;   /* refuse TLS 1.2 without extended master secret */
+  bool datagram;      /* DTLS 1.2 instead of TLS */
 } gh_tls_options;
 
 typedef struct gh_tls_server gh_tls_server;

@@ -43,9 +43,10 @@ gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **o
   if (options->tls12_only) tls.tls13 = false;
   if (psk) tls.chain_pem = tls.key_pem = tls.anchors_pem = GH_STR_NONE;
   gh_err err = set_names(client, options, diag);
-  if (err == GH_OK)
-    err = gh_tls_ctx_new(TLS_client_method(), &tls, psk ? GH_TLS12_PSK_SUITES : GH_TLS12_CERT_SUITES, &client->ctx,
-                         diag);
+  const char *suites = psk ? GH_TLS12_PSK_SUITES : GH_TLS12_CERT_SUITES;
+  if (tls.datagram) suites = psk ? GH_DTLS12_PSK_SUITES : GH_DTLS12_CERT_SUITES;
+  const SSL_METHOD *method = tls.datagram ? DTLS_client_method() : TLS_client_method();
+  if (err == GH_OK) err = gh_tls_ctx_new(method, &tls, suites, &client->ctx, diag);
   if (err != GH_OK) {
     gh_tls_client_free(client);
     return err;
@@ -84,7 +85,7 @@ SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake)
 
 gh_err gh_tls_client_peer(gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_diag *diag)
 {
-  if (client->require_ems && SSL_version(ssl) == TLS1_2_VERSION && SSL_get_extms_support(ssl) != 1)
+  if (client->require_ems && SSL_version(ssl) != TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
     return gh_fail(diag, GH_EPROTO, "no extended master secret");
   X509 *cert = SSL_get0_peer_certificate(ssl);
   bool psk = client->psk_identity[0] != '\0';

@@ -43,8 +43,9 @@ static void on_info(const SSL *ssl, int where, int value)
 
 static gh_err set_versions(SSL_CTX *ctx, const gh_tls_options *options, const char *suites)
 {
-  int highest = options->tls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
-  GH_REQUIRE(SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1, GH_ECRYPTO);
+  int lowest = options->datagram ? DTLS1_2_VERSION : TLS1_2_VERSION;
+  int highest = options->tls13 && !options->datagram ? TLS1_3_VERSION : lowest;
+  GH_REQUIRE(SSL_CTX_set_min_proto_version(ctx, lowest) == 1, GH_ECRYPTO);
   GH_REQUIRE(SSL_CTX_set_max_proto_version(ctx, highest) == 1, GH_ECRYPTO);
   GH_REQUIRE(SSL_CTX_set_cipher_list(ctx, suites) == 1, GH_ECRYPTO);
   GH_REQUIRE(SSL_CTX_set_ciphersuites(ctx, GH_TLS13_SUITES) == 1, GH_ECRYPTO);
@@ -127,7 +128,7 @@ gh_err gh_tls_export(SSL *ssl, const char *label, uint8_t out[static 48])
 {
   /*= TS-0003 10.3.1 exporter without context; under TLS 1.2 only with extended master secret */
   GH_REQUIRE(SSL_is_init_finished(ssl), GH_EINTERNAL);
-  GH_REQUIRE(SSL_version(ssl) != TLS1_2_VERSION || SSL_get_extms_support(ssl) == 1, GH_EPROTO);
+  GH_REQUIRE(SSL_version(ssl) == TLS1_3_VERSION || SSL_get_extms_support(ssl) == 1, GH_EPROTO);
   GH_REQUIRE(SSL_export_keying_material(ssl, out, 48, label, strlen(label), NULL, 0, 0) == 1, GH_ECRYPTO);
   return GH_OK;
 }

@@ -110,11 +110,13 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
   bool certificate = !gh_str_empty(options->chain_pem);
   /* a client that offers a pre-shared key means it: these suites come first */
   const char *suites = certificate ? GH_TLS12_PSK_SUITES ":" GH_TLS12_CERT_SUITES : GH_TLS12_PSK_SUITES;
+  if (options->datagram) suites = certificate ? GH_DTLS12_PSK_SUITES ":" GH_DTLS12_CERT_SUITES : GH_DTLS12_PSK_SUITES;
+  const SSL_METHOD *method = options->datagram ? DTLS_server_method() : TLS_server_method();
   uint8_t decoy[32];
   gh_err err = gh_random_fill(random, decoy, sizeof decoy);
   if (err == GH_OK) err = gh_secret_set(&server->decoy, decoy, sizeof decoy);
   gh_wipe(decoy, sizeof decoy);
-  if (err == GH_OK) err = gh_tls_ctx_new(TLS_server_method(), options, suites, &server->ctx, diag);
+  if (err == GH_OK) err = gh_tls_ctx_new(method, options, suites, &server->ctx, diag);
   if (err != GH_OK) {
     gh_tls_server_free(server);
     return err;
@@ -179,7 +181,7 @@ static void settle(gh_tls_server *server, gh_peer *peer)
 gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, gh_peer *peer, gh_diag *diag)
 {
   /*= TS-0003 10.3.1 keys are exported here, so RFC 7627 is demanded */
-  if (server->require_ems && SSL_version(ssl) == TLS1_2_VERSION && SSL_get_extms_support(ssl) != 1)
+  if (server->require_ems && SSL_version(ssl) != TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
     return gh_fail(diag, GH_EPROTO, "no extended master secret");
   X509 *cert = SSL_get0_peer_certificate(ssl);
   if (cert) {
