@@ -1,5 +1,5 @@
 /* Life of a connection: begin, association established, end. The octets move in conn_io.c. */
-#include "link/conn_private.h"
+#include "link/dtls_private.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -49,10 +49,14 @@ static void name_address(gh_conn *conn)
 
 static void on_answer(gh_handshake *handshake)
 {
-  gh_conn_step_handshake(handshake->owner);
+  gh_conn *conn = handshake->owner;
+  if (conn->path)
+    gh_dtls_resume(conn);
+  else
+    gh_conn_step_handshake(conn);
 }
 
-static gh_conn *new_conn(gh_worker *worker, int fd, const gh_conn_handler *handler, void *ctx)
+static gh_conn *make_conn(gh_worker *worker, int fd, const gh_conn_handler *handler, void *ctx)
 {
   gh_conn *conn = gh_calloc(1, sizeof *conn);
   conn->worker = worker;
@@ -62,11 +66,17 @@ static gh_conn *new_conn(gh_worker *worker, int fd, const gh_conn_handler *handl
   conn->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
   conn->handshake = (gh_handshake){.worker = worker, .on_answer = on_answer, .owner = conn, .alert = -1};
   conn->close_reason = "";
+  link_in(conn);
+  return conn;
+}
+
+static gh_conn *new_conn(gh_worker *worker, int fd, const gh_conn_handler *handler, void *ctx)
+{
+  gh_conn *conn = make_conn(worker, fd, handler, ctx);
   int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   uv_poll_init(worker->uv, &conn->poll, fd);
   conn->poll.data = conn;
-  link_in(conn);
   return conn;
 }
 
@@ -74,6 +84,20 @@ static void begin_handshake(gh_conn *conn)
 {
   conn->worker->handshaking++;
   conn->counted_handshake = true;
+}
+
+gh_conn *gh_conn_new_datagram(gh_worker *worker, gh_dtls_path *path, const struct sockaddr_storage *address,
+                              const gh_conn_handler *handler, void *ctx)
+{
+  gh_conn *conn = make_conn(worker, -1, handler, ctx);
+  conn->address = *address;
+  name_address(conn);
+  conn->path = path;
+  uv_timer_init(worker->uv, &conn->timer);
+  conn->timer.data = conn;
+  conn->state = GH_CONN_HANDSHAKE;
+  begin_handshake(conn);
+  return conn;
 }
 
 gh_conn *gh_conn_accept(gh_worker *worker, int fd, gh_tls_server *tls, gh_str plain_refusal,
@@ -121,7 +145,7 @@ gh_err gh_conn_connect(gh_worker *worker, const struct sockaddr *address, sockle
 
 void gh_conn_watch(gh_conn *conn, int events)
 {
-  if (conn->watching == events || conn->state == GH_CONN_CLOSED) return;
+  if (conn->path || conn->watching == events || conn->state == GH_CONN_CLOSED) return;
   conn->watching = events;
   if (events)
     uv_poll_start(&conn->poll, events, gh_conn_on_event);
@@ -206,7 +230,10 @@ void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason)
   gh_peer_clear(&conn->peer);
   link_out(conn);
   atomic_fetch_add_explicit(&conn->worker->counters.closed, 1, memory_order_relaxed);
-  uv_close((uv_handle_t *)&conn->poll, on_poll_closed); /* stops watching */
+  if (conn->path)
+    gh_dtls_forget(conn);
+  else
+    uv_close((uv_handle_t *)&conn->poll, on_poll_closed); /* stops watching */
 }
 
 void gh_conn_set_ctx(gh_conn *conn, void *ctx)

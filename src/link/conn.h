@@ -1,4 +1,4 @@
-/* A stream connection on a worker's loop: TLS with a proven peer, or (only where configured) plain. */
+/* A connection on a worker's loop: TLS with a proven peer, or (only where configured) plain; or DTLS, see dtls.h. */
 #ifndef GH_LINK_CONN_H
 #define GH_LINK_CONN_H
 
@@ -44,9 +44,10 @@ const char *gh_conn_address_text(const gh_conn *conn);
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256", or "plain" */
 gh_str gh_conn_protocol(gh_arena *arena, const gh_conn *conn);
 
-/* Sends, or keeps and sends later. Nothing is sent on a closing connection. */
+/* Sends, or keeps and sends later. Nothing is sent on a closing connection. Over DTLS: one datagram, sent now or
+ * lost. */
 void gh_conn_write(gh_conn *conn, gh_str bytes);
-/* Buffer to append to directly; follow with gh_conn_flush. */
+/* Buffer to append to directly; follow with gh_conn_flush. Streams only. */
 gh_buf *gh_conn_out(gh_conn *conn);
 void gh_conn_flush(gh_conn *conn);
 /* Orderly end: sends what is kept, then close_notify. `closed` is called from the loop. */

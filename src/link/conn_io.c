@@ -1,5 +1,5 @@
 /* Moving octets: handshake steps, reading, writing, orderly close. Never blocks. */
-#include "link/conn_private.h"
+#include "link/dtls_private.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -210,6 +210,10 @@ gh_buf *gh_conn_out(gh_conn *conn)
 void gh_conn_write(gh_conn *conn, gh_str bytes)
 {
   if (conn->state != GH_CONN_READY) return;
+  if (conn->path) {
+    gh_dtls_send(conn, bytes);
+    return;
+  }
   gh_buf_add(&conn->out, bytes);
   gh_conn_flush(conn);
 }
