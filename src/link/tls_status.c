@@ -124,7 +124,7 @@ static void keep_reason(gh_handshake *handshake, const gh_diag *diag)
   handshake->why = gh_str_clone(gh_str_of(diag->text));
 }
 
-/*= RFC 6066 section 8; the server's answer has come, or none has */
+/* RFC 6066 section 8: the server's answer has come, or none has */
 static int on_client(SSL *ssl)
 {
   const unsigned char *der = NULL;
