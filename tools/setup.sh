@@ -12,6 +12,7 @@ pkg-config          finds the libraries
 libssl-dev          OpenSSL: TLS, certificates, ciphers
 libuv1-dev          event loop
 libhttp-parser-dev  HTTP/1.1 parser
+libnghttp2-dev      HTTP/2 framing
 libsqlite3-dev      SQLite: the embedded store
 libconfig-dev       configuration files
 libcurl4-openssl-dev  asks OCSP responders and CRL servers
@@ -24,6 +25,7 @@ libjansson-dev      second opinion for the JSON codec
 libcbor-dev         second opinion for the CBOR codec
 openssl             raw TLS client in the tests
 curl                raw HTTPS client in the tests
+nghttp2-client      HTTP/2 clients of another maker
 gnutls-bin          TLS client of another maker
 valgrind            memory checker
 clang               compiler for the fuzz targets

@@ -80,6 +80,7 @@ const gh_feature gh_features[] = {
     {"limits", "design", "Stated bounds of size, depth, count and time", YES, "", "unit_bind_test_http_reader"},
     {"durability", "house rule", "Nothing that was acknowledged is lost", YES, "", "story_demo"},
     {"http", "TS-0009", "HTTP/1.1 binding", YES, "", "unit_bind_test_http_reader"},
+    {"http2", "TS-0009", "HTTP/2 by ALPN on the same port", YES, "", "unit_bind_test_http2_server"},
     {"cbor", "TS-0004 8.5", "CBOR beside JSON, chosen by Content-Type and Accept", YES, "", "unit_m2m_test_cbor"},
     {"coap", "TS-0008", "CoAP binding", NO, "a later issue", ""},
     {"mqtt", "TS-0010", "MQTT binding", NO, "a later issue", ""},

@@ -244,6 +244,7 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
   if (err == GH_OK) {
     tls.tls13 = s->function->tls13;
     tls.require_ems = true;
+    tls.alpn = GH_HTTP_ALPN;
     err = open_status(s, &tls, diag);
     if (err == GH_OK) err = make_peers(s, &tls, diag);
     if (err == GH_OK) err = open_host(s, diag);

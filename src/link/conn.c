@@ -241,6 +241,20 @@ void gh_conn_set_ctx(gh_conn *conn, void *ctx)
   conn->ctx = ctx;
 }
 
+void gh_conn_set_handler(gh_conn *conn, const gh_conn_handler *handler, void *ctx)
+{
+  conn->handler = handler;
+  conn->ctx = ctx;
+}
+
+gh_str gh_conn_alpn(const gh_conn *conn)
+{
+  const unsigned char *name = NULL;
+  unsigned len = 0;
+  if (conn->ssl) SSL_get0_alpn_selected(conn->ssl, &name, &len);
+  return (gh_str){(const char *)name, len};
+}
+
 void *gh_conn_ctx(const gh_conn *conn)
 {
   return conn->ctx;

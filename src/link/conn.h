@@ -28,6 +28,10 @@ GH_MUST_USE gh_err gh_conn_connect(gh_worker *worker, const struct sockaddr *add
                                    gh_conn **out);
 
 void gh_conn_set_ctx(gh_conn *conn, void *ctx);
+/* Another owner from now on; within a call-back of the present one. */
+void gh_conn_set_handler(gh_conn *conn, const gh_conn_handler *handler, void *ctx);
+/* The protocol that was agreed upon by ALPN; empty: none. */
+gh_str gh_conn_alpn(const gh_conn *conn);
 void *gh_conn_ctx(const gh_conn *conn);
 gh_worker *gh_conn_worker(const gh_conn *conn);
 /* The proven peer; kind GH_PEER_NONE on plain connections. While a handshake runs: whom its key would prove. */

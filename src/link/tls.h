@@ -19,8 +19,9 @@ typedef struct gh_tls_options {
   gh_str key_pem;                   /* its private key */
   gh_str anchors_pem;               /* explicit trust anchors; the system store is never used */
   const gh_security_policy *policy; /* NULL: gh_security_policy_default */
-  bool datagram; /* DTLS instead of TLS: DTLS_*_method and the policy's suites; cookies are the caller's */
-  bool tls13;    /* offer TLS 1.3 beside 1.2, where the policy has it */
+  bool datagram;    /* DTLS instead of TLS: DTLS_*_method and the policy's suites; cookies are the caller's */
+  bool tls13;       /* offer TLS 1.3 beside 1.2, where the policy has it */
+  const char *alpn; /* server: protocols in order of preference, "h2,http/1.1"; NULL: none is agreed upon */
   const gh_status_source *status; /* NULL: nobody asks whether certificates are revoked; outlives the context */
   bool require_ems;               /* refuse TLS 1.2 without extended master secret */
 } gh_tls_options;

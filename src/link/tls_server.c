@@ -12,6 +12,7 @@ struct gh_tls_server {
   SSL_CTX *ctx;
   const gh_key_source *source;
   bool require_ems;
+  const char *alpn;
   gh_secret decoy; /* keys for identities nobody has: same work, same alert as a wrong key */
 };
 
@@ -106,6 +107,23 @@ static unsigned on_psk(SSL *ssl, const char *identity, unsigned char *out, unsig
   return len;
 }
 
+/*= RFC 7301 3.2 the first of ours that the client offers */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *offered,
+                   unsigned offered_len, void *arg)
+{
+  (void)ssl;
+  const gh_tls_server *server = arg;
+  gh_str rest = gh_str_of(server->alpn), name;
+  while (gh_str_split(&rest, ',', &name))
+    for (unsigned at = 0; at < offered_len && at + 1 + offered[at] <= offered_len; at += 1u + offered[at])
+      if (gh_str_eq(name, (gh_str){(const char *)offered + at + 1, offered[at]})) {
+        *out = offered + at + 1;
+        *out_len = offered[at];
+        return SSL_TLSEXT_ERR_OK;
+      }
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *source, const gh_random *random,
                          gh_tls_server **out, gh_diag *diag)
 {
@@ -124,6 +142,8 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
   }
   server->source = source;
   server->require_ems = options->require_ems;
+  server->alpn = options->alpn;
+  if (options->alpn) SSL_CTX_set_alpn_select_cb(server->ctx, on_alpn, server);
   SSL_CTX_set_ex_data(server->ctx, 0, server);
   SSL_CTX_set_psk_server_callback(server->ctx, on_psk);
   /* OpenSSL wants one where peers are verified, also for external keys under TLS 1.3 */

@@ -22,6 +22,7 @@ typedef struct tls_peer_options {
   const char *suites;             /* of TLS 1.2 and before; NULL: every PSK suite of the profile */
   const char *suites13, *groups, *sigalgs;
   uint64_t ssl_options;
+  const char *alpn;    /* names, each behind its length */
   X509 *cert, *issuer; /* issuer: sent behind it */
   EVP_PKEY *key;
 } tls_peer_options;
@@ -96,6 +97,8 @@ static inline void peer_prepare(tls_peer *p, uint16_t port, const tls_peer_optio
   SSL_set_app_data(p->ssl, p);
   SSL_set_tlsext_host_name(p->ssl, "in-cse.sp.example.com");
   SSL_set_fd(p->ssl, p->fd);
+  if (options->alpn)
+    SSL_set_alpn_protos(p->ssl, (const unsigned char *)options->alpn, (unsigned)strlen(options->alpn));
 }
 
 static inline bool peer_handshake(tls_peer *p)
