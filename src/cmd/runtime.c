@@ -1,7 +1,6 @@
 /* From configuration to running functions, and back. */
 #include "cmd/runtime.h"
 
-#include <netdb.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -80,27 +79,6 @@ static void collect_functions(gh_runtime *runtime)
   }
 }
 
-static gh_err endpoint(void *ctx, gh_str entity, struct sockaddr_storage *address, socklen_t *len)
-{
-  const gh_runtime *runtime = ctx;
-  char host[GH_ENDPOINT_HOST_BYTES], port_text[8];
-  uint16_t port;
-  gh_diag diag;
-  GH_TRY(gh_realm_endpoint(runtime->realm, entity, host, &port, &diag));
-  snprintf(port_text, sizeof port_text, "%u", port);
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
-  if (getaddrinfo(host, port_text, &hints, &found) != 0 || !found) return GH_ECONN;
-  memcpy(address, found->ai_addr, found->ai_addrlen);
-  *len = found->ai_addrlen;
-  freeaddrinfo(found);
-  return GH_OK;
-}
-
-static gh_str cse_absolute(gh_runtime *r, gh_str stem)
-{
-  return gh_arena_fmt(&r->arena, "//%.*s/%.*s", GH_STR_ARG(r->realm->sp_fqdn), GH_STR_ARG(stem));
-}
-
 /* m2m:cseTypeID: whoever registers nowhere is the IN-CSE. */
 static int cse_type_of(const gh_realm_function *f)
 {
@@ -141,28 +119,6 @@ static gh_err open_status(gh_served *s, gh_tls_options *tls, gh_diag *diag)
   return GH_OK;
 }
 
-/* The other functions of the realm, reached with this function's certificate. */
-static gh_err make_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
-{
-  const gh_realm *realm = s->runtime->realm;
-  for (size_t i = 0; i < realm->function_count; i++) {
-    const gh_realm_function *f = &realm->functions[i];
-    if (f == s->function || (f->kind == GH_REALM_CSE && s->function->kind != GH_REALM_CSE)) continue;
-    gh_tls_client_options options = {.tls = *own, .server_name = f->fqdn};
-    options.tls.tls13 = own->tls13 && f->tls13;
-    gh_http_peer *peer = &s->peers[s->peer_count];
-    GH_TRY(gh_tls_client_new(&options, &peer->tls, diag));
-    peer->entity = peer->host_header = f->fqdn;
-    if (f->kind == GH_REALM_CSE) peer->entity = cse_absolute(s->runtime, f->cse_id);
-    peer->endpoint = endpoint;
-    peer->ctx = s->runtime;
-    s->peer_count++;
-  }
-  s->outbound =
-      gh_http_outbound_new(s->peers, s->peer_count, s->runtime->workers, s->runtime->worker_count, &s->runtime->log);
-  return GH_OK;
-}
-
 static gh_err open_host(gh_served *s, gh_diag *diag)
 {
   gh_runtime *r = s->runtime;
@@ -188,7 +144,7 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .mefs = r->mefs,
       .mef_count = r->mef_count,
       .cse_type = cse_type_of(f),
-      .registrar = f->registrar.len ? cse_absolute(r, f->registrar) : GH_STR_NONE,
+      .registrar = f->registrar.len ? gh_runtime_cse_absolute(r, f->registrar) : GH_STR_NONE,
       .transit_us = f->transit_ms * 1000,
       .open_registration = f->open_registration,
       .max_registration_us = f->max_registration_s * GH_US_PER_S,
@@ -246,7 +202,7 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
     tls.require_ems = true;
     tls.alpn = GH_HTTP_ALPN;
     err = open_status(s, &tls, diag);
-    if (err == GH_OK) err = make_peers(s, &tls, diag);
+    if (err == GH_OK) err = gh_runtime_make_peers(s, &tls, diag);
     if (err == GH_OK) err = open_host(s, diag);
     if (err == GH_OK) err = gh_tls_server_new(&tls, &s->host->key_source, &r->random, &s->tls, diag);
     union {
@@ -308,7 +264,7 @@ static void free_function(gh_served *s)
   gh_listener_free(s->listener);
   gh_tls_server_free(s->tls);
   gh_http_outbound_free(s->outbound);
-  for (size_t i = 0; i < s->peer_count; i++) gh_tls_client_free(s->peers[i].tls);
+  gh_runtime_free_peers(s);
   gh_se_close(s->se);
 }
 

@@ -2,11 +2,22 @@
 #ifndef GH_CMD_RUNTIME_H
 #define GH_CMD_RUNTIME_H
 
+#include <pthread.h>
+
 #include "bind/http_outbound.h"
 #include "bind/http_server.h"
 #include "cmd/config.h"
 #include "host/certificate_status.h"
 #include "host/host.h"
+
+/* Another function that this one calls. */
+typedef struct gh_runtime_peer {
+  struct gh_served *served;
+  gh_str fqdn;
+  gh_tls_options options; /* for a key: no certificate */
+  pthread_mutex_t lock;
+  struct gh_runtime_psk *keys;
+} gh_runtime_peer;
 
 typedef struct gh_served { /* one function */
   const gh_realm_function *function;
@@ -19,6 +30,7 @@ typedef struct gh_served { /* one function */
   gh_listener *listener;
   uint16_t port;
   gh_http_peer peers[GH_REALM_MAX_FUNCTIONS];
+  gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS];
   size_t peer_count;
   gh_http_outbound *outbound;
 } gh_served;
@@ -45,6 +57,11 @@ GH_MUST_USE gh_err gh_runtime_start(gh_runtime *runtime, const gh_realm *realm,
                                     const gh_realm_function *const *functions, size_t count, gh_diag *diag);
 /* No new connections; requests under way are answered (up to drain_ms); then everything is closed and stored. */
 void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms);
+
+/* runtime_peers.c: the other functions of the realm, and the outbound port to them. */
+gh_str gh_runtime_cse_absolute(gh_runtime *runtime, gh_str stem);
+GH_MUST_USE gh_err gh_runtime_make_peers(gh_served *served, const gh_tls_options *own, gh_diag *diag);
+void gh_runtime_free_peers(gh_served *served);
 
 /* Prometheus text of everything the process counts. */
 void gh_metrics_write(gh_runtime *runtime, gh_buf *out);
