@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "bind/exchange_server.h"
 #include "m2m/constants.h"
 
 enum { WAITING_BYTES_MAX = 256 * 1024 };
@@ -15,7 +16,7 @@ typedef struct session {
   gh_conn *conn; /* NULL once the connection has gone */
   gh_http_reader reader;
   gh_buf waiting; /* octets behind the request that is being performed */
-  gh_exchange exchange;
+  gh_bound_exchange exchange;
   bool busy;       /* the exchange is with the gate */
   bool keep_alive; /* of the request being performed */
   bool running;    /* inside take_requests: answers that come at once do not recurse, the session is not freed */
@@ -27,18 +28,6 @@ static void free_session(session *s)
   gh_http_reader_free(&s->reader);
   gh_buf_free(&s->waiting);
   free(s);
-}
-
-static gh_err export_key(gh_exchange *x, const char *label, uint8_t out[static 48])
-{
-  const session *s = x->owner;
-  return s->conn ? gh_conn_export(s->conn, label, out) : GH_ECONN;
-}
-
-static void bind_peer(gh_exchange *x, gh_str ae_id)
-{
-  session *s = x->owner;
-  if (s->conn) gh_conn_bind_ae(s->conn, ae_id);
 }
 
 static bool take_requests(session *s);
@@ -73,31 +62,10 @@ static void on_answer(gh_exchange *x)
   if (take_requests(s)) watch_request(s);
 }
 
-static void describe_peer(gh_exchange *x, gh_conn *conn)
-{
-  const gh_peer *peer = gh_conn_peer(conn);
-  x->peer = *peer;
-  x->peer.id = gh_arena_dup(&x->arena, peer->id);
-  x->peer.credential_id = gh_arena_dup(&x->arena, peer->credential_id);
-  x->peer.key_id = gh_arena_dup(&x->arena, peer->key_id);
-  x->association = gh_conn_id(conn);
-  gh_conn_address(conn, &x->address_family, x->address);
-  x->address_text = gh_str_of(gh_conn_address_text(conn));
-}
-
 static void begin_exchange(session *s)
 {
-  gh_exchange *x = &s->exchange;
-  *x = (gh_exchange){.host = s->server->host,
-                     .worker = s->worker,
-                     .owner = s,
-                     .done = on_answer,
-                     .export_key = export_key,
-                     .bind_peer = bind_peer};
-  gh_arena_init(&x->arena);
-  describe_peer(x, s->conn);
-  x->address_text = gh_arena_dup(&x->arena, x->address_text);
-  x->received_us = gh_host_now_us(s->server->host);
+  gh_exchange *x = &s->exchange.x;
+  gh_bound_exchange_begin(&s->exchange, s->server->host, s->worker, s->conn, s, on_answer);
   s->keep_alive = s->reader.message.keep_alive;
   s->busy = true;
   gh_diag diag = {""};
@@ -107,10 +75,7 @@ static void begin_exchange(session *s)
     return;
   }
   if (s->reader.message.method == GH_HTTP_OTHER_METHOD) s->keep_alive = false;
-  gh_refuse(x, rsc, "%s", diag.text);
-  GH_LOG(&s->server->host->log, GH_LOG_INFO, "malformed-request", GH_F("association", x->association),
-         GH_F("peer", x->address_text), GH_F("rsc", rsc), GH_F("reason", diag.text));
-  x->response.rqi = x->request.rqi;
+  gh_bound_exchange_refuse(&s->exchange, rsc, &diag);
   on_answer(x);
 }
 
@@ -157,13 +122,7 @@ static void on_ready(gh_conn *conn, void *ctx)
 {
   session *s = ctx;
   s->conn = conn;
-  gh_arena arena;
-  gh_arena_init(&arena);
-  GH_LOG(&s->server->host->log, GH_LOG_INFO, "association", GH_F("association", gh_conn_id(conn)),
-         GH_F("peer", gh_peer_text(&arena, gh_conn_peer(conn))),
-         GH_F("credential", gh_conn_peer(conn)->credential_id), GH_F("protocol", gh_conn_protocol(&arena, conn)),
-         GH_F("from", gh_conn_address_text(conn)));
-  gh_arena_free(&arena);
+  gh_bound_log_ready(&s->server->host->log, conn);
 }
 
 static void on_data(gh_conn *conn, void *ctx, gh_str octets)
@@ -181,9 +140,8 @@ static void on_data(gh_conn *conn, void *ctx, gh_str octets)
 static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
 {
   session *s = ctx;
-  GH_LOG(&s->server->host->log, why == GH_OK ? GH_LOG_DEBUG : GH_LOG_INFO, "association-closed",
-         GH_F("association", gh_conn_id(conn)), GH_F("error", gh_err_name(why)), GH_F("reason", reason));
-  s->conn = NULL;
+  gh_bound_log_closed(&s->server->host->log, conn, why, reason);
+  s->conn = s->exchange.conn = NULL;
   if (!s->busy && !s->running) free_session(s);
 }
 
