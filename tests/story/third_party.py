@@ -103,6 +103,28 @@ def with_wrong_credentials(checks, where, key):
     checks.expect("403" in answer and "X-M2M-RSC: 4107" in answer, "curl in clear gets 4107", answer)
 
 
+def with_certificates(checks, call, realm, where, folder):
+    """TS-0003 8.2.2.2 with curl: HTTP/1.1 and HTTP/2, one name and no other."""
+    cert, key = folder / "valve.pem", folder / "valve.key"
+    code, text = call("ca", "issue", realm, "--ae-id", "//sp.example.com/in-cse/Cvalve", "--cert", cert, "--key", key)
+    checks.expect(code == 0, "the CA issues an AE-ID certificate", text)
+    name = "in-cse.sp.example.com"
+
+    def curl(*more):
+        return run(["curl", "-s", "-i", "--cacert", realm / "ca.pem", "--cert", cert, "--key", key, "--connect-to", f"{name}:443:{where}",
+                    "-H", "X-M2M-RI: c1", "-H", "X-M2M-RVI: 3", *more])[1]
+
+    ae = '{"m2m:ae":{"api":"N.tp","rr":false,"srv":["3"]}}'
+    answer = curl("-H", "X-M2M-Origin: C", "-H", "Content-Type: application/json;ty=2", "-d", ae, f"https://{name}/cse-in")
+    checks.expect('"aei":"Cvalve"' in answer, "curl registers as the AE that its certificate names", answer)
+    for version in ("--http1.1", "--http2"):
+        answer = curl(version, "-H", "X-M2M-Origin: Cvalve", f"https://{name}/cse-in/Cvalve")
+        expected = "HTTP/2 200" if version == "--http2" else "HTTP/1.1 200"
+        checks.expect(expected in answer and '"ri":"Cvalve"' in answer, f"curl {version} reads it", answer)
+        answer = curl(version, "-H", "X-M2M-Origin: Cpump1", f"https://{name}/cse-in/Cvalve")
+        checks.expect("4106" in answer, f"curl {version} is nobody else", answer)
+
+
 KPSA = "pump1@keys.example.com"
 
 
@@ -160,6 +182,7 @@ def main():
                 with_right_key(checks, where, key)
                 with_wrong_credentials(checks, where, key)
                 kpsa = with_provisioned_key(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder)
+                with_certificates(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder)
                 log_text = (folder / "log").read_text(encoding="utf-8").lower()
                 checks.expect(key not in log_text and kpsa not in log_text, "the keys are nowhere in the log")
             finally:
