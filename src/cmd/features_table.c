@@ -33,7 +33,7 @@ const gh_feature gh_features[] = {
     {"certificate-paths", "TS-0003 8.1.2.2", "Paths to configured anchors only, with name constraints (device names too), depth, purpose and profile", YES, "", "unit_crypto_test_cert_path"},
     {"certificate-flavours", "TS-0003 8.1.2.1", "CSE-ID, AE-ID, Node-ID, device and FQDN certificates, TLS 1.2 and 1.3", YES, "", "unit_link_test_link_cert_matrix"},
     {"public-key-id", "TS-0003 10.1.2", "Public key identifiers of RFC 6920: sha-256, sha-256-128, sha-256-120", YES, "", "unit_crypto_test_public_key_id"},
-    {"certificate-status", "TS-0003 8.1.2.2", "Revocation of certificates (OCSP, CRL)", NO, "a later issue", ""},
+    {"certificate-status", "TS-0003 8.1.2.5", "Revocation of certificates: CRL (file, HTTP), OCSP stapled and fetched, policies", YES, "", "unit_host_test_certificate_status"},
     {"key-expiry", "TS-0003 10.7", "Associations and keys end with their credential", YES, "", "unit_se_test_se_file"},
     {"key-revocation", "TS-0003 8.8.2.10", "A revoked key ends its associations within one second on one machine", YES, "", "unit_cmd_test_flow"},
     /* Provisioning */
