@@ -29,6 +29,7 @@ const gh_feature gh_features[] = {
     {"tls-ems", "TS-0003 10.3.1", "Extended master secret is required where keys are exported", PARTLY,
      "built; a test with a peer that lacks it is to come", ""},
     {"dtls12", "TS-0003 10.2.3", "DTLS 1.2", NO, "comes with the CoAP binding", ""},
+    {"sni", "TS-0003 10.2.1", "Server name indication: sent by clients; a server of several names chooses certificate and key by it", YES, "", "unit_link_test_link_sni"},
     {"certificate-profile", "TS-0003 10.1.1", "Certificate profile: P-256, SHA-256, key usage, one name, no wildcard", YES, "", "unit_crypto_test_certs"},
     {"certificate-paths", "TS-0003 8.1.2.2", "Paths to configured anchors only, with name constraints (device names too), depth, purpose and profile", YES, "", "unit_crypto_test_cert_path"},
     {"certificate-flavours", "TS-0003 8.1.2.1", "CSE-ID, AE-ID, Node-ID, device and FQDN certificates, TLS 1.2 and 1.3", YES, "", "unit_link_test_link_cert_matrix"},

@@ -268,6 +268,11 @@ gh_str gh_conn_protocol(gh_arena *arena, const gh_conn *conn)
   return gh_arena_fmt(arena, "%s %s", SSL_get_version(conn->ssl), SSL_get_cipher_name(conn->ssl));
 }
 
+gh_str gh_conn_server_name(const gh_conn *conn)
+{
+  return conn->ssl ? gh_str_of(SSL_get_servername(conn->ssl, TLSEXT_NAMETYPE_host_name)) : GH_STR_NONE;
+}
+
 bool gh_conn_is_open(const gh_conn *conn)
 {
   return conn->state == GH_CONN_READY;

@@ -124,7 +124,7 @@ static void keep_reason(gh_handshake *handshake, const gh_diag *diag)
   handshake->why = gh_str_clone(gh_str_of(diag->text));
 }
 
-/*= RFC 6066 section 8; the server's answer has come, or none has */
+/*= RFC 6066 8 the answer of the server has come, or none has */
 static int on_client(SSL *ssl)
 {
   const unsigned char *der = NULL;
@@ -151,13 +151,14 @@ static int on_server(SSL *ssl)
   return copy ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
+/* `arg`: the context, where what is stapled is about its certificate. */
 static int on_status(SSL *ssl, void *arg)
 {
-  (void)arg;
-  return SSL_is_server(ssl) ? on_server(ssl) : on_client(ssl);
+  if (!SSL_is_server(ssl)) return on_client(ssl);
+  return arg ? on_server(ssl) : SSL_TLSEXT_ERR_NOACK;
 }
 
-void gh_tls_status_prepare(SSL_CTX *ctx, const gh_status_source *source)
+void gh_tls_status_prepare(SSL_CTX *ctx, const gh_status_source *source, bool staples)
 {
   union {
     const gh_status_source *borrowed;
@@ -167,6 +168,7 @@ void gh_tls_status_prepare(SSL_CTX *ctx, const gh_status_source *source)
   if (!source) return;
   SSL_CTX_set_ex_data(ctx, slot, value.kept);
   SSL_CTX_set_tlsext_status_cb(ctx, on_status);
+  SSL_CTX_set_tlsext_status_arg(ctx, staples ? ctx : NULL);
 }
 
 void gh_tls_status_begin(SSL *ssl)

@@ -5,7 +5,7 @@
 #include "link/tls_common.h"
 
 /* Asks and answers stapled; before that only contexts with options->status do anything. */
-void gh_tls_status_prepare(SSL_CTX *ctx, const gh_status_source *source);
+void gh_tls_status_prepare(SSL_CTX *ctx, const gh_status_source *source, bool staples);
 /* For each SSL of a client. */
 void gh_tls_status_begin(SSL *ssl);
 /* The path stands: is anything on it revoked? False: *revoked, *diag. */
