@@ -115,6 +115,18 @@ bool gh_tls_status_of_path(SSL *ssl, STACK_OF(X509) * chain, bool *revoked, gh_d
   return ask(ssl, chain, GH_STR_NONE, early, revoked, diag);
 }
 
+bool gh_tls_status_revoked(SSL *ssl, const gh_status_source *source)
+{
+  enum { ABOVE_MAX = 8 };
+  X509 *above[ABOVE_MAX];
+  STACK_OF(X509) *chain = ssl ? SSL_get0_verified_chain(ssl) : NULL;
+  if (!chain || source_of(ssl) != source || sk_X509_num(chain) < 2 || sk_X509_num(chain) > ABOVE_MAX) return false;
+  gh_status_query query = {
+      .cert = sk_X509_value(chain, 0), .issuer = sk_X509_value(chain, 1), .above = above, .early = true};
+  for (int i = 1; i < sk_X509_num(chain); i++) above[query.above_count++] = sk_X509_value(chain, i);
+  return source->find_status(source->ctx, &query) != GH_OK && query.revoked;
+}
+
 /* ---- stapling */
 
 static void keep_reason(gh_handshake *handshake, const gh_diag *diag)

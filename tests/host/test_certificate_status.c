@@ -289,6 +289,43 @@ static void a_revoked_client(void **state)
   gh_certificate_status_close(status);
 }
 
+/* A list that comes later ends the associations that stand, and only those that it names. */
+/*= TS-0003 8.2.1 */
+static void a_new_list_ends_associations(void **state)
+{
+  (void)state;
+  list_of list = list_with(NULL);
+  write_list(&list, 1);
+  link_test *t = link_new(NULL, 0);
+  assert_int_equal(gh_loop_start("link-test", &t->loop), GH_OK); /* the workers are there before the functions */
+  gh_loop_call(t->loop, init_link_worker, t);
+  gh_certificate_status_options o = status_options(&web);
+  o.crl_path = crl_path;
+  o.workers = t->workers;
+  o.worker_count = 1;
+  gh_certificate_status *status = status_open(&o);
+  t->tls.chain_pem = gh_buf_str(&p.server_chain_pem);
+  t->tls.key_pem = gh_buf_str(&p.server_key_pem);
+  t->tls.anchors_pem = gh_buf_str(&p.root_pem);
+  t->tls.status = gh_certificate_status_source(status);
+  link_listen(t);
+  tls_peer peers[4];
+  for (int i = 0; i < 4; i++) {
+    tls_peer_options options = with(i % 2 ? &p.meter : &meter_b, i / 2);
+    assert_true(peer_connect(&peers[i], t->port, &options) && peer_ask(&peers[i], ASK));
+  }
+  list.revoked = p.meter.cert;
+  write_list(&list, 1);
+  wait_closed(t, 2);
+  assert_int_equal(counts_now(t).last_why, GH_EEXPIRED);
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(peer_ask(&peers[i], ASK), i % 2 == 0);
+    peer_end(&peers[i]);
+  }
+  gh_certificate_status_close(status); /* before the loops end, and after the last handshake */
+  link_end(t);
+}
+
 /* The responder is asked in mid-handshake; its answer is kept. */
 static void a_responder_is_asked_once(void **state)
 {
@@ -529,11 +566,11 @@ static void names_of_policies(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      TEST(a_list_and_its_policies),  TEST(a_revoked_intermediate), TEST(a_file_that_changes),
-      TEST(a_stapled_answer),         TEST(a_revoked_client),       TEST(a_responder_is_asked_once),
-      TEST(a_responder_that_is_down), TEST(waiting_stops_nobody),   TEST(an_end_in_the_middle),
-      TEST(stapling_between_our_own), TEST(a_client_that_asks),     TEST(a_list_from_the_web),
-      TEST(names_of_policies),
+      TEST(a_list_and_its_policies),   TEST(a_revoked_intermediate),   TEST(a_file_that_changes),
+      TEST(a_stapled_answer),          TEST(a_revoked_client),         TEST(a_new_list_ends_associations),
+      TEST(a_responder_is_asked_once), TEST(a_responder_that_is_down), TEST(waiting_stops_nobody),
+      TEST(an_end_in_the_middle),      TEST(stapling_between_our_own), TEST(a_client_that_asks),
+      TEST(a_list_from_the_web),       TEST(names_of_policies),
   };
   return cmocka_run_group_tests(tests, make_all, free_all);
 }
