@@ -119,6 +119,7 @@ static gh_err open_status(gh_served *s, gh_tls_options *tls, gh_diag *diag)
                                                  .ocsp = policy_of(f->ocsp_policy),
                                                  .staple = f->ocsp_staple,
                                                  .chain_pem = tls->chain_pem,
+                                                 .anchors_pem = tls->anchors_pem,
                                                  .workers = s->runtime->workers,
                                                  .worker_count = s->runtime->worker_count,
                                                  .timeout_ms = (uint32_t)f->status_timeout_ms,
