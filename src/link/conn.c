@@ -269,6 +269,11 @@ gh_str gh_conn_protocol(gh_arena *arena, const gh_conn *conn)
   return gh_arena_fmt(arena, "%s %s", SSL_get_version(conn->ssl), SSL_get_cipher_name(conn->ssl));
 }
 
+gh_str gh_conn_refusal(const gh_conn *conn)
+{
+  return conn->handshake.why;
+}
+
 bool gh_conn_is_revoked(const gh_conn *conn, const gh_status_source *source)
 {
   return gh_tls_status_revoked(conn->ssl, source);

@@ -109,10 +109,10 @@ static void publish(realm_run *w, const char *revoked)
 
 static int setup(void **state)
 {
-  realm_run *w = calloc(1, sizeof *w);
   void *temp;
   signal(SIGPIPE, SIG_IGN);
   if (temp_dir_make(&temp) != 0) return -1;
+  realm_run *w = calloc(1, sizeof *w);
   w->temp = temp;
   snprintf(w->path, sizeof w->path, "%s/realm", w->temp->path);
   cli_expect(0, "init", w->path, "--sp-id", "sp.example.com");
