@@ -47,8 +47,10 @@ void gh_tls_server_free(gh_tls_server *server);
  * is ever accepted; with a certificate the peer's must lead to an anchor and bear `server_name`. */
 typedef struct gh_tls_client_options {
   gh_tls_options tls;
-  gh_str server_name;  /* SNI and expected dNSName */
-  gh_str psk_identity; /* empty: certificates */
+  gh_str server_name;           /* SNI and expected dNSName */
+  gh_str peer_name;             /* what the certificate must name instead of `server_name`; empty: that */
+  gh_cert_flavour peer_flavour; /* of peer_name: AE_ID (absolute), NODE_ID (URI) or DEVICE (dotted) */
+  gh_str psk_identity;          /* empty: certificates */
   const gh_secret *psk;
   bool tls12_only; /* needed where the peer must be 1.2 */
 } gh_tls_client_options;
