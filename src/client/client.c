@@ -28,6 +28,7 @@ struct gh_client {
   bool timed_out; /* the timer ran */
   gh_err why;     /* of the close */
   gh_diag reason;
+  gh_diag refusal; /* why we refused the server's certificates; empty: we did not */
   int alert;
 };
 
@@ -59,6 +60,7 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
   client->alert = gh_conn_alert(conn, NULL);
   client->why = why;
   gh_fail(&client->reason, why, "%s", reason);
+  gh_fail(&client->refusal, why, "%.*s", GH_STR_ARG(gh_conn_refusal(conn)));
   if (client->ready && gh_http_feed_end(&client->reader) == GH_HTTP_MESSAGE) client->message = true;
   client->conn = NULL;
 }
@@ -145,8 +147,11 @@ static gh_err resolve(const gh_client_options *o, struct addrinfo **out, gh_diag
 
 static gh_err explain(const gh_client *client, const gh_client_options *o, gh_err err, gh_diag *diag)
 {
-  if (client->alert >= 0)
-    return gh_fail(diag, GH_EAUTH, "handshake failed: alert %d %s", client->alert, gh_alert_name(client->alert));
+  if (client->alert >= 0) {
+    const char *more = client->refusal.text;
+    return gh_fail(diag, GH_EAUTH, "handshake failed: alert %d %s%s%s", client->alert, gh_alert_name(client->alert),
+                   more[0] ? ": " : "", more);
+  }
   if (err == GH_ECONN) return gh_fail(diag, err, "cannot reach %.*s:%u", GH_STR_ARG(o->host), o->port);
   if (err == GH_ETIMEOUT) return gh_fail(diag, err, "no answer from %.*s:%u in time", GH_STR_ARG(o->host), o->port);
   return gh_fail(diag, err, "%s", client->reason.text[0] ? client->reason.text : "the association failed");

@@ -6,6 +6,7 @@
 #include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -35,8 +36,19 @@ static bool holds(const ASN1_TIME *this_update, const ASN1_TIME *next, int64_t n
 
 /* ---- CRLs */
 
+enum { FINGERPRINT_BYTES = 32 };
+
+/* Whose signature was looked for last on this list, and whether it is there: a list is asked about thousands of
+ * certificates, and signed once. */
+typedef struct signature {
+  bool known, good;
+  uint8_t issuer[FINGERPRINT_BYTES];
+} signature;
+
 struct gh_crl_set {
   STACK_OF(X509_CRL) * crls;
+  signature *signatures; /* one for each list, under the lock */
+  pthread_mutex_t lock;
 };
 
 static bool take(gh_crl_set *set, X509_CRL *crl)
@@ -58,6 +70,7 @@ gh_err gh_crl_set_read(gh_str octets, gh_crl_set **out, gh_diag *diag)
 {
   gh_crl_set *set = gh_calloc(1, sizeof *set);
   set->crls = sk_X509_CRL_new_null();
+  pthread_mutex_init(&set->lock, NULL);
   BIO *bio = octets.len && octets.len <= INT32_MAX ? BIO_new_mem_buf(octets.ptr, (int)octets.len) : NULL;
   gh_err err = GH_ESYNTAX;
   if (bio && octets.ptr[0] == 0x30)
@@ -70,6 +83,7 @@ gh_err gh_crl_set_read(gh_str octets, gh_crl_set **out, gh_diag *diag)
     gh_crl_set_free(set);
     return gh_fail(diag, err, "no certificate revocation list can be read");
   }
+  set->signatures = gh_calloc((size_t)sk_X509_CRL_num(set->crls), sizeof *set->signatures);
   *out = set;
   return GH_OK;
 }
@@ -78,6 +92,8 @@ void gh_crl_set_free(gh_crl_set *set)
 {
   if (!set) return;
   sk_X509_CRL_pop_free(set->crls, X509_CRL_free);
+  free(set->signatures);
+  pthread_mutex_destroy(&set->lock);
   free(set);
 }
 
@@ -98,24 +114,43 @@ static bool signed_by(X509_CRL *crl, X509 *issuer)
   return ok;
 }
 
-static gh_cert_state check_one(X509_CRL *crl, X509 *cert, X509 *issuer, int64_t now_us)
+static bool is_signed_by(gh_crl_set *set, int i, X509 *issuer)
 {
+  uint8_t fingerprint[FINGERPRINT_BYTES];
+  unsigned len = 0;
+  signature *last = &set->signatures[i];
+  if (X509_digest(issuer, EVP_sha256(), fingerprint, &len) != 1 || len != FINGERPRINT_BYTES) return false;
+  pthread_mutex_lock(&set->lock);
+  bool known = last->known && memcmp(last->issuer, fingerprint, sizeof fingerprint) == 0, good = last->good;
+  pthread_mutex_unlock(&set->lock);
+  if (known) return good;
+  good = signed_by(sk_X509_CRL_value(set->crls, i), issuer);
+  pthread_mutex_lock(&set->lock);
+  *last = (signature){.known = true, .good = good};
+  memcpy(last->issuer, fingerprint, sizeof fingerprint);
+  pthread_mutex_unlock(&set->lock);
+  return good;
+}
+
+static gh_cert_state check_one(gh_crl_set *set, int i, X509 *cert, X509 *issuer, int64_t now_us)
+{
+  X509_CRL *crl = sk_X509_CRL_value(set->crls, i);
   int64_t until;
   X509_REVOKED *entry = NULL;
   if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_issuer_name(cert)) != 0) return GH_CERT_UNKNOWN;
   if (!X509_CRL_get0_nextUpdate(crl) || has_unread_extension(crl)) return GH_CERT_UNKNOWN;
-  if (!signed_by(crl, issuer)) return GH_CERT_UNKNOWN;
+  if (!is_signed_by(set, i, issuer)) return GH_CERT_UNKNOWN;
   bool now = holds(X509_CRL_get0_lastUpdate(crl), X509_CRL_get0_nextUpdate(crl), now_us, &until);
   int found = X509_CRL_get0_by_cert(crl, &entry, cert);
   if (found == 1) return GH_CERT_REVOKED; /* also by an old list: nobody is unrevoked by waiting */
   return now ? GH_CERT_GOOD : GH_CERT_UNKNOWN;
 }
 
-gh_cert_state gh_crl_set_check(const gh_crl_set *set, X509 *cert, X509 *issuer, int64_t now_us)
+gh_cert_state gh_crl_set_check(gh_crl_set *set, X509 *cert, X509 *issuer, int64_t now_us)
 {
   gh_cert_state state = GH_CERT_UNKNOWN;
   for (int i = 0; i < sk_X509_CRL_num(set->crls); i++) {
-    gh_cert_state said = check_one(sk_X509_CRL_value(set->crls, i), cert, issuer, now_us);
+    gh_cert_state said = check_one(set, i, cert, issuer, now_us);
     if (said == GH_CERT_REVOKED) return said;
     if (said == GH_CERT_GOOD) state = said;
   }

@@ -21,8 +21,8 @@ typedef struct gh_crl_set gh_crl_set;
 GH_MUST_USE gh_err gh_crl_set_read(gh_str octets, gh_crl_set **out, gh_diag *diag);
 void gh_crl_set_free(gh_crl_set *set);
 /* Only a CRL counts that bears the issuer's name and signature (ecdsa-with-SHA256, and the issuer may sign CRLs), is
- * valid now, and is neither delta nor indirect nor for some certificates only. */
-gh_cert_state gh_crl_set_check(const gh_crl_set *set, X509 *cert, X509 *issuer, int64_t now_us);
+ * valid now, and is neither delta nor indirect nor for some certificates only. Any thread. */
+gh_cert_state gh_crl_set_check(gh_crl_set *set, X509 *cert, X509 *issuer, int64_t now_us);
 /* The earliest nextUpdate of the set, wall clock; INT64_MAX: none. */
 int64_t gh_crl_set_next_update_us(const gh_crl_set *set);
 

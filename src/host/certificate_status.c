@@ -9,7 +9,7 @@
 
 #include "host/status_answers.h"
 #include "host/status_lists.h"
-#include "link/worker.h"
+#include "link/conn.h"
 
 enum { QUEUE_MAX = 4096, LOOK_EVERY_MS = 250 };
 
@@ -150,12 +150,57 @@ static job *next_job(gh_certificate_status *s, bool *stopping)
   return j;
 }
 
+/* ---- associations that stand */
+
+typedef struct recheck {
+  gh_task task;
+  gh_certificate_status *status;
+  gh_worker *worker;
+} recheck;
+
+static bool is_revoked(void *ctx, gh_conn *conn)
+{
+  return gh_conn_is_revoked(conn, &((gh_certificate_status *)ctx)->source);
+}
+
+static void recheck_on_worker(gh_task *task)
+{
+  recheck *r = (recheck *)((char *)task - offsetof(recheck, task));
+  size_t count = gh_worker_revoke(r->worker, is_revoked, r->status);
+  if (count)
+    GH_LOG(r->status->options.log, GH_LOG_WARN, "associations-revoked", GH_F("reason", "certificate"),
+           GH_F("count", count));
+  free(r);
+}
+
+/*= TS-0003 8.2.1 an association does not outlive its credential: a new list is held against those that stand */
+static void recheck_all(gh_certificate_status *s)
+{
+  for (size_t i = 0; i < s->options.worker_count; i++) {
+    recheck *r = gh_calloc(1, sizeof *r);
+    *r = (recheck){.task = {.run = recheck_on_worker}, .status = s, .worker = s->options.workers[i]};
+    gh_loop_post(r->worker->loop, &r->task);
+  }
+}
+
+static void nothing(void *arg)
+{
+  (void)arg;
+}
+
+/* What was posted to the workers has run. */
+static void wait_for_workers(gh_certificate_status *s)
+{
+  for (size_t i = 0; i < s->options.worker_count; i++) gh_loop_call(s->options.workers[i]->loop, nothing, NULL);
+}
+
 static void refresh(gh_certificate_status *s)
 {
   gh_diag diag = {""};
   if (gh_status_lists_read_file(s->lists, &diag) != GH_OK)
     GH_LOG(s->options.log, GH_LOG_WARN, "crl-not-read", GH_F("reason", diag.text));
   gh_status_lists_fetch(s->lists);
+  if (gh_status_lists_changed(s->lists)) recheck_all(s);
   gh_status_answers_renew_own(s->answers);
 }
 
@@ -233,6 +278,7 @@ gh_err gh_certificate_status_open(const gh_certificate_status_options *options, 
   pthread_cond_init(&s->changed, NULL);
   s->lists = gh_status_lists_new(&s->options);
   gh_err err = gh_status_answers_new(&s->options, &s->answers, diag);
+  s->options.chain_pem = s->options.anchors_pem = GH_STR_NONE; /* the caller's, for this call */
   if (err == GH_OK) err = gh_status_lists_read_file(s->lists, diag);
   bool needs_thread = options->crl_path || options->crl_url || options->ocsp_url;
   if (err == GH_OK && needs_thread && pthread_create(&s->thread, NULL, run, s) != 0)
@@ -253,7 +299,10 @@ void gh_certificate_status_close(gh_certificate_status *s)
   s->stopping = true;
   pthread_cond_signal(&s->changed);
   pthread_mutex_unlock(&s->lock);
-  if (s->running) pthread_join(s->thread, NULL);
+  if (s->running) {
+    pthread_join(s->thread, NULL);
+    wait_for_workers(s);
+  }
   gh_status_answers_free(s->answers);
   gh_status_lists_free(s->lists);
   pthread_cond_destroy(&s->changed);

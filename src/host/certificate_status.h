@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "host/web.h"
 #include "link/status_source.h"
+#include "link/worker.h"
 
 typedef enum gh_status_policy {
   GH_STATUS_OFF,    /* never looked at */
@@ -24,8 +25,10 @@ typedef struct gh_certificate_status_options {
   gh_status_policy stapling; /* of servers; off: clients do not ask for it */
   const char *ocsp_url;      /* NULL: nobody is asked */
   gh_status_policy ocsp;
-  bool staple;      /* staple an answer about our own certificate, from the same responder */
-  gh_str chain_pem; /* our own certificate and its issuer, for that */
+  bool staple;                   /* staple an answer about our own certificate, from the same responder */
+  gh_str chain_pem, anchors_pem; /* during the call: our certificate, and where its issuer is found, for that */
+  gh_worker *const *workers;     /* a new list ends associations on these; may be none */
+  size_t worker_count;
   uint32_t timeout_ms;
   gh_web web;
   gh_clock clock;

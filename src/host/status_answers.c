@@ -1,11 +1,14 @@
 /* Owns the OCSP answers that are kept. Must never keep one past its end, nor one that was not checked. */
 #include "host/status_answers.h"
 
-#include <openssl/evp.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#include "crypto/certs.h"
 
 enum { PLACES = 4096, ANSWER_MAX_BYTES = 65536, DOWN_S = 5, RENEW_S = 10, FINGERPRINT_BYTES = 32 };
 
@@ -26,14 +29,26 @@ struct gh_status_answers {
   int64_t own_due_us;
 };
 
-static gh_err read_own(gh_status_answers *a, gh_str pem, gh_diag *diag)
+/* The certificate among those of `pem` that issued ours; NULL when it is not there. */
+static X509 *issuer_in(gh_str pem, X509 *cert)
 {
   BIO *bio = pem.len ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
-  if (bio) a->cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-  if (a->cert) a->issuer = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+  X509 *one = NULL;
+  while (bio && (one = PEM_read_bio_X509(bio, NULL, NULL, NULL)) && X509_check_issued(one, cert) != X509_V_OK)
+    X509_free(one);
   BIO_free(bio);
+  ERR_clear_error();
+  return one;
+}
+
+static gh_err read_own(gh_status_answers *a, const gh_certificate_status_options *o, gh_diag *diag)
+{
+  if (gh_cert_from_pem(o->chain_pem, &a->cert) == GH_OK) {
+    a->issuer = issuer_in(o->chain_pem, a->cert);
+    if (!a->issuer) a->issuer = issuer_in(o->anchors_pem, a->cert);
+  }
   if (a->issuer) return GH_OK;
-  return gh_fail(diag, GH_ESYNTAX, "an answer to staple needs our certificate with its issuer behind it");
+  return gh_fail(diag, GH_ESYNTAX, "to staple, our certificate and its issuer must be known");
 }
 
 gh_err gh_status_answers_new(const gh_certificate_status_options *options, gh_status_answers **out, gh_diag *diag)
@@ -41,7 +56,7 @@ gh_err gh_status_answers_new(const gh_certificate_status_options *options, gh_st
   gh_status_answers *a = gh_calloc(1, sizeof *a);
   a->options = options;
   pthread_mutex_init(&a->lock, NULL);
-  gh_err err = options->staple && options->ocsp_url ? read_own(a, options->chain_pem, diag) : GH_OK;
+  gh_err err = options->staple && options->ocsp_url ? read_own(a, options, diag) : GH_OK;
   if (err != GH_OK) {
     gh_status_answers_free(a);
     return err;

@@ -23,6 +23,7 @@ struct gh_status_lists {
   atomic_bool tried_web;
   struct stat seen; /* of the file; status thread only, like what follows */
   bool missing;     /* and it was told */
+  bool changed;
   int64_t due_us;
 };
 
@@ -52,6 +53,14 @@ static void replace(gh_status_lists *lists, held **place, gh_crl_set *set)
   *place = h;
   pthread_mutex_unlock(&lists->lock);
   release(old);
+  lists->changed = true;
+}
+
+bool gh_status_lists_changed(gh_status_lists *lists)
+{
+  bool changed = lists->changed;
+  lists->changed = false;
+  return changed;
 }
 
 gh_status_lists *gh_status_lists_new(const gh_certificate_status_options *options)

@@ -14,6 +14,8 @@ void gh_status_lists_free(gh_status_lists *lists);
 GH_MUST_USE gh_err gh_status_lists_read_file(gh_status_lists *lists, gh_diag *diag);
 /* Fetches if it is time to. */
 void gh_status_lists_fetch(gh_status_lists *lists);
+/* Did a list change since this was asked last? Status thread. */
+bool gh_status_lists_changed(gh_status_lists *lists);
 /* Is a list still to come for the first time? Any thread. */
 bool gh_status_lists_pending(gh_status_lists *lists);
 /* Any thread. */

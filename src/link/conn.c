@@ -1,5 +1,6 @@
 /* Life of a connection: begin, association established, end. The octets move in conn_io.c. */
 #include "link/dtls_private.h"
+#include "link/tls_status.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -307,6 +308,21 @@ gh_str gh_conn_protocol(gh_arena *arena, const gh_conn *conn)
 {
   if (!conn->ssl) return GH_STR("plain");
   return gh_arena_fmt(arena, "%s %s", SSL_get_version(conn->ssl), SSL_get_cipher_name(conn->ssl));
+}
+
+gh_str gh_conn_refusal(const gh_conn *conn)
+{
+  return conn->handshake.why;
+}
+
+bool gh_conn_is_revoked(const gh_conn *conn, const gh_status_source *source)
+{
+  return gh_tls_status_revoked(conn->ssl, source);
+}
+
+gh_str gh_conn_server_name(const gh_conn *conn)
+{
+  return conn->ssl ? gh_str_of(SSL_get_servername(conn->ssl, TLSEXT_NAMETYPE_host_name)) : GH_STR_NONE;
 }
 
 bool gh_conn_is_open(const gh_conn *conn)

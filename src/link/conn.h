@@ -47,6 +47,12 @@ void gh_conn_address(const gh_conn *conn, uint8_t *family, uint8_t octets[static
 const char *gh_conn_address_text(const gh_conn *conn);
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256", or "plain" */
 gh_str gh_conn_protocol(gh_arena *arena, const gh_conn *conn);
+/* Inside `closed`: why we refused the peer's certificates, or empty. For the operator, never for the peer. */
+gh_str gh_conn_refusal(const gh_conn *conn);
+/* Is the peer's certificate revoked by now, as far as the source knows that was asked at the handshake? */
+bool gh_conn_is_revoked(const gh_conn *conn, const gh_status_source *source);
+/* Whom the client asked for in the handshake (SNI, as it was sent), or empty. */
+gh_str gh_conn_server_name(const gh_conn *conn);
 
 /* Sends, or keeps and sends later. Nothing is sent on a closing connection. Over DTLS: one datagram, sent now or
  * lost. */

@@ -14,6 +14,12 @@
 
 enum { GH_PSK_IDENTITY_MAX = 255 };
 
+/* One more name of a server that hosts several authorities, with a certificate of its own. */
+typedef struct gh_tls_host {
+  gh_str fqdn;
+  gh_str chain_pem, key_pem;
+} gh_tls_host;
+
 typedef struct gh_tls_options {
   gh_str chain_pem;                 /* own certificate, then intermediates; empty: none */
   gh_str key_pem;                   /* its private key */
@@ -23,7 +29,11 @@ typedef struct gh_tls_options {
   bool tls13;       /* offer TLS 1.3 beside 1.2, where the policy has it */
   const char *alpn; /* server: protocols in order of preference, "h2,http/1.1"; NULL: none is agreed upon */
   const gh_status_source *status; /* NULL: nobody asks whether certificates are revoked; outlives the context */
-  bool require_ems;               /* refuse TLS 1.2 without extended master secret */
+  gh_str fqdn;                    /* server: its first name */
+  const gh_tls_host *hosts; /* server: its other names. With any, a client that asks for none of them is refused */
+  size_t host_count;
+  bool other_certificate; /* set by tls_server.c: what `status` staples is not about this certificate */
+  bool require_ems;       /* refuse TLS 1.2 without extended master secret */
 } gh_tls_options;
 
 typedef struct gh_tls_server gh_tls_server;
@@ -38,8 +48,10 @@ void gh_tls_server_free(gh_tls_server *server);
  * is ever accepted; with a certificate the peer's must lead to an anchor and bear `server_name`. */
 typedef struct gh_tls_client_options {
   gh_tls_options tls;
-  gh_str server_name;  /* SNI and expected dNSName */
-  gh_str psk_identity; /* empty: certificates */
+  gh_str server_name;           /* SNI and expected dNSName */
+  gh_str peer_name;             /* what the certificate must name instead of `server_name`; empty: that */
+  gh_cert_flavour peer_flavour; /* of peer_name: AE_ID (absolute), NODE_ID (URI) or DEVICE (dotted) */
+  gh_str psk_identity;          /* empty: certificates */
   const gh_secret *psk;
   bool tls12_only; /* needed where the peer must be 1.2 */
 } gh_tls_client_options;
@@ -57,7 +69,8 @@ typedef struct gh_handshake {
   void *owner;
   int alert; /* last alert sent or received, -1: none */
   bool alert_sent;
-  gh_str why; /* owned; reason that the peer's certificates were refused, or empty */
+  gh_str server_name; /* owned; server: whom the client asked for, lower case, or empty */
+  gh_str why;         /* owned; reason that the peer's certificates were refused, or empty */
 } gh_handshake;
 
 const gh_key_source *gh_tls_server_source(const gh_tls_server *server);

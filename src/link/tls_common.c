@@ -179,7 +179,7 @@ gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options *options, i
   }
   set_modes(ctx);
   SSL_CTX_set_info_callback(ctx, on_info);
-  gh_tls_status_prepare(ctx, options->status);
+  gh_tls_status_prepare(ctx, options->status, !options->other_certificate);
   SSL_CTX_set_cert_verify_callback(ctx, on_path, NULL);
   SSL_CTX_set_verify_depth(ctx, GH_CERT_PATH_MAX - 1); /* OpenSSL counts the intermediates */
   *out = ctx;

@@ -115,6 +115,18 @@ bool gh_tls_status_of_path(SSL *ssl, STACK_OF(X509) * chain, bool *revoked, gh_d
   return ask(ssl, chain, GH_STR_NONE, early, revoked, diag);
 }
 
+bool gh_tls_status_revoked(SSL *ssl, const gh_status_source *source)
+{
+  enum { ABOVE_MAX = 8 };
+  X509 *above[ABOVE_MAX];
+  STACK_OF(X509) *chain = ssl ? SSL_get0_verified_chain(ssl) : NULL;
+  if (!chain || source_of(ssl) != source || sk_X509_num(chain) < 2 || sk_X509_num(chain) > ABOVE_MAX) return false;
+  gh_status_query query = {
+      .cert = sk_X509_value(chain, 0), .issuer = sk_X509_value(chain, 1), .above = above, .early = true};
+  for (int i = 1; i < sk_X509_num(chain); i++) above[query.above_count++] = sk_X509_value(chain, i);
+  return source->find_status(source->ctx, &query) != GH_OK && query.revoked;
+}
+
 /* ---- stapling */
 
 static void keep_reason(gh_handshake *handshake, const gh_diag *diag)
@@ -124,7 +136,7 @@ static void keep_reason(gh_handshake *handshake, const gh_diag *diag)
   handshake->why = gh_str_clone(gh_str_of(diag->text));
 }
 
-/* RFC 6066 section 8: the server's answer has come, or none has */
+/*= RFC 6066 8 the answer of the server has come, or none has */
 static int on_client(SSL *ssl)
 {
   const unsigned char *der = NULL;
@@ -151,13 +163,14 @@ static int on_server(SSL *ssl)
   return copy ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
+/* `arg`: the context, where what is stapled is about its certificate. */
 static int on_status(SSL *ssl, void *arg)
 {
-  (void)arg;
-  return SSL_is_server(ssl) ? on_server(ssl) : on_client(ssl);
+  if (!SSL_is_server(ssl)) return on_client(ssl);
+  return arg ? on_server(ssl) : SSL_TLSEXT_ERR_NOACK;
 }
 
-void gh_tls_status_prepare(SSL_CTX *ctx, const gh_status_source *source)
+void gh_tls_status_prepare(SSL_CTX *ctx, const gh_status_source *source, bool staples)
 {
   union {
     const gh_status_source *borrowed;
@@ -167,6 +180,7 @@ void gh_tls_status_prepare(SSL_CTX *ctx, const gh_status_source *source)
   if (!source) return;
   SSL_CTX_set_ex_data(ctx, slot, value.kept);
   SSL_CTX_set_tlsext_status_cb(ctx, on_status);
+  SSL_CTX_set_tlsext_status_arg(ctx, staples ? ctx : NULL);
 }
 
 void gh_tls_status_begin(SSL *ssl)

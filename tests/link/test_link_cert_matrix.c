@@ -249,13 +249,13 @@ static void a_good_path_of_a_stranger(void **state)
 
 static const struct {
   const char *what, *name, *ext_usage;
-  bool fine;
+  const char *refusal; /* NULL: taken */
 } servers[] = {
-    {"as it should be", "DNS:in-cse.sp.example.com", NULL, true},
-    {"for servers", "DNS:in-cse.sp.example.com", "serverAuth", true},
-    {"for clients", "DNS:in-cse.sp.example.com", "clientAuth", false},
-    {"of another", "DNS:mef.sp.example.com", NULL, false},
-    {"with an AE-ID", "URI:m2m://sp.example.com/in-cse/Cmeter", NULL, false},
+    {"as it should be", "DNS:in-cse.sp.example.com", NULL, NULL},
+    {"for servers", "DNS:in-cse.sp.example.com", "serverAuth", NULL},
+    {"for clients", "DNS:in-cse.sp.example.com", "clientAuth", "unsuitable certificate purpose"},
+    {"of another", "DNS:mef.sp.example.com", NULL, "hostname mismatch"},
+    {"with an AE-ID", "URI:m2m://sp.example.com/in-cse/Cmeter", NULL, "hostname mismatch"},
 };
 
 /*= TS-0003 8.1.2.5; the FQDN that the client was configured with */
@@ -284,9 +284,11 @@ static void certificates_of_servers(void **state)
       client_side c;
       client_begin(&c, t, &options);
       client_connect(&c, 1);
-      wait_count(t, servers[i].fine ? &c.ready : &c.closed, 1);
+      const char *refusal = servers[i].refusal;
+      wait_count(t, refusal ? &c.closed : &c.ready, 1);
       pthread_mutex_lock(&t->lock);
-      if ((c.ready == 1) != servers[i].fine) fail_msg("a server's certificate %s", servers[i].what);
+      if ((c.ready == 1) != !refusal) fail_msg("a server's certificate %s", servers[i].what);
+      if (refusal && !strstr(c.last_refusal, refusal)) fail_msg("%s: %s", servers[i].what, c.last_refusal);
       pthread_mutex_unlock(&t->lock);
       client_end(&c);
       link_end(t);
@@ -298,6 +300,89 @@ static void certificates_of_servers(void **state)
     }
 }
 
+/* Connects once to a server with that certificate. */
+static bool our_client_takes(const made *m, const gh_tls_client_options *wanted, bool tls13)
+{
+  gh_buf chain = GH_BUF_INIT, key = GH_BUF_INIT, own = GH_BUF_INIT, own_key = GH_BUF_INIT;
+  pem_of(&m->leaf, &chain, &key);
+  pem_of(&m->middle, &chain, NULL);
+  pem_of(&p.meter, &own, &own_key);
+  gh_buf_add(&own, gh_buf_str(&p.middle_pem));
+  link_test *t = link_new(NULL, 0);
+  t->tls.chain_pem = gh_buf_str(&chain);
+  t->tls.key_pem = gh_buf_str(&key);
+  t->tls.anchors_pem = gh_buf_str(&p.root_pem);
+  link_open(t);
+  gh_tls_client_options options = *wanted;
+  options.tls = (gh_tls_options){.chain_pem = gh_buf_str(&own),
+                                 .key_pem = gh_buf_str(&own_key),
+                                 .anchors_pem = gh_buf_str(&p.root_pem),
+                                 .tls13 = tls13,
+                                 .require_ems = true};
+  client_side c;
+  client_begin(&c, t, &options);
+  client_connect(&c, 1);
+  pthread_mutex_lock(&t->lock);
+  while (!c.ready && !c.closed) pthread_cond_wait(&t->changed, &t->lock);
+  bool ready = c.ready;
+  pthread_mutex_unlock(&t->lock);
+  client_end(&c);
+  link_end(t);
+  gh_buf_free(&chain);
+  gh_buf_wipe_free(&key);
+  gh_buf_free(&own);
+  gh_buf_wipe_free(&own_key);
+  return ready;
+}
+
+static const struct {
+  int flavour; /* row of `flavours` */
+  gh_tls_client_options wanted;
+  bool taken;
+} wishes[] = {
+    {0, {.server_name = {"mn-cse1.in-cse.sp.example.com", 29}}, true},
+    {0, {.server_name = {"mn-cse2.in-cse.sp.example.com", 29}}, false},
+    {1, {.peer_flavour = GH_CERT_AE_ID, .peer_name = {"//sp.example.com/in-cse/Cmeter", 30}}, true},
+    {1, {.peer_flavour = GH_CERT_AE_ID, .peer_name = {"//SP.example.com/in-cse/Cmeter", 30}}, true},
+    {1, {.peer_flavour = GH_CERT_AE_ID, .peer_name = {"//sp.example.com/in-cse/cmeter", 30}}, false},
+    {1, {.server_name = {"sp.example.com", 14}}, false},
+    {3, {.peer_flavour = GH_CERT_NODE_ID, .peer_name = {"urn:gsma:imei:90420156-025763-0", 31}}, true},
+    {3, {.peer_flavour = GH_CERT_NODE_ID, .peer_name = {"urn:gsma:imei:90420156-025763-1", 31}}, false},
+    {3, {.peer_flavour = GH_CERT_AE_ID, .peer_name = {"urn:gsma:imei:90420156-025763-0", 31}}, false},
+    {5, {.peer_flavour = GH_CERT_DEVICE, .peer_name = {"0.2.481.1.100.3030.10011", 24}}, true},
+    {5, {.peer_flavour = GH_CERT_DEVICE, .peer_name = {"0.2.481.1.100.3030.1001", 23}}, false},
+    {5, {.peer_flavour = GH_CERT_NODE_ID, .peer_name = {"0.2.481.1.100.3030.10011", 24}}, false},
+    {6, {.server_name = {"maf.sp.example.com", 18}}, true},
+};
+
+/*= TS-0003 8.1.2.4; the flavour and the globally unique identifier that were configured for the server */
+static void servers_of_every_flavour(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++)
+    for (int tls13 = 0; tls13 < 2; tls13++) {
+      const flavour_row *row = &flavours[wishes[i].flavour];
+      made m = make(row, &p.root, row->name, NULL);
+      if (our_client_takes(&m, &wishes[i].wanted, tls13) != wishes[i].taken) fail_msg("row %zu", i);
+      unmake(&m);
+    }
+}
+
+/* Nobody is taken for want of a name. */
+static void a_client_must_know_whom_it_wants(void **state)
+{
+  (void)state;
+  gh_tls_client *client;
+  gh_diag diag = {""};
+  gh_tls_client_options options = {.tls = {.chain_pem = gh_buf_str(&p.server_chain_pem),
+                                           .key_pem = gh_buf_str(&p.server_key_pem),
+                                           .anchors_pem = gh_buf_str(&p.root_pem)}};
+  assert_int_equal(gh_tls_client_new(&options, &client, &diag), GH_EINVAL);
+  options.peer_name = GH_STR("in-cse.sp.example.com");
+  options.peer_flavour = GH_CERT_CSE_ID; /* that is a server name */
+  assert_int_equal(gh_tls_client_new(&options, &client, &diag), GH_EINVAL);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -306,6 +391,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(a_chain_outside_the_profile, setup, teardown),
       cmocka_unit_test_setup_teardown(a_good_path_of_a_stranger, setup, teardown),
       cmocka_unit_test(certificates_of_servers),
+      cmocka_unit_test(servers_of_every_flavour),
+      cmocka_unit_test(a_client_must_know_whom_it_wants),
   };
   return cmocka_run_group_tests(tests, make_pki, free_pki);
 }
