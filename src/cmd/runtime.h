@@ -2,10 +2,20 @@
 #ifndef GH_CMD_RUNTIME_H
 #define GH_CMD_RUNTIME_H
 
+#include "bind/coap_server.h"
 #include "bind/http_outbound.h"
 #include "bind/http_server.h"
 #include "cmd/config.h"
 #include "host/host.h"
+#include "link/dtls.h"
+
+typedef struct gh_served_coap { /* its CoAP listeners; ports are 0 where it has none */
+  gh_coap_server server;
+  gh_tls_server *dtls;
+  gh_dtls_listener *udp;
+  gh_listener *tcp;
+  uint16_t udp_port, tcp_port;
+} gh_served_coap;
 
 typedef struct gh_served { /* one function */
   const gh_realm_function *function;
@@ -16,6 +26,7 @@ typedef struct gh_served { /* one function */
   gh_http_server http;
   gh_listener *listener;
   uint16_t port;
+  gh_served_coap coap;
   gh_http_peer peers[GH_REALM_MAX_FUNCTIONS];
   size_t peer_count;
   gh_http_outbound *outbound;
@@ -43,6 +54,11 @@ GH_MUST_USE gh_err gh_runtime_start(gh_runtime *runtime, const gh_realm *realm,
                                     const gh_realm_function *const *functions, size_t count, gh_diag *diag);
 /* No new connections; requests under way are answered (up to drain_ms); then everything is closed and stored. */
 void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms);
+
+/* Listens for CoAP where the configuration says so; `tls` as for the HTTP listener. */
+GH_MUST_USE gh_err gh_served_coap_listen(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
+void gh_served_coap_close(gh_served *served); /* no new associations */
+void gh_served_coap_free(gh_served *served);  /* after the workers have ended */
 
 /* Prometheus text of everything the process counts. */
 void gh_metrics_write(gh_runtime *runtime, gh_buf *out);

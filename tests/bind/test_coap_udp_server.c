@@ -320,12 +320,12 @@ static void libcoap(const udp_served *u, const char *program)
 {
   char command[1024];
   snprintf(command, sizeof command,
-           "timeout 20 %s -v 4 -B 10 -u text@maf.sp.example.com -k 0123456789abcdef -O 279,Cmeter -O 283,r1 -O 271,3 "
+           "timeout 20 %s -v 7 -B 4 -u text@maf.sp.example.com -k 0123456789abcdef -O 279,Cmeter -O 283,r1 -O 271,3 "
            "-m get 'coaps://127.0.0.1:%u/cse-in/meter/box' 2>&1",
            program, u->port);
   assert_prints(program, command, "\"m2m:cnt\"");
   snprintf(command, sizeof command,
-           "timeout 20 %s -v 7 -B 10 -u text@maf.sp.example.com -k 0123456789abcdef -O 279,Cother -O 283,r2 -O 271,3 "
+           "timeout 20 %s -v 7 -B 4 -u text@maf.sp.example.com -k 0123456789abcdef -O 279,Cother -O 283,r2 -O 271,3 "
            "-m get 'coaps://127.0.0.1:%u/cse-in/meter/box' 2>&1",
            program, u->port);
   assert_prints(program, command, "4.03");
