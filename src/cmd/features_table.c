@@ -18,7 +18,7 @@ const gh_feature gh_features[] = {
     {"tls13", "TS-0003 10.2", "TLS 1.3 beside TLS 1.2", YES, "", "unit_client_test_client"},
     {"tls-ems", "TS-0003 10.3.1", "Extended master secret is required where keys are exported", PARTLY,
      "built; a test with a peer that lacks it is to come", ""},
-    {"dtls12", "TS-0003 10.2.3", "DTLS 1.2", NO, "comes with the CoAP binding", ""},
+    {"dtls12", "TS-0003 10.2.3", "DTLS 1.2 with cookie exchange, PSK and certificate suites of the profile", YES, "", "unit_link_test_dtls"},
     {"certificate-profile", "TS-0003 10.1.1", "Certificate profile: P-256, SHA-256, key usage, one name, no wildcard", YES, "", "unit_crypto_test_certs"},
     {"certificate-paths", "TS-0003 8.1.2.2", "Paths to configured anchors only, with name constraints", YES, "", "unit_crypto_test_cert_paths"},
     {"certificate-status", "TS-0003 8.1.2.2", "Revocation of certificates (OCSP, CRL)", NO, "a later issue", ""},
@@ -66,7 +66,8 @@ const gh_feature gh_features[] = {
     {"limits", "design", "Stated bounds of size, depth, count and time", YES, "", "unit_bind_test_http_reader"},
     {"durability", "house rule", "Nothing that was acknowledged is lost", YES, "", "story_demo"},
     {"http", "TS-0009", "HTTP/1.1 binding", YES, "", "unit_bind_test_http_reader"},
-    {"coap", "TS-0008", "CoAP binding", NO, "a later issue", ""},
+    {"coap", "TS-0008", "CoAP binding over DTLS and over TLS: server, block-wise transfers", PARTLY,
+     "the device library and outgoing requests use HTTP", "unit_bind_test_coap_udp_server"},
     {"mqtt", "TS-0010", "MQTT binding", NO, "a later issue", ""},
     {"websocket", "TS-0020", "WebSocket binding", NO, "a later issue", ""},
 };
