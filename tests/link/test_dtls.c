@@ -218,7 +218,11 @@ static void noise_is_ignored(void **state)
     assert_true(send(fd, octets, len, 0) == (ssize_t)len);
     close(fd);
   }
-  assert_says(&p, "still here", "still here" WHO_METER);
+  struct timeval limit = {.tv_sec = 1};
+  BIO_ctrl(SSL_get_rbio(p.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
+  size_t got = 0;
+  for (int i = 0; i < 20 && !got; i++) got = dtls_say(&p, "still here"); /* the socket may have been full */
+  assert_true(got && strstr(p.answer, "still here" WHO_METER));
   assert_int_equal(look_inside(d).connections, 1);
   peer_end(&p);
 }
