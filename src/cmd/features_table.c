@@ -66,8 +66,8 @@ const gh_feature gh_features[] = {
     {"limits", "design", "Stated bounds of size, depth, count and time", YES, "", "unit_bind_test_http_reader"},
     {"durability", "house rule", "Nothing that was acknowledged is lost", YES, "", "story_demo"},
     {"http", "TS-0009", "HTTP/1.1 binding", YES, "", "unit_bind_test_http_reader"},
-    {"coap", "TS-0008", "CoAP binding over DTLS and over TLS: server, block-wise transfers", PARTLY,
-     "the device library and outgoing requests use HTTP", "unit_bind_test_coap_udp_server"},
+    {"coap", "TS-0008", "CoAP binding over DTLS and over TLS, block-wise transfers: server and device", PARTLY,
+     "requests of a function to another one use HTTP", "unit_cmd_test_flow"},
     {"mqtt", "TS-0010", "MQTT binding", NO, "a later issue", ""},
     {"websocket", "TS-0020", "WebSocket binding", NO, "a later issue", ""},
 };

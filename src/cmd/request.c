@@ -187,7 +187,8 @@ static gh_exit run_delete(gh_call *call)
       {"from", 0, GH_OPT_TEXT, "STEM", "From parameter (the own AE-ID-Stem)"},                                       \
       {"rqi", 0, GH_OPT_TEXT, "ID", "request identifier (random)"},                                                  \
       {"admin", 0, GH_OPT_FLAG, NULL, "DIR is a realm; ask as its administrator"},                                   \
-      {"function", 0, GH_OPT_TEXT, "NAME", "with --admin: mef, maf or cse (cse)"}, GH_OPT_PASSPHRASE,                \
+      {"function", 0, GH_OPT_TEXT, "NAME", "with --admin: mef, maf or cse (cse)"}, GH_OPT_BINDING,                   \
+      GH_OPT_PASSPHRASE,                                                                                             \
   {                                                                                                                  \
     .name = NULL                                                                                                     \
   }
