@@ -119,6 +119,7 @@ static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *d
               .anchors_pem = o->anchors_pem,
               .tls13 = o->tls13,
               .datagram = o->binding == GH_CLIENT_COAP,
+              .alpn = o->binding == GH_CLIENT_COAP_TCP ? "coap" : NULL,
               .require_ems = true},
       .server_name = o->server_name,
       .psk_identity = o->psk_identity,

@@ -11,7 +11,7 @@
 
 typedef struct gh_served_coap { /* its CoAP listeners; ports are 0 where it has none */
   gh_coap_server server;
-  gh_tls_server *dtls;
+  gh_tls_server *dtls, *tls;
   gh_dtls_listener *udp;
   gh_listener *tcp;
   uint16_t udp_port, tcp_port;

@@ -17,7 +17,7 @@ static gh_err open_udp(gh_served *s, const char *host, uint16_t port, gh_diag *d
 static gh_err open_tcp(gh_served *s, const char *host, uint16_t port, gh_diag *diag)
 {
   gh_runtime *r = s->runtime;
-  gh_listener_options options = {.host = host, .port = port, .tls = s->tls};
+  gh_listener_options options = {.host = host, .port = port, .tls = s->coap.tls};
   gh_coap_tcp_listen_options(&s->coap.server, &options);
   return gh_listener_open(&options, r->workers, r->worker_count, &s->coap.tcp_port, &s->coap.tcp, diag);
 }
@@ -51,6 +51,11 @@ gh_err gh_served_coap_listen(gh_served *served, const gh_tls_options *tls, gh_di
     datagrams.datagram = true;
     GH_TRY(gh_tls_server_new(&datagrams, &served->host->key_source, &r->random, &served->coap.dtls, diag));
   }
+  if (!gh_str_empty(f->coaps_tcp_listen)) {
+    gh_tls_options stream = *tls;
+    stream.alpn = "coap";
+    GH_TRY(gh_tls_server_new(&stream, &served->host->key_source, &r->random, &served->coap.tls, diag));
+  }
   GH_TRY(listen_at(served, f->coap_listen, "coap", open_udp, &served->coap.udp_port, diag));
   return listen_at(served, f->coaps_tcp_listen, "coaps_tcp", open_tcp, &served->coap.tcp_port, diag);
 }
@@ -66,4 +71,5 @@ void gh_served_coap_free(gh_served *served)
   gh_listener_free(served->coap.tcp);
   gh_dtls_listener_free(served->coap.udp);
   gh_tls_server_free(served->coap.dtls);
+  gh_tls_server_free(served->coap.tls);
 }

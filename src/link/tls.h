@@ -19,6 +19,7 @@ typedef struct gh_tls_options {
   bool tls13;         /* offer TLS 1.3 beside 1.2 */
   bool require_ems;   /* refuse TLS 1.2 without extended master secret */
   bool datagram;      /* DTLS 1.2 instead of TLS */
+  const char *alpn;   /* static text; the protocol to agree on, where the peer says any (RFC 7301); NULL: none */
 } gh_tls_options;
 
 typedef struct gh_tls_server gh_tls_server;

@@ -100,6 +100,39 @@ static gh_err set_anchors(SSL_CTX *ctx, gh_str pem)
   return count ? GH_OK : GH_ESYNTAX;
 }
 
+/* Who names protocols but not ours means another service. */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+                   unsigned in_len, void *arg)
+{
+  (void)ssl;
+  const char *ours = arg;
+  size_t len = strlen(ours);
+  for (unsigned at = 0; at < in_len; at += 1u + in[at])
+    if (in[at] == len && at + 1 + len <= in_len && memcmp(in + at + 1, ours, len) == 0) {
+      *out = in + at + 1;
+      *out_len = (unsigned char)len;
+      return SSL_TLSEXT_ERR_OK;
+    }
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/*= RFC 8323 8.2 "coap" */
+static gh_err set_alpn(SSL_CTX *ctx, const char *name)
+{
+  unsigned char list[33];
+  union {
+    const char *borrowed;
+    void *arg;
+  } text = {.borrowed = name};
+  if (!name) return GH_OK;
+  size_t len = strlen(name);
+  GH_REQUIRE(len && len < sizeof list, GH_EINVAL);
+  list[0] = (unsigned char)len;
+  memcpy(list + 1, name, len);
+  SSL_CTX_set_alpn_select_cb(ctx, on_alpn, text.arg);
+  return SSL_CTX_set_alpn_protos(ctx, list, (unsigned)len + 1) == 0 ? GH_OK : GH_ECRYPTO;
+}
+
 gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options *options, const char *suites, SSL_CTX **out,
                       gh_diag *diag)
 {
@@ -114,6 +147,8 @@ gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options *options, c
     gh_fail(diag, err, "own certificate or private key is not usable: %s", gh_err_name(err));
   } else if ((err = set_anchors(ctx, options->anchors_pem)) != GH_OK) {
     gh_fail(diag, err, "no trust anchor could be read");
+  } else if ((err = set_alpn(ctx, options->alpn)) != GH_OK) {
+    gh_fail(diag, err, "ALPN cannot be set");
   }
   if (err != GH_OK) {
     SSL_CTX_free(ctx);
