@@ -27,6 +27,7 @@ openssl             raw TLS client in the tests
 curl                raw HTTPS client in the tests
 nghttp2-client      HTTP/2 clients of another maker
 gnutls-bin          TLS client of another maker
+libcoap3-bin        CoAP client of another maker
 valgrind            memory checker
 clang               compiler for the fuzz targets
 libclang-rt-14-dev|libclang-rt-dev  libFuzzer and sanitizer run time

@@ -27,6 +27,7 @@ typedef struct gh_device gh_device;
 typedef struct gh_device_peer {
   gh_str fqdn;
   gh_str endpoint;
+  gh_str coap, coaps_tcp; /* the same for CoAP over DTLS and over TLS; empty: not reached so */
 } gh_device_peer;
 
 typedef struct gh_device_config {
@@ -35,6 +36,7 @@ typedef struct gh_device_config {
   gh_str cse_rn; /* name of its CSEBase: "cse-in" */
   gh_device_peer cse, mef, maf;
   gh_str kpm_id;          /* KpmID, "name@MEF-FQDN" (TS-0003 10.5) */
+  gh_str binding;         /* "http", "coap" (over DTLS) or "coaps_tcp" */
   bool tls13;             /* offer TLS 1.3 beside 1.2 */
   int64_t timeout_ms;     /* of a handshake and of a request */
   int64_t registration_s; /* life that is asked for client registrations; the server may shorten it */
@@ -82,6 +84,9 @@ GH_MUST_USE gh_err gh_device_create(const char *dir, const gh_device_config *con
  * GH_ESYNTAX. */
 GH_MUST_USE gh_err gh_device_open(const char *dir, const char *passphrase_file, gh_device **out, gh_diag *diag);
 void gh_device_close(gh_device *device); /* NULL is allowed */
+
+/* Speaks "http", "coap" or "coaps_tcp" from now on, instead of what device.conf says. GH_EINVAL. */
+GH_MUST_USE gh_err gh_device_use_binding(gh_device *device, gh_str binding, gh_diag *diag);
 
 GH_NONNULL const gh_device_config *gh_device_config_get(const gh_device *device);
 GH_NONNULL const gh_device_state *gh_device_state_get(const gh_device *device);

@@ -7,8 +7,9 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "bind/coap_client.h"
 #include "bind/http_codec.h"
-#include "link/conn.h"
+#include "link/dtls.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000 };
 
@@ -20,7 +21,9 @@ struct gh_client {
   gh_random random;
   gh_tls_client *tls;
   gh_conn *conn; /* NULL: closed */
+  gh_client_binding binding;
   gh_http_reader reader;
+  gh_coap_client coap; /* where the binding is CoAP */
   gh_str server_name;
   uint32_t timeout_ms;
   bool ready;     /* association established */
@@ -36,14 +39,20 @@ struct gh_client {
 
 static void on_ready(gh_conn *conn, void *ctx)
 {
-  (void)conn;
-  ((gh_client *)ctx)->ready = true;
+  gh_client *client = ctx;
+  client->ready = true;
+  if (client->binding != GH_CLIENT_HTTP) gh_coap_client_ready(&client->coap, conn);
 }
 
 static void on_data(gh_conn *conn, void *ctx, gh_str bytes)
 {
   gh_client *client = ctx;
   size_t used = 0;
+  if (client->binding != GH_CLIENT_HTTP) {
+    gh_coap_client_data(&client->coap, bytes);
+    client->message = client->coap.done;
+    return;
+  }
   switch (gh_http_feed(&client->reader, bytes, &used)) {
   case GH_HTTP_NEED_MORE: return;
   case GH_HTTP_MESSAGE:
@@ -61,6 +70,7 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
   client->why = why;
   gh_fail(&client->reason, why, "%s", reason);
   gh_fail(&client->refusal, why, "%.*s", GH_STR_ARG(gh_conn_refusal(conn)));
+  client->coap.conn = NULL;
   if (client->ready && gh_http_feed_end(&client->reader) == GH_HTTP_MESSAGE) client->message = true;
   client->conn = NULL;
 }
@@ -110,6 +120,8 @@ static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *d
               .key_pem = o->key_pem,
               .anchors_pem = o->anchors_pem,
               .tls13 = o->tls13,
+              .datagram = o->binding == GH_CLIENT_COAP,
+              .alpn = o->binding == GH_CLIENT_COAP_TCP ? "coap" : NULL,
               .require_ems = true},
       .server_name = o->server_name,
       .psk_identity = o->psk_identity,
@@ -124,8 +136,11 @@ static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *d
 static gh_err start(gh_client *client, const struct addrinfo *at, gh_diag *diag)
 {
   int64_t deadline = gh_clock_mono_us(&client->clock) + (int64_t)client->timeout_ms * 1000;
-  gh_err err = gh_conn_connect(&client->worker, at->ai_addr, at->ai_addrlen, client->tls, deadline, &handler, client,
-                               &client->conn);
+  gh_err err = client->binding == GH_CLIENT_COAP
+                   ? gh_dtls_connect(&client->worker, at->ai_addr, at->ai_addrlen, client->tls, 0, deadline, &handler,
+                                     client, &client->conn)
+                   : gh_conn_connect(&client->worker, at->ai_addr, at->ai_addrlen, client->tls, deadline, &handler,
+                                     client, &client->conn);
   if (err != GH_OK) return gh_fail(diag, err, "cannot connect");
   run_until(client, &client->ready, client->timeout_ms + 2 * GH_WORKER_SWEEP_MS);
   return client->ready && client->conn ? GH_OK
@@ -185,6 +200,7 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
   client->alert = -1;
   client->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
   client->server_name = gh_str_clone(options->server_name);
+  client->binding = options->binding;
   gh_http_reader_init(&client->reader, GH_HTTP_RESPONSES, NULL);
   if (uv_loop_init(&client->uv) != 0) {
     gh_str_release(&client->server_name);
@@ -192,6 +208,8 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
     return gh_fail(diag, GH_EIO, "no event loop");
   }
   init_loop(client);
+  if (client->binding != GH_CLIENT_HTTP)
+    gh_coap_client_init(&client->coap, &client->uv, client->binding == GH_CLIENT_COAP_TCP, &client->random);
   gh_err err = make_tls(client, options, diag);
   if (err == GH_OK) err = connect_any(client, options, diag);
   if (alert) *alert = client->alert;
@@ -211,11 +229,13 @@ void gh_client_close(gh_client *client)
   if (client->conn) run_until(client, &never, 500);
   gh_worker_close(&client->worker);
   uv_close((uv_handle_t *)&client->timer, NULL);
+  if (client->binding != GH_CLIENT_HTTP) gh_coap_client_close(&client->coap);
   while (uv_run(&client->uv, UV_RUN_DEFAULT) != 0) continue;
   uv_loop_close(&client->uv);
   gh_worker_free(&client->worker);
   gh_tls_client_free(client->tls);
   gh_http_reader_free(&client->reader);
+  if (client->binding != GH_CLIENT_HTTP) gh_coap_client_free(&client->coap);
   gh_str_release(&client->server_name);
   free(client);
 }
@@ -228,6 +248,10 @@ static gh_err send_request(gh_client *client, gh_arena *arena, gh_request *reque
   if (gh_str_empty(request->rvi)) request->rvi = GH_STR("3");
   if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
   client->message = false;
+  if (client->binding != GH_CLIENT_HTTP) {
+    gh_err sent = gh_coap_client_send(&client->coap, request, gh_clock_wall_us(&client->clock));
+    return sent == GH_OK ? GH_OK : gh_fail(diag, sent, "a parameter of the request cannot be sent over CoAP");
+  }
   gh_buf octets = GH_BUF_INIT;
   gh_err err = gh_http_write_request(&octets, request, client->server_name);
   if (err == GH_OK)
@@ -246,14 +270,17 @@ static gh_err no_response(gh_client *client, gh_diag *diag)
   }
   if (client->alert >= 0)
     return gh_fail(diag, GH_EAUTH, "association ended: alert %d %s", client->alert, gh_alert_name(client->alert));
-  if (client->why == GH_EPROTO) return gh_fail(diag, GH_EPROTO, "not an HTTP response: %s", client->reason.text);
+  if (client->why == GH_EPROTO) return gh_fail(diag, GH_EPROTO, "not a response: %s", client->reason.text);
   return gh_fail(diag, GH_ECONN, "the entity closed the association");
 }
 
 static gh_err read_response(gh_client *client, gh_arena *arena, const gh_request *request, gh_response *response,
                             gh_diag *diag)
 {
-  GH_TRY(gh_http_to_response(arena, &client->reader.message, response, diag));
+  if (client->binding == GH_CLIENT_HTTP)
+    GH_TRY(gh_http_to_response(arena, &client->reader.message, response, diag));
+  else
+    GH_TRY(gh_coap_client_response(&client->coap, arena, response, diag));
   /*= TS-0004 6.4.2 the response bears the request identifier */
   if (!gh_str_empty(response->rqi) && !gh_str_eq(response->rqi, request->rqi))
     return gh_fail(diag, GH_EPROTO, "the response belongs to another request");
@@ -264,11 +291,13 @@ gh_err gh_client_request(gh_client *client, gh_arena *arena, gh_request *request
                          gh_diag *diag)
 {
   GH_TRY(send_request(client, arena, request, diag));
-  run_until(client, &client->message, client->timeout_ms);
+  bool http = client->binding == GH_CLIENT_HTTP;
+  run_until(client, http ? &client->message : &client->coap.done, client->timeout_ms);
+  if (!http) client->message = client->coap.done;
   if (!client->message) return no_response(client, diag);
   gh_err err = read_response(client, arena, request, response, diag);
-  bool keep = client->reader.message.keep_alive && err == GH_OK;
-  gh_http_next(&client->reader);
+  bool keep = (!http || client->reader.message.keep_alive) && err == GH_OK;
+  if (http) gh_http_next(&client->reader);
   if (!keep && client->conn) gh_conn_close(client->conn, GH_OK, "end of the exchange");
   return err;
 }

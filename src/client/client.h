@@ -9,6 +9,12 @@
 
 typedef struct gh_client gh_client;
 
+typedef enum gh_client_binding {
+  GH_CLIENT_HTTP,
+  GH_CLIENT_COAP,     /* over DTLS */
+  GH_CLIENT_COAP_TCP, /* over TLS */
+} gh_client_binding;
+
 typedef struct gh_client_options {
   gh_str host; /* numeric address or name */
   uint16_t port;
@@ -16,7 +22,8 @@ typedef struct gh_client_options {
   gh_str psk_identity;  /* with `psk`; empty: certificates */
   const gh_secret *psk; /* copied, wiped with the client */
   gh_str chain_pem, key_pem, anchors_pem;
-  bool tls13;          /* offer TLS 1.3 beside 1.2 */
+  bool tls13; /* offer TLS 1.3 beside 1.2 */
+  gh_client_binding binding;
   uint32_t timeout_ms; /* of connect and handshake, and of each request; 0: 10000 */
 } gh_client_options;
 

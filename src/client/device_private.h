@@ -28,6 +28,7 @@ struct gh_device {
 extern const gh_conf_table gh_device_conf_table;
 GH_MUST_USE gh_err gh_device_conf_read(gh_device *device, gh_diag *diag);
 GH_MUST_USE gh_err gh_device_conf_write(const char *dir, const gh_device_config *config, gh_diag *diag);
+bool gh_device_binding_valid(gh_str binding);
 GH_MUST_USE gh_err gh_device_conf_check(const gh_device_config *config, gh_diag *diag);
 GH_MUST_USE gh_err gh_device_state_read(gh_device *device, gh_diag *diag);
 /* Durable before it returns. */

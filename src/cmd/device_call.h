@@ -11,6 +11,11 @@
     "passphrase-file", 0, GH_OPT_TEXT, "FILE", "passphrase of keys.sealed, when it is not DIR/secret"                \
   }
 
+#define GH_OPT_BINDING                                                                                               \
+  {                                                                                                                  \
+    "binding", 0, GH_OPT_TEXT, "NAME", "http, coap (over DTLS) or coaps_tcp (over TLS), instead of device.conf's"    \
+  }
+
 /* NULL when the option is absent. */
 const char *gh_call_passphrase(const gh_call *call);
 /* The device whose folder is the first operand. */

@@ -27,7 +27,7 @@ const gh_feature gh_features[] = {
     {"tls13", "TS-0003 10.2", "TLS 1.3 beside TLS 1.2", YES, "", "unit_client_test_client"},
     {"tls-ems", "TS-0003 10.3.1", "Extended master secret is required where keys are exported", PARTLY,
      "built; a test with a peer that lacks it is to come", ""},
-    {"dtls12", "TS-0003 10.2.3", "DTLS 1.2", NO, "comes with the CoAP binding", ""},
+    {"dtls12", "TS-0003 10.2.3", "DTLS 1.2 with cookie exchange, PSK and certificate suites of the profile", YES, "", "unit_link_test_dtls"},
     {"sni", "TS-0003 10.2.1", "Server name indication: sent by clients; a server of several names chooses certificate and key by it", YES, "", "unit_link_test_link_sni"},
     {"certificate-profile", "TS-0003 10.1.1", "Certificate profile: P-256, SHA-256, key usage, one name, no wildcard", YES, "", "unit_crypto_test_certs"},
     {"certificate-paths", "TS-0003 8.1.2.2", "Paths to configured anchors only, with name constraints (device names too), depth, purpose and profile", YES, "", "unit_crypto_test_cert_path"},
@@ -83,7 +83,8 @@ const gh_feature gh_features[] = {
     {"http", "TS-0009", "HTTP/1.1 binding", YES, "", "unit_bind_test_http_reader"},
     {"http2", "TS-0009", "HTTP/2 by ALPN on the same port", YES, "", "unit_bind_test_http2_server"},
     {"cbor", "TS-0004 8.5", "CBOR beside JSON, chosen by Content-Type and Accept", YES, "", "unit_m2m_test_cbor"},
-    {"coap", "TS-0008", "CoAP binding", NO, "a later issue", ""},
+    {"coap", "TS-0008", "CoAP binding over DTLS and over TLS, block-wise transfers: server and device", PARTLY,
+     "requests of a function to another one use HTTP", "unit_cmd_test_flow"},
     {"mqtt", "TS-0010", "MQTT binding", NO, "a later issue", ""},
     {"websocket", "TS-0020", "WebSocket binding", NO, "a later issue", ""},
 };

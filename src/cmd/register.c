@@ -40,6 +40,7 @@ static const gh_opt options[] = {
     {"rn", 0, GH_OPT_TEXT, "NAME", "resource name of the <AE>"},
     {"with", 0, GH_OPT_TEXT, "WHAT",
      "maf: Kc; mef: the key registered at the MEF with SUID 22; psk: Kpsa; later requests use the same"},
+    GH_OPT_BINDING,
     GH_OPT_PASSPHRASE,
     {.name = NULL},
 };

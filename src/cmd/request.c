@@ -187,7 +187,8 @@ static gh_exit run_delete(gh_call *call)
       {"rqi", 0, GH_OPT_TEXT, "ID", "request identifier (random)"},                                                  \
       {"cbor", 0, GH_OPT_FLAG, NULL, "send and ask for CBOR instead of JSON"},                                       \
       {"admin", 0, GH_OPT_FLAG, NULL, "DIR is a realm; ask as its administrator"},                                   \
-      {"function", 0, GH_OPT_TEXT, "NAME", "with --admin: a function of the realm (cse)"}, GH_OPT_PASSPHRASE,        \
+      {"function", 0, GH_OPT_TEXT, "NAME", "with --admin: a function of the realm (cse)"}, GH_OPT_BINDING,           \
+      GH_OPT_PASSPHRASE,                                                                                             \
   {                                                                                                                  \
     .name = NULL                                                                                                     \
   }

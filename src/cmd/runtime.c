@@ -203,11 +203,13 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
   if (err == GH_OK) {
     tls.tls13 = s->function->tls13;
     tls.require_ems = true;
-    tls.alpn = GH_HTTP_ALPN;
     err = open_status(s, &tls, diag);
     if (err == GH_OK) err = gh_runtime_make_peers(s, &tls, diag);
     if (err == GH_OK) err = open_host(s, diag);
-    if (err == GH_OK) err = gh_tls_server_new(&tls, &s->host->key_source, &r->random, &s->tls, diag);
+    gh_tls_options web = tls;
+    web.alpn = GH_HTTP_ALPN;
+    if (err == GH_OK) err = gh_tls_server_new(&web, &s->host->key_source, &r->random, &s->tls, diag);
+    if (err == GH_OK) err = gh_served_coap_listen(s, &tls, diag);
     union {
       const char *borrowed;
       char *owned;
@@ -265,6 +267,7 @@ static void free_function(gh_served *s)
 {
   gh_host_close(s->host);
   gh_listener_free(s->listener);
+  gh_served_coap_free(s);
   gh_tls_server_free(s->tls);
   gh_http_outbound_free(s->outbound);
   gh_runtime_free_peers(s);
@@ -274,7 +277,10 @@ static void free_function(gh_served *s)
 void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
 {
   gh_listener_close(runtime->metrics);
-  for (size_t i = 0; i < runtime->served_count; i++) gh_listener_close(runtime->served[i].listener);
+  for (size_t i = 0; i < runtime->served_count; i++) {
+    gh_listener_close(runtime->served[i].listener);
+    gh_served_coap_close(&runtime->served[i]);
+  }
   wait_for_writers(runtime, drain_ms);
   for (size_t i = 0; i < runtime->served_count; i++) {
     gh_host_stop(runtime->served[i].host);

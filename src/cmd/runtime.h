@@ -4,11 +4,21 @@
 
 #include <pthread.h>
 
+#include "bind/coap_server.h"
 #include "bind/http_outbound.h"
 #include "bind/http_server.h"
 #include "cmd/config.h"
 #include "host/certificate_status.h"
 #include "host/host.h"
+#include "link/dtls.h"
+
+typedef struct gh_served_coap { /* its CoAP listeners; ports are 0 where it has none */
+  gh_coap_server server;
+  gh_tls_server *dtls, *tls;
+  gh_dtls_listener *udp;
+  gh_listener *tcp;
+  uint16_t udp_port, tcp_port;
+} gh_served_coap;
 
 /* Another function that this one calls. */
 typedef struct gh_runtime_peer {
@@ -29,6 +39,7 @@ typedef struct gh_served { /* one function */
   gh_http_server http;
   gh_listener *listener;
   uint16_t port;
+  gh_served_coap coap;
   gh_http_peer peers[GH_REALM_MAX_FUNCTIONS];
   gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS];
   size_t peer_count;
@@ -62,6 +73,11 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms);
 gh_str gh_runtime_cse_absolute(gh_runtime *runtime, gh_str stem);
 GH_MUST_USE gh_err gh_runtime_make_peers(gh_served *served, const gh_tls_options *own, gh_diag *diag);
 void gh_runtime_free_peers(gh_served *served);
+
+/* Listens for CoAP where the configuration says so; `tls` as for the HTTP listener. */
+GH_MUST_USE gh_err gh_served_coap_listen(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
+void gh_served_coap_close(gh_served *served); /* no new associations */
+void gh_served_coap_free(gh_served *served);  /* after the workers have ended */
 
 /* Prometheus text of everything the process counts. */
 void gh_metrics_write(gh_runtime *runtime, gh_buf *out);

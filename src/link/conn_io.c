@@ -7,7 +7,7 @@
 
 enum { READS_PER_EVENT = 4 }; /* then others get their turn; the loop calls again */
 
-static void log_failure(gh_conn *conn)
+void gh_conn_log_failure(gh_conn *conn)
 {
   unsigned long code = ERR_peek_last_error();
   const char *reason = code ? ERR_reason_error_string(code) : NULL;
@@ -44,7 +44,7 @@ void gh_conn_step_handshake(gh_conn *conn)
     return;
   default: break;
   }
-  log_failure(conn);
+  gh_conn_log_failure(conn);
   gh_conn_fail(conn, GH_EAUTH, "handshake failed");
 }
 

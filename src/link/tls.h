@@ -27,7 +27,7 @@ typedef struct gh_tls_options {
   const gh_security_policy *policy; /* NULL: gh_security_policy_default */
   bool datagram;    /* DTLS instead of TLS: DTLS_*_method and the policy's suites; cookies are the caller's */
   bool tls13;       /* offer TLS 1.3 beside 1.2, where the policy has it */
-  const char *alpn; /* server: protocols in order of preference, "h2,http/1.1"; NULL: none is agreed upon */
+  const char *alpn; /* static text; protocols in order of preference, "h2,http/1.1" (RFC 7301); NULL: none */
   const gh_status_source *status; /* NULL: nobody asks whether certificates are revoked; outlives the context */
   gh_str fqdn;                    /* server: its first name */
   const gh_tls_host *hosts; /* server: its other names. With any, a client that asks for none of them is refused */

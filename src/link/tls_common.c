@@ -159,6 +159,22 @@ static int on_path(X509_STORE_CTX *store, void *arg)
   return 0;
 }
 
+/* RFC 7301 3.1: each name behind its length; what the client offers. The server's choice is in tls_server.c. */
+static gh_err set_alpn(SSL_CTX *ctx, const char *names)
+{
+  unsigned char list[64];
+  size_t len = 0;
+  if (!names) return GH_OK;
+  gh_str rest = gh_str_of(names), name;
+  while (gh_str_split(&rest, ',', &name)) {
+    GH_REQUIRE(name.len && name.len < 32 && len + name.len + 1 <= sizeof list, GH_EINVAL);
+    list[len++] = (unsigned char)name.len;
+    memcpy(list + len, name.ptr, name.len);
+    len += name.len;
+  }
+  return SSL_CTX_set_alpn_protos(ctx, list, (unsigned)len) == 0 ? GH_OK : GH_ECRYPTO;
+}
+
 gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options *options, int use, SSL_CTX **out, gh_diag *diag)
 {
   pthread_once(&slot_once, make_slot);
@@ -172,6 +188,8 @@ gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options *options, i
     gh_fail(diag, err, "own certificate or private key is not usable: %s", gh_err_name(err));
   } else if ((err = set_anchors(ctx, options->anchors_pem)) != GH_OK) {
     gh_fail(diag, err, "no trust anchor could be read");
+  } else if ((err = set_alpn(ctx, options->alpn)) != GH_OK) {
+    gh_fail(diag, err, "ALPN cannot be set");
   }
   if (err != GH_OK) {
     SSL_CTX_free(ctx);

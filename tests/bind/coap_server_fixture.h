@@ -9,6 +9,7 @@
 typedef struct coap_served {
   served *s;
   gh_coap_server coap;
+  gh_tls_server *tls;
   gh_listener *listener;
   uint16_t port;
 } coap_served;
@@ -21,7 +22,11 @@ static inline int setup_coap_tcp(void **state)
   setup_served(&inner);
   c->s = inner;
   c->coap = (gh_coap_server){.host = c->s->h.host, .max_body_bytes = 256 * 1024};
-  gh_listener_options options = {.host = "127.0.0.1", .tls = c->s->tls};
+  gh_random random = gh_random_system();
+  gh_tls_options tls = c->s->keys->tls;
+  tls.alpn = "coap";
+  assert_int_equal(gh_tls_server_new(&tls, &c->s->keys->source, &random, &c->tls, &diag), GH_OK);
+  gh_listener_options options = {.host = "127.0.0.1", .tls = c->tls};
   gh_coap_tcp_listen_options(&c->coap, &options);
   if (gh_listener_open(&options, c->s->h.workers, 1, &c->port, &c->listener, &diag) != GH_OK)
     fail_msg("%s", diag.text);
@@ -36,6 +41,7 @@ static inline int teardown_coap_tcp(void **state)
   gh_listener_close(c->listener);
   teardown_served(&inner);
   gh_listener_free(c->listener);
+  gh_tls_server_free(c->tls);
   free(c);
   return 0;
 }

@@ -292,6 +292,27 @@ static void clear_text_is_told_why(void **state)
   assert_true(gh_str_starts(m.payload, GH_STR("4107")));
 }
 
+/*= RFC 8323 8.2 */
+static void protocols_that_the_client_names(void **state)
+{
+  const coap_served *c = *state;
+  tls_peer p;
+  const unsigned char *chosen = NULL;
+  unsigned len = 0;
+  peer_prepare(&p, c->port, &as_meter);
+  assert_int_equal(SSL_set_alpn_protos(p.ssl, (const unsigned char *)"\2h2\4coap", 8), 0);
+  assert_true(peer_handshake(&p));
+  SSL_get0_alpn_selected(p.ssl, &chosen, &len);
+  assert_int_equal(len, 4);
+  assert_memory_equal(chosen, "coap", 4);
+  peer_end(&p);
+  peer_prepare(&p, c->port, &as_meter);
+  assert_int_equal(SSL_set_alpn_protos(p.ssl, (const unsigned char *)"\2h2\10http/1.1", 12), 0);
+  assert_false(peer_handshake(&p));
+  assert_int_equal(p.alert, SSL_AD_NO_APPLICATION_PROTOCOL);
+  peer_end(&p);
+}
+
 int main(void)
 {
 #define SERVED(f) cmocka_unit_test_setup_teardown(f, setup_coap_tcp, teardown_coap_tcp)
@@ -305,6 +326,7 @@ int main(void)
       SERVED(a_long_answer_comes_in_blocks),
       SERVED(the_peer_leaves_early),
       SERVED(clear_text_is_told_why),
+      SERVED(protocols_that_the_client_names),
   };
   signal(SIGPIPE, SIG_IGN);
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Clients that we did not write, against served functions: openssl s_client and gnutls-cli with a pre-shared key, speaking HTTP by hand.
+"""Clients that we did not write, against served functions: openssl s_client and gnutls-cli with a pre-shared key, speaking
+HTTP by hand, and the coap-client of libcoap.
 
 usage: third_party.py GATEHOUSE   (exit code 0: every check held)
 """
 import json
 import pathlib
+import secrets
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import tempfile
 import threading
 
 ENROLEE = "meter9@mef.sp.example.com"
+COAP_ENROLEE = "meter10@mef.sp.example.com"
 REQUEST = ("GET /mef HTTP/1.1\r\nHost: mef.sp.example.com\r\nX-M2M-RI: tp1\r\nX-M2M-RVI: 3\r\nAccept: application/json\r\n"
            "Connection: close\r\n\r\n")
 REGISTRATION = '{"sec:mecr":{"et":"20991231T235959","adfq":"sp.example.com"}}'
@@ -84,6 +87,39 @@ def with_right_key(checks, where, key):
     for version, priority in GNUTLS_PSK.items():
         answer = gnutls(where, ENROLEE, key, REQUEST, priority)
         checks.expect("X-M2M-RSC: 2000" in answer, f"gnutls-cli reads the MEFBase over {version}", answer)
+
+
+def coap(program, url, identity, key, origin, rqi):
+    """libcoap prints each message; it takes fewer critical options in an answer than oneM2M has, so its log is what counts."""
+    options = [f"-O283,{rqi}", "-O271,3"] + ([f"-O279,{origin}"] if origin else [])
+    return run([program, "-v", "7", "-B", "4", "-u", identity, "-k", key, *options, "-m", "get", url])[1]
+
+
+def with_coap(checks, gatehouse, realm, places):
+    key = secrets.token_hex(16)  # as coap-client takes it: 32 octets of text
+    code, text = run([gatehouse, "mef", "enrolee", "add", realm, "--id", COAP_ENROLEE, "--key-file", "-"], key.encode().hex())
+    checks.expect(code == 0, "an enrolee with a key of text is added", text)
+    for program in ("coap-client-openssl", "coap-client-gnutls"):
+        if not shutil.which(program):
+            print(f"skip {program} is not installed")
+            continue
+        for scheme, where in (("coaps", ready["mef.coap"]), ("coaps+tcp", ready["mef.coaps_tcp"])):
+            if (program, scheme) == ("coap-client-gnutls", "coaps+tcp"):
+                continue  # its GnuTLS priorities have no suite of the TLS profile
+            answer = coap(program, f"{scheme}://{where}/mef", COAP_ENROLEE, key, "", "cp1")
+            checks.expect("2.05" in answer and "sec:mefb" in answer, f"{program} reads the MEFBase over {scheme}", answer)
+            answer = coap(program, f"{scheme}://{where}/mef", COAP_ENROLEE, key, "//sp.example.com/Sadmin", "cp2")
+            checks.expect("4.03" in answer, f"{program} over {scheme} cannot take another's name", answer)
+            answer = coap(program, f"{scheme}://{where}/mef", COAP_ENROLEE, "00" * 16, "", "cp3")
+            checks.expect("2.05" not in answer, f"{program} over {scheme} with a wrong key gets nothing", answer)
+
+
+def listen_for_coap(realm):
+    conf = realm / "gatehouse.conf"
+    text = conf.read_text(encoding="utf-8")
+    for name in ("coap_listen", "coaps_tcp_listen"):
+        text = text.replace(f'{name} = "";', f'{name} = "127.0.0.1:0";')
+    conf.write_text(text, encoding="utf-8")
 
 
 def with_wrong_credentials(checks, where, key):
@@ -170,6 +206,7 @@ def main():
     try:
         realm, key_file = folder / "realm", folder / "key"
         checks.expect(run([gatehouse, "init", realm, "--sp-id", "sp.example.com"])[0] == 0, "a realm is made")
+        listen_for_coap(realm)
         with open(folder / "log", "wb") as log, subprocess.Popen(
             [gatehouse, "serve", "-c", realm, "--json"], stdout=subprocess.PIPE, stderr=log
         ) as server:
@@ -180,6 +217,7 @@ def main():
                 checks.expect(code == 0, "an enrolee is added", text)
                 key = key_in_hex(key_file)
                 with_right_key(checks, where, key)
+                with_coap(checks, gatehouse, realm, places)
                 with_wrong_credentials(checks, where, key)
                 kpsa = with_provisioned_key(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder)
                 with_certificates(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder)
