@@ -109,6 +109,7 @@ static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *d
       .tls = {.chain_pem = o->chain_pem,
               .key_pem = o->key_pem,
               .anchors_pem = o->anchors_pem,
+              .policy = o->policy,
               .tls13 = o->tls13,
               .require_ems = true},
       .server_name = o->server_name,
