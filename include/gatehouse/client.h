@@ -37,7 +37,8 @@ typedef struct gh_device_config {
   gh_device_peer cse, mef, maf;
   gh_str kpm_id;          /* KpmID, "name@MEF-FQDN" (TS-0003 10.5) */
   gh_str binding;         /* "http", "coap" (over DTLS) or "coaps_tcp" */
-  bool tls13;             /* offer TLS 1.3 beside 1.2 */
+  gh_str security_policy; /* "modern", "ts0003-r3", "constrained": suites, groups, versions */
+  bool tls13;             /* offer TLS 1.3 beside 1.2, where the policy has it */
   int64_t timeout_ms;     /* of a handshake and of a request */
   int64_t registration_s; /* life that is asked for client registrations; the server may shorten it */
   int64_t key_s;          /* life that is asked for registered keys */

@@ -119,6 +119,7 @@ static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *d
       .tls = {.chain_pem = o->chain_pem,
               .key_pem = o->key_pem,
               .anchors_pem = o->anchors_pem,
+              .policy = o->policy,
               .tls13 = o->tls13,
               .datagram = o->binding == GH_CLIENT_COAP,
               .alpn = o->binding == GH_CLIENT_COAP_TCP ? "coap" : NULL,

@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "gatehouse/secret.h"
+#include "link/security_policy.h"
 #include "m2m/primitive.h"
 
 typedef struct gh_client gh_client;
@@ -22,7 +23,8 @@ typedef struct gh_client_options {
   gh_str psk_identity;  /* with `psk`; empty: certificates */
   const gh_secret *psk; /* copied, wiped with the client */
   gh_str chain_pem, key_pem, anchors_pem;
-  bool tls13; /* offer TLS 1.3 beside 1.2 */
+  const gh_security_policy *policy; /* NULL: the default */
+  bool tls13;                       /* offer TLS 1.3 beside 1.2 */
   gh_client_binding binding;
   uint32_t timeout_ms; /* of connect and handshake, and of each request; 0: 10000 */
 } gh_client_options;

@@ -56,6 +56,7 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
                                  .server_name = peer->fqdn,
                                  .psk_identity = credential->id,
                                  .psk = &key,
+                                 .policy = gh_security_policy_named(device->config.security_policy),
                                  .tls13 = device->config.tls13,
                                  .binding = binding,
                                  .timeout_ms = (uint32_t)device->config.timeout_ms};
