@@ -384,6 +384,27 @@ static void orderly_ends(void **state)
   peer_end(&p);
 }
 
+static void over_ipv6(void **state)
+{
+  (void)state;
+  dtls_test d;
+  link_test *t = link_new(keys, 2);
+  t->listen.host = "::1";
+  dtls_open(&d, t);
+  struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback, .sin6_port = htons(d.port)};
+  tls_peer p[3];
+  for (int i = 0; i < 3; i++) {
+    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    dtls_prepare_on(&p[i], fd, &meter);
+    BIO_ctrl(SSL_get_rbio(p[i].ssl), BIO_CTRL_DGRAM_SET_CONNECTED, 0, &to);
+    assert_true(peer_handshake(&p[i]));
+  }
+  for (int i = 0; i < 3; i++) assert_says(&p[i], "six", "six" WHO_METER);
+  for (int i = 0; i < 3; i++) peer_end(&p[i]);
+  dtls_end(&d);
+}
+
 /* TP-09 */ /*= TS-0003 8.2.2.2; TS-0003 10.2.3 */
 static void certificates(void **state)
 {
@@ -435,6 +456,7 @@ int main(void)
       WITH(idle_and_expired_associations),
       WITH(handshakes_in_flight_are_bounded),
       WITH(orderly_ends),
+      cmocka_unit_test(over_ipv6),
       cmocka_unit_test(certificates),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
