@@ -125,6 +125,12 @@ static void older_versions(void **state)
   peer_end(&p);
 }
 
+static void handshake_until_asked(const dtls_test *d, tls_peer *p)
+{
+  for (int tries = 0; tries < 100 && !counts_now(d->t).asked; tries++) assert_false(peer_handshake(p));
+  wait_asked(d->t, 1);
+}
+
 /* While the key is fetched others are served; what the peer sends meanwhile is kept. */ /*= TS-0003 8.2.2.3 */
 static void the_key_comes_later(void **state)
 {
@@ -133,8 +139,7 @@ static void the_key_comes_later(void **state)
   dtls_prepare_on(&waits, udp_connect(d->port, 0), &later);
   struct timeval limit = {.tv_sec = 0, .tv_usec = 200000};
   BIO_ctrl(SSL_get_rbio(waits.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
-  assert_false(peer_handshake(&waits));
-  wait_asked(d->t, 1);
+  handshake_until_asked(d, &waits);
   assert_true(dtls_join(&p, d->port, &meter));
   assert_says(&p, "x", WHO_METER);
   answer_kept(d->t);
@@ -156,8 +161,7 @@ static void the_end_comes_before_the_key(void **state)
   dtls_prepare_on(&waits, udp_connect(d->port, 0), &later);
   struct timeval limit = {.tv_sec = 0, .tv_usec = 200000};
   BIO_ctrl(SSL_get_rbio(waits.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
-  assert_false(peer_handshake(&waits));
-  wait_asked(d->t, 1);
+  handshake_until_asked(d, &waits);
   peer_end(&waits);
 }
 
@@ -353,7 +357,11 @@ static void handshakes_in_flight_are_bounded(void **state)
     dtls_prepare_on(&waits[i], udp_connect(d->port, 0), &later);
     struct timeval limit = {.tv_sec = 0, .tv_usec = 100000};
     BIO_ctrl(SSL_get_rbio(waits[i].ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
-    assert_false(peer_handshake(&waits[i]));
+    bool counted = false;
+    for (int tries = 0; tries < 50 && !counted; tries++) {
+      assert_false(peer_handshake(&waits[i]));
+      counted = i >= 8 || look_inside(d).handshaking > (uint32_t)i;
+    }
   }
   assert_int_equal(look_inside(d).handshaking, 8);
   pass_time(d->t, 11);
