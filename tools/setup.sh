@@ -12,6 +12,7 @@ pkg-config          finds the libraries
 libssl-dev          OpenSSL: TLS, certificates, ciphers
 libuv1-dev          event loop
 libhttp-parser-dev  HTTP/1.1 parser
+libwslay-dev        WebSocket framing
 libsqlite3-dev      SQLite: the embedded store
 libconfig-dev       configuration files
 libutf8proc-dev     Unicode normal forms of passphrases and names
@@ -24,6 +25,8 @@ libcbor-dev         second opinion for the CBOR codec
 openssl             raw TLS client in the tests
 curl                raw HTTPS client in the tests
 gnutls-bin          TLS client of another maker
+python3-websockets  WebSocket client of another maker
+python3-cbor2       CBOR codec of another maker
 valgrind            memory checker
 clang               compiler for the fuzz targets
 libclang-rt-14-dev|libclang-rt-dev  libFuzzer and sanitizer run time

@@ -211,6 +211,12 @@ void gh_conn_set_ctx(gh_conn *conn, void *ctx)
   conn->ctx = ctx;
 }
 
+void gh_conn_hand_over(gh_conn *conn, const gh_conn_handler *handler, void *ctx)
+{
+  conn->handler = handler;
+  conn->ctx = ctx;
+}
+
 void *gh_conn_ctx(const gh_conn *conn)
 {
   return conn->ctx;

@@ -28,6 +28,8 @@ GH_MUST_USE gh_err gh_conn_connect(gh_worker *worker, const struct sockaddr *add
                                    gh_conn **out);
 
 void gh_conn_set_ctx(gh_conn *conn, void *ctx);
+/* Another owner from now on, who hears nothing of what was before (HTTP Upgrade). */
+void gh_conn_hand_over(gh_conn *conn, const gh_conn_handler *handler, void *ctx);
 void *gh_conn_ctx(const gh_conn *conn);
 gh_worker *gh_conn_worker(const gh_conn *conn);
 /* The proven peer; kind GH_PEER_NONE on plain connections. While a handshake runs: whom its key would prove. */
