@@ -14,7 +14,8 @@ struct gh_ws_stream {
   gh_buf message;
   bool control;    /* the frame that is being read */
   bool in_message; /* a data frame has begun, its message is not complete */
-  bool failed;     /* wslay gave up */
+  bool failed;     /* nothing can be read or sent any more */
+  bool fault;      /* because the peer broke the framing: it was told */
 };
 
 static ssize_t take(wslay_event_context_ptr wslay, uint8_t *buf, size_t len, int flags, void *user)
@@ -118,13 +119,24 @@ static void send_queued(gh_ws_stream *s)
   if (wslay_event_send(s->wslay) != 0) s->failed = true;
 }
 
+/* For a malformed frame wslay would close without a code. */ /*= RFC 6455 7.4.1 */
+static void refuse_frame(gh_ws_stream *s)
+{
+  s->failed = s->fault = true;
+  if (s->options.role == GH_WS_SERVER && !wslay_event_get_close_sent(s->wslay))
+    gh_buf_add(s->options.out, GH_STR("\x88\x02\x03\xea"));
+}
+
 void gh_ws_feed(gh_ws_stream *stream, gh_str octets, size_t *consumed)
 {
   stream->input = octets;
-  if (!stream->failed && wslay_event_recv(stream->wslay) != 0) stream->failed = true;
+  bool broken = !stream->failed && wslay_event_recv(stream->wslay) != 0;
   *consumed = octets.len - stream->input.len;
   stream->input = GH_STR_NONE;
-  send_queued(stream); /* pongs, and the answer to a close or to a fault */
+  if (broken)
+    refuse_frame(stream);
+  else if (!stream->failed)
+    send_queued(stream); /* pongs, and the answer to a close or to a fault */
 }
 
 /*= TS-0020 6.2.2.9 the opcode follows from the serialization */
@@ -165,6 +177,7 @@ bool gh_ws_is_over(const gh_ws_stream *stream)
 
 unsigned gh_ws_close_code(const gh_ws_stream *stream)
 {
+  if (stream->fault) return GH_WS_PROTOCOL_ERROR;
   if (wslay_event_get_close_sent(stream->wslay)) return wslay_event_get_status_code_sent(stream->wslay);
   return wslay_event_get_close_received(stream->wslay) ? wslay_event_get_status_code_received(stream->wslay) : 0;
 }
