@@ -13,6 +13,7 @@ struct gh_ws_stream {
   gh_str input; /* of the feed that runs */
   gh_buf message;
   bool control;    /* the frame that is being read */
+  bool too_big;    /* the message that is being read: it was refused */
   bool in_message; /* a data frame has begun, its message is not complete */
   bool failed;     /* nothing can be read or sent any more */
   bool fault;      /* because the peer broke the framing: it was told */
@@ -52,10 +53,15 @@ static int make_mask(wslay_event_context_ptr wslay, uint8_t *buf, size_t len, vo
 static void frame_begins(wslay_event_context_ptr wslay, const struct wslay_event_on_frame_recv_start_arg *frame,
                          void *user)
 {
-  (void)wslay;
   gh_ws_stream *s = user;
   s->control = wslay_is_ctrl_frame(frame->opcode) != 0;
-  if (!s->control) s->in_message = true;
+  if (s->control) return;
+  s->in_message = true;
+  /* here, because wslay bounds of a message in fragments only what it gathers itself */
+  if (frame->payload_length <= s->options.max_message_bytes - s->message.len) return;
+  s->too_big = true;
+  wslay_event_queue_close(wslay, GH_WS_TOO_BIG, NULL, 0);
+  wslay_event_shutdown_read(wslay);
 }
 
 static void frame_goes_on(wslay_event_context_ptr wslay, const struct wslay_event_on_frame_recv_chunk_arg *chunk,
@@ -63,7 +69,7 @@ static void frame_goes_on(wslay_event_context_ptr wslay, const struct wslay_even
 {
   (void)wslay;
   gh_ws_stream *s = user;
-  if (!s->control) gh_buf_add_bytes(&s->message, chunk->data, chunk->data_length);
+  if (!s->control && !s->too_big) gh_buf_add_bytes(&s->message, chunk->data, chunk->data_length);
 }
 
 /* Keys travel in messages. */
@@ -77,7 +83,7 @@ static void message_ends(wslay_event_context_ptr wslay, const struct wslay_event
 {
   (void)wslay;
   gh_ws_stream *s = user;
-  if (wslay_is_ctrl_frame(arg->opcode)) return;
+  if (wslay_is_ctrl_frame(arg->opcode) || s->too_big) return;
   gh_buf whole = s->message;
   s->message = GH_BUF_INIT;
   s->in_message = false;
@@ -102,7 +108,6 @@ gh_ws_stream *gh_ws_stream_new(const gh_ws_options *options)
                                          : wslay_event_context_client_init(&s->wslay, &callbacks, s);
   if (rc != 0) abort(); /* no memory, as in gh_malloc */
   wslay_event_config_set_no_buffering(s->wslay, 1);
-  wslay_event_config_set_max_recv_msg_length(s->wslay, options->max_message_bytes);
   return s;
 }
 
