@@ -117,6 +117,8 @@ typedef enum gh_device_key {
 /* Opens the association with the CSE; the calls below do it by themselves with GH_DEVICE_KEY_MAF, or with the key
  * that was last chosen here or by gh_device_set_psk. An open one is kept. */
 GH_MUST_USE gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag);
+/* From the next association with the CSE on, requests travel over WebSocket (TS-0020), all in JSON or all in CBOR. */
+GH_NONNULL void gh_device_use_websocket(gh_device *device, bool cbor);
 /* Ends it. */
 GH_NONNULL void gh_device_dissociate(gh_device *device);
 /* Waits until the CSE ends the association. GH_ETIMEOUT: it still stands. GH_ECONN: there is none. */
@@ -141,7 +143,8 @@ typedef struct gh_device_request {
   uint32_t ty;    /* CREATE: resource type */
   int rcn;        /* result content (TS-0004 6.3.4.2.7); -1: absent */
   gh_str content; /* JSON, {"m2m:cnt":{...}}; empty: none */
-  bool cbor;      /* send and ask for CBOR (TS-0004 8.5); `content` and the reply's content are JSON all the same */
+  bool cbor;      /* send and ask for CBOR (TS-0004 8.5); `content` and the reply's content are JSON all the same.
+                     Over WebSocket the association has decided that: without effect */
 } gh_device_request;
 
 /* As the registered AE, over the association with the CSE. GH_ESYNTAX: `content` is not JSON (*diag has the

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "bind/http_codec.h"
+#include "client/client_ws.h"
 #include "link/conn.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000 };
@@ -21,13 +22,14 @@ struct gh_client {
   gh_tls_client *tls;
   gh_conn *conn; /* NULL: closed */
   gh_http_reader reader;
+  gh_client_ws *ws; /* NULL: HTTP */
   gh_str server_name;
   uint32_t timeout_ms;
   bool ready;     /* association established */
   bool message;   /* a response is complete */
   bool timed_out; /* the timer ran */
   gh_err why;     /* of the close */
-  gh_diag reason;
+  gh_diag reason, ws_reason;
   int alert;
 };
 
@@ -39,9 +41,28 @@ static void on_ready(gh_conn *conn, void *ctx)
   ((gh_client *)ctx)->ready = true;
 }
 
+static void send_ws(gh_client *client)
+{
+  gh_buf *out = gh_client_ws_out(client->ws);
+  if (client->conn && out->len) gh_conn_write(client->conn, gh_buf_str(out));
+  gh_buf_wipe_free(out);
+}
+
+static void on_ws_data(gh_client *client, gh_conn *conn, gh_str bytes)
+{
+  bool goes_on = gh_client_ws_feed(client->ws, bytes, &client->ws_reason);
+  send_ws(client);
+  client->message = gh_client_ws_done(client->ws);
+  if (!goes_on) gh_conn_close(conn, GH_EPROTO, client->ws_reason.text);
+}
+
 static void on_data(gh_conn *conn, void *ctx, gh_str bytes)
 {
   gh_client *client = ctx;
+  if (client->ws) {
+    on_ws_data(client, conn, bytes);
+    return;
+  }
   size_t used = 0;
   switch (gh_http_feed(&client->reader, bytes, &used)) {
   case GH_HTTP_NEED_MORE: return;
@@ -59,7 +80,7 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
   client->alert = gh_conn_alert(conn, NULL);
   client->why = why;
   gh_fail(&client->reason, why, "%s", reason);
-  if (client->ready && gh_http_feed_end(&client->reader) == GH_HTTP_MESSAGE) client->message = true;
+  if (client->ready && !client->ws && gh_http_feed_end(&client->reader) == GH_HTTP_MESSAGE) client->message = true;
   client->conn = NULL;
 }
 
@@ -162,6 +183,18 @@ static gh_err connect_any(gh_client *client, const gh_client_options *o, gh_diag
   return err == GH_OK ? GH_OK : explain(client, o, err, diag);
 }
 
+/*= TS-0020 6.2.1 the association stands, then the handshake */
+static gh_err open_websocket(gh_client *client, const gh_client_options *o, gh_diag *diag)
+{
+  GH_TRY(gh_client_ws_new(o, &client->random, &client->ws));
+  client->message = false;
+  send_ws(client);
+  run_until(client, &client->message, client->timeout_ms);
+  if (client->message && client->conn) return GH_OK;
+  if (client->conn) return gh_fail(diag, GH_ETIMEOUT, "no answer to the WebSocket handshake in time");
+  return gh_fail(diag, GH_EPROTO, "no WebSocket: %s", client->reason.text);
+}
+
 static void init_loop(gh_client *client)
 {
   gh_link_limits limits = gh_link_default_limits;
@@ -189,6 +222,7 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
   init_loop(client);
   gh_err err = make_tls(client, options, diag);
   if (err == GH_OK) err = connect_any(client, options, diag);
+  if (err == GH_OK && options->websocket) err = open_websocket(client, options, diag);
   if (alert) *alert = client->alert;
   if (err != GH_OK) {
     gh_client_close(client);
@@ -201,6 +235,10 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
 void gh_client_close(gh_client *client)
 {
   if (!client) return;
+  if (client->ws && client->conn) {
+    gh_client_ws_close(client->ws);
+    send_ws(client);
+  }
   if (client->conn) gh_conn_close(client->conn, GH_OK, "done");
   bool never = false;
   if (client->conn) run_until(client, &never, 500);
@@ -211,11 +249,19 @@ void gh_client_close(gh_client *client)
   gh_worker_free(&client->worker);
   gh_tls_client_free(client->tls);
   gh_http_reader_free(&client->reader);
+  gh_client_ws_free(client->ws);
   gh_str_release(&client->server_name);
   free(client);
 }
 
 /* ---- requests */
+
+static gh_err send_over_ws(gh_client *client, const gh_request *request, gh_diag *diag)
+{
+  gh_err err = gh_client_ws_ask(client->ws, request);
+  send_ws(client);
+  return err == GH_OK ? GH_OK : gh_fail(diag, err, "the WebSocket is closed");
+}
 
 static gh_err send_request(gh_client *client, gh_arena *arena, gh_request *request, gh_diag *diag)
 {
@@ -223,6 +269,7 @@ static gh_err send_request(gh_client *client, gh_arena *arena, gh_request *reque
   if (gh_str_empty(request->rvi)) request->rvi = GH_STR("3");
   if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
   client->message = false;
+  if (client->ws) return send_over_ws(client, request, diag);
   gh_buf octets = GH_BUF_INIT;
   gh_err err = gh_http_write_request(&octets, request, client->server_name);
   if (err == GH_OK)
@@ -241,7 +288,8 @@ static gh_err no_response(gh_client *client, gh_diag *diag)
   }
   if (client->alert >= 0)
     return gh_fail(diag, GH_EAUTH, "association ended: alert %d %s", client->alert, gh_alert_name(client->alert));
-  if (client->why == GH_EPROTO) return gh_fail(diag, GH_EPROTO, "not an HTTP response: %s", client->reason.text);
+  if (client->why == GH_EPROTO)
+    return gh_fail(diag, GH_EPROTO, "%s: %s", client->ws ? "WebSocket" : "not an HTTP response", client->reason.text);
   return gh_fail(diag, GH_ECONN, "the entity closed the association");
 }
 
@@ -261,6 +309,11 @@ gh_err gh_client_request(gh_client *client, gh_arena *arena, gh_request *request
   GH_TRY(send_request(client, arena, request, diag));
   run_until(client, &client->message, client->timeout_ms);
   if (!client->message) return no_response(client, diag);
+  if (client->ws) {
+    gh_err taken = gh_client_ws_take(client->ws, arena, response, diag);
+    if (taken != GH_OK && client->conn) gh_conn_close(client->conn, GH_EPROTO, "malformed response");
+    return taken;
+  }
   gh_err err = read_response(client, arena, request, response, diag);
   bool keep = client->reader.message.keep_alive && err == GH_OK;
   gh_http_next(&client->reader);

@@ -97,6 +97,12 @@ static gh_val *ae_content(gh_device *device, gh_str app_id, gh_str rn)
   return gh_val_wrap(a, GH_STR("m2m:ae"), attrs);
 }
 
+void gh_device_use_websocket(gh_device *device, bool cbor)
+{
+  device->websocket = true;
+  device->websocket_cbor = cbor;
+}
+
 gh_err gh_device_register(gh_device *device, gh_str app_id, gh_str rn, gh_reply *reply, gh_diag *diag)
 {
   gh_device_begin(device, reply);

@@ -37,7 +37,9 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
                                  .psk_identity = credential->id,
                                  .psk = &key,
                                  .tls13 = device->config.tls13,
-                                 .timeout_ms = (uint32_t)device->config.timeout_ms};
+                                 .timeout_ms = (uint32_t)device->config.timeout_ms,
+                                 .websocket = device->websocket && peer == &device->config.cse,
+                                 .representation = device->websocket_cbor ? GH_REP_CBOR : GH_REP_JSON};
     err = gh_client_open(&options, out, &reply->alert, diag);
   }
   gh_secret_wipe(&key);

@@ -22,6 +22,7 @@ struct gh_device {
   gh_clock clock;
   gh_random random;
   gh_client *cse; /* association with the CSE, or NULL */
+  bool websocket, websocket_cbor;
 };
 
 /* device_conf.c, device_state.c */

@@ -10,6 +10,14 @@ const char *gh_call_passphrase(const gh_call *call)
   return gh_call_text(call, "passphrase-file", GH_STR_NONE).ptr;
 }
 
+bool gh_call_binding(gh_call *call, gh_device *device, bool cbor)
+{
+  gh_str name = gh_call_text(call, "binding", GH_STR("http"));
+  bool websocket = gh_str_eq(name, GH_STR("ws"));
+  if (websocket) gh_device_use_websocket(device, cbor);
+  return websocket || gh_str_eq(name, GH_STR("http"));
+}
+
 gh_err gh_call_device(gh_call *call, gh_device **out, gh_diag *diag)
 {
   return gh_device_open(call->operands[0].ptr, gh_call_passphrase(call), out, diag);

@@ -22,6 +22,10 @@ static gh_exit run(gh_call *call)
   gh_diag diag = {""};
   gh_err err = gh_call_device(call, &device, &diag);
   if (err != GH_OK) return gh_call_failed(call, err, &diag);
+  if (!gh_call_binding(call, device, false)) {
+    gh_device_close(device);
+    return gh_call_misused(call, "--binding is http or ws");
+  }
   if (chosen) err = gh_device_associate(device, (gh_device_key)key, &reply, &diag); /* else the usual one */
   if (err == GH_OK && reply.rsc < 4000)
     err = gh_device_register(device, gh_call_text(call, "app-id", GH_STR("N.gatehouse")),
@@ -40,6 +44,7 @@ static const gh_opt options[] = {
     {"rn", 0, GH_OPT_TEXT, "NAME", "resource name of the <AE>"},
     {"with", 0, GH_OPT_TEXT, "WHAT",
      "maf: Kc; mef: the key registered at the MEF with SUID 22; psk: Kpsa; later requests use the same"},
+    GH_OPT_BINDING,
     GH_OPT_PASSPHRASE,
     {.name = NULL},
 };
