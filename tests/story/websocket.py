@@ -227,7 +227,34 @@ def by_hand(checks, meter):
     checks.expect(b" 403 " in got and b"4107" in got, "WebSocket in clear: 4107", str(got))
 
 
-async def talk(checks, realm, server, port, authority, gatehouse):
+def our_device(checks, gatehouse, folder, realm):
+    """The same binding from our own device library."""
+    device = folder / "pump"
+
+    def call(*words):
+        code, text = run([gatehouse, *words, "--json"])
+        return code, json.loads(text.strip().splitlines()[-1])
+
+    for step in (("device", "new", device, "--realm", realm, "--kpm-id", "pump", "--generate", folder / "kpm"),
+                 ("mef", "enrolee", "add", realm, "--id", "pump", "--enrolee-id", "//sp.example.com/in-cse/Cpump", "--key-file", folder / "kpm"),
+                 ("enrol", device)):
+        code, answer = call(*step)
+        checks.expect(code == 0, " ".join(map(str, step[:2])), str(answer))
+    code, answer = call("register", device, "--app-id", "N.story", "--binding", "ws")
+    checks.expect(code == 0 and answer.get("aeID") == "Cpump", "register --binding ws", str(answer))
+    code, answer = call("create", device, "cse-in/Cpump", "--ty", "cnt", "--rn", "box", "--binding", "ws", "--cbor")
+    checks.expect(code == 0 and answer.get("rsc") == 2001, "create --binding ws --cbor", str(answer))
+    contents = [call("get", device, "cse-in/Cpump/box", *more)[1].get("content") for more in ((), ("--binding", "ws"), ("--binding", "ws", "--cbor"))]
+    checks.expect(contents[0] and contents[0] == contents[1] == contents[2], "get reads the same over HTTP and WebSocket", str(contents))
+    code, answer = call("get", device, "cse-in/Cpump", "--binding", "ws", "--from", "Cmeter")
+    checks.expect(code == 1 and answer.get("rsc") == 4106, "get --from another: 4106", str(answer))
+    poa = call("get", realm, "cse-in", "--admin")[1].get("content", {}).get("m2m:cb", {}).get("poa")
+    checks.expect(poa == [f"https://{CSE}", f"wss://{CSE}"], "the CSEBase says where WebSocket is", str(poa))
+    checks.expect(call("delete", device, "cse-in/Cpump/box", "--binding", "ws")[1].get("rsc") == 2002, "delete --binding ws")
+    checks.expect(run([gatehouse, "get", device, "cse-in", "--binding", "smoke"])[0] == 2, "a binding that is none is misuse")
+
+
+async def talk(checks, server, port, authority):
     meter = Entity(port, authority.certify("Cmeter"), "Cmeter")
     cbor = Entity(port, meter.context, "Cmeter", "cbor")
     other = Entity(port, authority.certify("Cother"), "Cother")
@@ -262,7 +289,8 @@ def main():
         with open(folder / "log", "wb") as log, subprocess.Popen([gatehouse, "serve", "-c", realm, "--json"], stdout=subprocess.PIPE, stderr=log) as server:
             try:
                 port = int(json.loads(server.stdout.readline())["cse"].rsplit(":", 1)[1])
-                asyncio.run(talk(checks, realm, server, port, authority, gatehouse))
+                our_device(checks, gatehouse, folder, realm)
+                asyncio.run(talk(checks, server, port, authority))
             finally:
                 server.terminate()
                 checks.expect(server.wait(10) == 0, "the server stops on SIGTERM")
