@@ -1,5 +1,6 @@
 /* Who is connected, by entity, over all workers; the calls of each connection; pings. A call from another worker
- * travels to the one of the connection and back. The lock guards the lists of peers and their names, nothing else. */
+ * travels to the one of the connection and back. The lock guards the table of names; everything else belongs to the
+ * worker of its connection. */
 #include "bind/ws_outbound.h"
 
 #include <pthread.h>
@@ -7,7 +8,13 @@
 
 #include "m2m/primitive_tree.h"
 
-enum { TICK_MS = 50, CALLS_PER_PEER = 256 };
+enum { TICK_MS = 50, CALLS_PER_PEER = 256, PLACES = 4096 };
+
+typedef enum list_kind { ALL, BUSY } list_kind; /* BUSY: with calls, looked through for deadlines */
+
+typedef struct list {
+  gh_ws_peer *first, *last;
+} list;
 
 struct gh_ws_call { /* a call on its way */
   gh_task task;
@@ -22,7 +29,7 @@ struct gh_ws_call { /* a call on its way */
 typedef struct shard { /* what belongs to one worker */
   gh_ws_outbound *outbound;
   gh_worker *worker;
-  gh_ws_peer *peers; /* the newest name first */
+  list lists[2]; /* ALL: in the order in which they are to be pinged */
   uv_timer_t tick;
   bool stopping;
 } shard;
@@ -33,7 +40,59 @@ struct gh_ws_outbound {
   size_t shard_count;
   const gh_log *log;
   pthread_mutex_t lock;
+  gh_ws_peer *places[PLACES]; /* by name */
 };
+
+/* ---- lists */
+
+static void append(shard *s, list_kind kind, gh_ws_peer *peer)
+{
+  list *l = &s->lists[kind];
+  peer->in[kind].next = NULL;
+  peer->in[kind].prev = l->last;
+  if (l->last)
+    l->last->in[kind].next = peer;
+  else
+    l->first = peer;
+  l->last = peer;
+}
+
+static void take_out(shard *s, list_kind kind, gh_ws_peer *peer)
+{
+  list *l = &s->lists[kind];
+  gh_ws_peer *next = peer->in[kind].next, *prev = peer->in[kind].prev;
+  if (prev)
+    prev->in[kind].next = next;
+  else
+    l->first = next;
+  if (next)
+    next->in[kind].prev = prev;
+  else
+    l->last = prev;
+}
+
+static shard *shard_of(gh_ws_outbound *outbound, const gh_ws_peer *peer)
+{
+  return &outbound->shards[peer->worker->index];
+}
+
+/* ---- names; the lock is held */
+
+static gh_ws_peer **place_of(gh_ws_outbound *outbound, gh_str entity)
+{
+  uint32_t h = 2166136261u; /* FNV-1a; only entities that were authenticated come in here */
+  for (size_t i = 0; i < entity.len; i++) h = (h ^ (uint8_t)entity.ptr[i]) * 16777619u;
+  gh_ws_peer **at = &outbound->places[h % PLACES];
+  while (*at && !gh_str_eq((*at)->entity, entity)) at = &(*at)->same_place;
+  return at;
+}
+
+static void forget_name(gh_ws_outbound *outbound, gh_ws_peer *peer)
+{
+  if (!peer || !peer->entity.len) return;
+  *place_of(outbound, peer->entity) = peer->same_place;
+  gh_str_release(&peer->entity);
+}
 
 /* ---- the end of a call */
 
@@ -59,13 +118,21 @@ static void finish(gh_ws_call *c, const gh_worker *here, gh_err err)
     gh_loop_post(c->home->loop, &c->task);
 }
 
-static gh_ws_call *take_call(gh_ws_peer *peer, gh_str rqi)
+static void count_calls(gh_ws_outbound *outbound, gh_ws_peer *peer, size_t now)
+{
+  shard *s = shard_of(outbound, peer);
+  if (!peer->call_count && now) append(s, BUSY, peer);
+  if (peer->call_count && !now) take_out(s, BUSY, peer);
+  peer->call_count = now;
+}
+
+static gh_ws_call *take_call(gh_ws_outbound *outbound, gh_ws_peer *peer, gh_str rqi)
 {
   for (gh_ws_call **at = &peer->calls; *at; at = &(*at)->next) {
     gh_ws_call *c = *at;
     if (!gh_str_eq(c->rqi, rqi)) continue;
     *at = c->next;
-    peer->call_count--;
+    count_calls(outbound, peer, peer->call_count - 1);
     return c;
   }
   return NULL;
@@ -101,52 +168,38 @@ static void send_to(gh_ws_peer *peer, gh_ws_call *c)
   request.rqi = c->rqi;
   c->next = peer->calls;
   peer->calls = c;
-  peer->call_count++;
+  count_calls(c->outbound, peer, peer->call_count + 1);
   gh_err err = peer->send(peer, &request);
   if (err == GH_OK) return; /* the peer, and the call with it, may have gone */
-  take_call(peer, c->rqi);
+  take_call(c->outbound, peer, c->rqi);
   finish(c, worker, err);
-}
-
-/* The lock is held. What is found stays until its worker lets it go. */
-static gh_ws_peer *peer_of(const shard *s, gh_str entity)
-{
-  gh_ws_peer *peer = s->peers;
-  while (peer && !(peer->entity.len && gh_str_eq(peer->entity, entity))) peer = peer->next;
-  return peer;
 }
 
 static void on_arrival(gh_task *task)
 {
   gh_ws_call *c = (gh_ws_call *)(void *)((char *)task - offsetof(gh_ws_call, task));
   pthread_mutex_lock(&c->outbound->lock);
-  gh_ws_peer *peer = c->there->stopping ? NULL : peer_of(c->there, c->call->entity);
+  gh_ws_peer *peer = *place_of(c->outbound, c->call->entity);
   pthread_mutex_unlock(&c->outbound->lock);
-  if (peer)
+  if (peer && peer->worker == c->there->worker && !c->there->stopping) /* ours: it stays while we are here */
     send_to(peer, c);
   else
     finish(c, c->there->worker, GH_ECONN);
 }
 
-/* Where the entity is connected: here, if also here. */
-static shard *find_shard(gh_ws_outbound *outbound, const gh_worker *worker, gh_str entity)
+static shard *find_shard(gh_ws_outbound *outbound, gh_str entity)
 {
-  shard *found = NULL;
   pthread_mutex_lock(&outbound->lock);
-  for (size_t i = 0; i < outbound->shard_count; i++) {
-    shard *s = &outbound->shards[(worker->index + i) % outbound->shard_count];
-    if (!s->peers || !peer_of(s, entity)) continue;
-    found = s;
-    break;
-  }
+  const gh_ws_peer *peer = *place_of(outbound, entity);
+  shard *there = peer ? shard_of(outbound, peer) : NULL;
   pthread_mutex_unlock(&outbound->lock);
-  return found;
+  return there;
 }
 
 static void send_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
 {
   gh_ws_outbound *outbound = ctx;
-  shard *there = find_shard(outbound, worker, call->entity);
+  shard *there = find_shard(outbound, call->entity);
   if (!there && outbound->next.send) {
     outbound->next.send(outbound->next.ctx, worker, call);
     return;
@@ -167,24 +220,6 @@ static void send_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
 
 /* ---- what the session tells */
 
-static shard *shard_of(gh_ws_outbound *outbound, const gh_ws_peer *peer)
-{
-  return &outbound->shards[peer->worker->index];
-}
-
-static void link_out(shard *s, const gh_ws_peer *peer)
-{
-  gh_ws_peer **at = &s->peers;
-  while (*at && *at != peer) at = &(*at)->next;
-  if (*at) *at = peer->next;
-}
-
-static void link_in(shard *s, gh_ws_peer *peer)
-{
-  peer->next = s->peers;
-  s->peers = peer;
-}
-
 /* Half of the time after which a silent connection ends; 0: it never does. */
 static int64_t ping_every_us(const gh_worker *worker)
 {
@@ -194,18 +229,7 @@ static int64_t ping_every_us(const gh_worker *worker)
 void gh_ws_outbound_enter(gh_ws_outbound *outbound, gh_ws_peer *peer)
 {
   peer->ping_at_us = gh_clock_mono_us(&peer->worker->clock) + ping_every_us(peer->worker);
-  pthread_mutex_lock(&outbound->lock);
-  link_in(shard_of(outbound, peer), peer);
-  pthread_mutex_unlock(&outbound->lock);
-}
-
-/* A newer connection of the same entity: the older one may be half open. */
-static void forget_name(gh_ws_outbound *outbound, gh_str entity)
-{
-  for (size_t i = 0; i < outbound->shard_count; i++) {
-    gh_ws_peer *older = peer_of(&outbound->shards[i], entity);
-    if (older) gh_str_release(&older->entity);
-  }
+  append(shard_of(outbound, peer), ALL, peer);
 }
 
 /*= TS-0020 5.2 one connection between two nodes: the last */
@@ -214,17 +238,19 @@ void gh_ws_outbound_name(gh_ws_outbound *outbound, gh_ws_peer *peer, gh_str enti
   if (peer->named) return;
   peer->named = true;
   pthread_mutex_lock(&outbound->lock);
-  forget_name(outbound, entity);
+  forget_name(outbound, *place_of(outbound, entity)); /* an older connection may be half open */
+  gh_ws_peer **at = place_of(outbound, entity);
   peer->entity = gh_str_clone(entity);
+  peer->same_place = *at;
+  *at = peer;
   pthread_mutex_unlock(&outbound->lock);
 }
 
 bool gh_ws_outbound_answer(gh_ws_outbound *outbound, gh_ws_peer *peer, gh_val *tree)
 {
-  (void)outbound;
   gh_str rqi = GH_STR_NONE;
   gh_diag diag = {""};
-  gh_ws_call *c = gh_val_get_str(tree, GH_STR("rqi"), &rqi) ? take_call(peer, rqi) : NULL;
+  gh_ws_call *c = gh_val_get_str(tree, GH_STR("rqi"), &rqi) ? take_call(outbound, peer, rqi) : NULL;
   if (!c) return false;
   gh_outbound_call *call = c->call;
   gh_err err = gh_response_from_tree(gh_val_copy(&call->arena, tree), &call->response, &diag);
@@ -245,19 +271,20 @@ void gh_ws_outbound_gone(gh_ws_outbound *outbound, gh_ws_peer *peer)
 {
   gh_ws_call *calls = peer->calls;
   peer->calls = NULL;
-  peer->call_count = 0;
+  count_calls(outbound, peer, 0);
+  take_out(shard_of(outbound, peer), ALL, peer);
   pthread_mutex_lock(&outbound->lock);
-  link_out(shard_of(outbound, peer), peer);
-  gh_str_release(&peer->entity);
+  forget_name(outbound, peer);
   pthread_mutex_unlock(&outbound->lock);
   finish_all(calls, peer->worker, GH_ECONN);
 }
 
 /* ---- time */
 
-static void collect_late(gh_ws_peer *peer, int64_t now, gh_ws_call **late)
+static void collect_late(gh_ws_outbound *outbound, gh_ws_peer *peer, int64_t now, gh_ws_call **late)
 {
   gh_ws_call **at = &peer->calls;
+  size_t left = peer->call_count;
   while (*at) {
     gh_ws_call *c = *at;
     if (c->call->deadline_us > now) {
@@ -265,34 +292,38 @@ static void collect_late(gh_ws_peer *peer, int64_t now, gh_ws_call **late)
       continue;
     }
     *at = c->next;
-    peer->call_count--;
+    left--;
     c->next = *late;
     *late = c;
   }
+  count_calls(outbound, peer, left);
 }
 
 /* A peer that is gone without a word answers no ping, and the idle limit ends its connection. */ /*= RFC 6455 5.5.2
                                                                                                    */
-static void ping_one(const shard *s, int64_t now)
+static void ping_silent(shard *s, int64_t now)
 {
   int64_t every = ping_every_us(s->worker);
-  if (!every) return;
-  for (gh_ws_peer *peer = s->peers; peer; peer = peer->next) {
-    if (peer->ping_at_us > now) continue;
+  gh_ws_peer *peer;
+  while (every && (peer = s->lists[ALL].first) && peer->ping_at_us <= now) {
     peer->ping_at_us = now + every;
-    peer->ping(peer); /* may end the connection: the list has changed, the rest is seen at the next tick */
-    return;
+    take_out(s, ALL, peer);
+    append(s, ALL, peer);
+    peer->ping(peer); /* may end the connection */
   }
 }
 
 static void on_tick(uv_timer_t *timer)
 {
-  const shard *s = timer->data;
+  shard *s = timer->data;
   int64_t now = gh_clock_mono_us(&s->worker->clock);
   gh_ws_call *late = NULL;
-  for (gh_ws_peer *peer = s->peers; peer; peer = peer->next) collect_late(peer, now, &late);
+  for (gh_ws_peer *peer = s->lists[BUSY].first, *next; peer; peer = next) {
+    next = peer->in[BUSY].next;
+    collect_late(s->outbound, peer, now, &late);
+  }
   finish_all(late, s->worker, GH_ETIMEOUT);
-  ping_one(s, now);
+  ping_silent(s, now);
 }
 
 /* ---- life */
@@ -331,9 +362,9 @@ static void stop_shard(void *arg)
   shard *s = arg;
   s->stopping = true;
   uv_close((uv_handle_t *)&s->tick, NULL);
-  for (gh_ws_peer *peer = s->peers, *next; peer; peer = next) {
-    next = peer->next;
-    peer->leave(peer);
+  for (gh_ws_peer *peer = s->lists[ALL].first, *next; peer; peer = next) {
+    next = peer->in[ALL].next;
+    peer->leave(peer); /* may end the connection and its calls; what these ask for next goes nowhere */
   }
 }
 

@@ -17,7 +17,10 @@ typedef struct gh_ws_peer {
   void (*leave)(struct gh_ws_peer *peer); /* the process ends: closes in order */
 
   /* private */
-  struct gh_ws_peer *next;
+  struct {
+    struct gh_ws_peer *next, *prev;
+  } in[2];                       /* lists: of all peers of the worker, of those with calls */
+  struct gh_ws_peer *same_place; /* in the table of names */
   gh_str entity; /* absolute AE-ID or CSE-ID; empty: not registered yet, or replaced by a newer connection */
   bool named;
   gh_ws_call *calls;
