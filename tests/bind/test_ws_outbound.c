@@ -203,6 +203,31 @@ static void reconnects(void **state)
   ws_part(&old);
 }
 
+/*= TS-0020 5.2; 6.4 before its registration an entity can do nothing and is not reached, afterwards it is */
+static void registers(void **state)
+{
+  static const tls_peer_options as_new = {.identity = "new@maf.sp.example.com", .key_hex = GOOD_KEY};
+  ws_served *w = *state;
+  ws_client c;
+  ask_call call;
+  w->s->h.host->config.open_registration = true;
+  ws_join(&c, w, &as_new, GH_REP_JSON);
+  assert_int_equal(ws_ask(&c, WS_GET("cse-in/meter", "a")), 4106);
+  ws_say(&c, "{\"op\":1,\"to\":\"cse-in\",\"fr\":\"C\",\"rqi\":\"b\",\"ty\":2,"
+             "\"pc\":{\"m2m:ae\":{\"api\":\"N.d\",\"rr\":false,\"srv\":[\"3\"]}}}");
+  gh_val *created = ws_next(&c);
+  assert_int_equal(ws_rsc(created), 2001);
+  gh_str aei = ws_text(gh_val_get(gh_val_get(created, GH_STR("pc")), GH_STR("m2m:ae")), "aei");
+  gh_str entity = gh_arena_fmt(&c.arena, "//sp.example.com/in-cse/%.*s", GH_STR_ARG(aei));
+  gh_str get = gh_arena_fmt(&c.arena, "{\"op\":2,\"to\":\"%.*s\",\"fr\":\"%.*s\",\"rqi\":\"c\"}", GH_STR_ARG(aei),
+                            GH_STR_ARG(aei));
+  assert_int_equal(ws_ask(&c, get.ptr), 2000);
+  begin(w, &call, w->workers[1], entity.ptr, "n1", 5 * GH_US_PER_S);
+  reply(&c, arrives(&c), 2000);
+  assert_int_equal(end(&call), GH_OK);
+  ws_part(&c);
+}
+
 /* ---- the port behind */
 
 static void send_next(void *ctx, gh_worker *worker, gh_outbound_call *call)
@@ -247,6 +272,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(peer_leaves, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(malformed_answers, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(reconnects, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(registers, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(left_to_another_port, setup_with_next, teardown_ws),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
