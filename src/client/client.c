@@ -50,10 +50,10 @@ static void send_ws(gh_client *client)
 
 static void on_ws_data(gh_client *client, gh_conn *conn, gh_str bytes)
 {
-  bool goes_on = gh_client_ws_feed(client->ws, bytes, &client->ws_reason);
+  gh_err err = gh_client_ws_feed(client->ws, bytes, &client->ws_reason);
   send_ws(client);
   client->message = gh_client_ws_done(client->ws);
-  if (!goes_on) gh_conn_close(conn, GH_EPROTO, client->ws_reason.text);
+  if (err != GH_OK) gh_conn_close(conn, err, client->ws_reason.text);
 }
 
 static void on_data(gh_conn *conn, void *ctx, gh_str bytes)

@@ -117,32 +117,28 @@ static void start_stream(gh_client_ws *ws)
 }
 
 /* Takes octets of the handshake away from *octets. */
-static bool feed_handshake(gh_client_ws *ws, gh_str *octets, gh_diag *diag)
+static gh_err feed_handshake(gh_client_ws *ws, gh_str *octets, gh_diag *diag)
 {
   size_t used = 0;
   gh_http_state state = gh_http_feed(&ws->reader, *octets, &used);
   *octets = gh_str_sub(*octets, used, octets->len);
-  if (state == GH_HTTP_NEED_MORE) return true;
-  if (state == GH_HTTP_ERROR) {
-    (void)gh_fail(diag, GH_EPROTO, "%s", ws->reader.error.text);
-    return false;
-  }
-  if (gh_ws_check_grant(&ws->reader.message, ws->key, ws->representation, diag) != GH_OK) return false;
+  if (state == GH_HTTP_NEED_MORE) return GH_OK;
+  if (state == GH_HTTP_ERROR) return gh_fail(diag, GH_EPROTO, "%s", ws->reader.error.text);
+  GH_TRY(gh_ws_check_grant(&ws->reader.message, ws->key, ws->representation, diag));
   start_stream(ws);
-  return true;
+  return GH_OK;
 }
 
-bool gh_client_ws_feed(gh_client_ws *ws, gh_str octets, gh_diag *diag)
+gh_err gh_client_ws_feed(gh_client_ws *ws, gh_str octets, gh_diag *diag)
 {
   size_t used = 0;
-  if (!ws->stream && !feed_handshake(ws, &octets, diag)) return false;
-  if (!ws->stream) return true;
+  if (!ws->stream) GH_TRY(feed_handshake(ws, &octets, diag));
+  if (!ws->stream) return GH_OK;
   gh_ws_feed(ws->stream, octets, &used);
-  if (ws->malformed) (void)gh_fail(diag, GH_EPROTO, "a message is no primitive");
-  if (ws->malformed) return false;
-  if (!gh_ws_is_over(ws->stream)) return true;
-  (void)gh_fail(diag, GH_ECONN, "WebSocket closed with %u", gh_ws_close_code(ws->stream));
-  return false;
+  if (ws->malformed) return gh_fail(diag, GH_EPROTO, "a message is no primitive");
+  if (!gh_ws_is_over(ws->stream)) return GH_OK;
+  unsigned code = gh_ws_close_code(ws->stream);
+  return gh_fail(diag, code > GH_WS_GOING_AWAY ? GH_EPROTO : GH_ECONN, "closed with code %u", code);
 }
 
 /* ---- what goes */

@@ -14,8 +14,8 @@ void gh_client_ws_free(gh_client_ws *ws);
 
 /* What is to be sent; the caller sends and clears it after every other call. */
 gh_buf *gh_client_ws_out(gh_client_ws *ws);
-/* Octets came. False: the WebSocket is at its end, *diag says why. */
-bool gh_client_ws_feed(gh_client_ws *ws, gh_str octets, gh_diag *diag);
+/* Octets came. GH_ECONN, GH_EPROTO: the WebSocket is at its end, in order or not; *diag says why. */
+GH_MUST_USE gh_err gh_client_ws_feed(gh_client_ws *ws, gh_str octets, gh_diag *diag);
 /* Has what is waited for come: the grant of the handshake, then the response? */
 bool gh_client_ws_done(const gh_client_ws *ws);
 /* Sends a request; its response is waited for. GH_ECONN. */
