@@ -1,6 +1,7 @@
 /* Key identifiers, Credential-IDs and timestamps on foreign octets: what is accepted has one canonical text. */
 #include <stdlib.h>
 
+#include "crypto/public_key_id.h"
 #include "m2m/key_id.h"
 #include "m2m/m2m_time.h"
 
@@ -31,6 +32,14 @@ static void credential_id(gh_arena *arena, gh_str text)
   MUST(gh_str_eq(gh_credential_id(arena, type, value), text));
 }
 
+static void public_key_id(gh_arena *arena, gh_str text)
+{
+  gh_public_key_id id, again;
+  if (gh_public_key_id_parse(text, &id) != GH_OK) return;
+  MUST(gh_public_key_id_parse(gh_public_key_id_uri(arena, &id), &again) == GH_OK);
+  MUST(gh_public_key_id_equal(&id, &again));
+}
+
 static void timestamp(gh_arena *arena, gh_str text)
 {
   int64_t us, relative;
@@ -50,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   key_id(&arena, text, false);
   key_id(&arena, text, true);
   credential_id(&arena, text);
+  public_key_id(&arena, text);
   timestamp(&arena, text);
   gh_arena_free(&arena);
   return 0;

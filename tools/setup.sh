@@ -13,8 +13,10 @@ libssl-dev          OpenSSL: TLS, certificates, ciphers
 libuv1-dev          event loop
 libhttp-parser-dev  HTTP/1.1 parser
 libwslay-dev        WebSocket framing
+libnghttp2-dev      HTTP/2 framing
 libsqlite3-dev      SQLite: the embedded store
 libconfig-dev       configuration files
+libcurl4-openssl-dev  asks OCSP responders and CRL servers
 libutf8proc-dev     Unicode normal forms of passphrases and names
 python3             generates tables from data/, runs the tests
 "
@@ -24,9 +26,11 @@ libjansson-dev      second opinion for the JSON codec
 libcbor-dev         second opinion for the CBOR codec
 openssl             raw TLS client in the tests
 curl                raw HTTPS client in the tests
+nghttp2-client      HTTP/2 clients of another maker
 gnutls-bin          TLS client of another maker
 python3-websockets  WebSocket client of another maker
 python3-cbor2       CBOR codec of another maker
+libcoap3-bin        CoAP client of another maker
 valgrind            memory checker
 clang               compiler for the fuzz targets
 libclang-rt-14-dev|libclang-rt-dev  libFuzzer and sanitizer run time

@@ -27,6 +27,7 @@ typedef struct gh_device gh_device;
 typedef struct gh_device_peer {
   gh_str fqdn;
   gh_str endpoint;
+  gh_str coap, coaps_tcp; /* the same for CoAP over DTLS and over TLS; empty: not reached so */
 } gh_device_peer;
 
 typedef struct gh_device_config {
@@ -35,7 +36,9 @@ typedef struct gh_device_config {
   gh_str cse_rn; /* name of its CSEBase: "cse-in" */
   gh_device_peer cse, mef, maf;
   gh_str kpm_id;          /* KpmID, "name@MEF-FQDN" (TS-0003 10.5) */
-  bool tls13;             /* offer TLS 1.3 beside 1.2 */
+  gh_str binding;         /* "http", "coap" (over DTLS), "coaps_tcp", or "ws" (with the CSE; else HTTP) */
+  gh_str security_policy; /* "modern", "ts0003-r3", "constrained": suites, groups, versions */
+  bool tls13;             /* offer TLS 1.3 beside 1.2, where the policy has it */
   int64_t timeout_ms;     /* of a handshake and of a request */
   int64_t registration_s; /* life that is asked for client registrations; the server may shorten it */
   int64_t key_s;          /* life that is asked for registered keys */
@@ -83,6 +86,9 @@ GH_MUST_USE gh_err gh_device_create(const char *dir, const gh_device_config *con
 GH_MUST_USE gh_err gh_device_open(const char *dir, const char *passphrase_file, gh_device **out, gh_diag *diag);
 void gh_device_close(gh_device *device); /* NULL is allowed */
 
+/* Speaks "http", "coap" or "coaps_tcp" from now on, instead of what device.conf says. GH_EINVAL. */
+GH_MUST_USE gh_err gh_device_use_binding(gh_device *device, gh_str binding, gh_diag *diag);
+
 GH_NONNULL const gh_device_config *gh_device_config_get(const gh_device *device);
 GH_NONNULL const gh_device_state *gh_device_state_get(const gh_device *device);
 
@@ -117,8 +123,6 @@ typedef enum gh_device_key {
 /* Opens the association with the CSE; the calls below do it by themselves with GH_DEVICE_KEY_MAF, or with the key
  * that was last chosen here or by gh_device_set_psk. An open one is kept. */
 GH_MUST_USE gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag);
-/* From the next association with the CSE on, requests travel over WebSocket (TS-0020), all in JSON or all in CBOR. */
-GH_NONNULL void gh_device_use_websocket(gh_device *device, bool cbor);
 /* Ends it. */
 GH_NONNULL void gh_device_dissociate(gh_device *device);
 /* Waits until the CSE ends the association. GH_ETIMEOUT: it still stands. GH_ECONN: there is none. */
@@ -144,7 +148,7 @@ typedef struct gh_device_request {
   int rcn;        /* result content (TS-0004 6.3.4.2.7); -1: absent */
   gh_str content; /* JSON, {"m2m:cnt":{...}}; empty: none */
   bool cbor;      /* send and ask for CBOR (TS-0004 8.5); `content` and the reply's content are JSON all the same.
-                     Over WebSocket the association has decided that: without effect */
+                     Over WebSocket the first request of an association decides for all */
 } gh_device_request;
 
 /* As the registered AE, over the association with the CSE. GH_ESYNTAX: `content` is not JSON (*diag has the

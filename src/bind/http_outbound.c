@@ -184,8 +184,8 @@ static bool open_lane(peer_pool *pool, int64_t deadline_us)
   lane *l = gh_calloc(1, sizeof *l);
   l->pool = pool;
   gh_http_reader_init(&l->reader, GH_HTTP_RESPONSES, NULL);
-  if (gh_conn_connect(worker, (struct sockaddr *)&address, len, peer->tls, deadline_us, &handler, l, &l->conn) !=
-      GH_OK) {
+  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : peer->tls;
+  if (gh_conn_connect(worker, (struct sockaddr *)&address, len, tls, deadline_us, &handler, l, &l->conn) != GH_OK) {
     gh_http_reader_free(&l->reader);
     free(l);
     return false;

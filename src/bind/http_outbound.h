@@ -16,6 +16,8 @@ typedef struct gh_http_peer {
   gh_str entity;      /* FQDN or absolute CSE-ID, as in calls */
   gh_str host_header; /* its FQDN */
   gh_tls_client *tls;
+  /* Another credential for the next connection; may be NULL. On the worker. */
+  gh_tls_client *(*choose_tls)(void *ctx, const struct gh_http_peer *peer);
   /* Address of the peer (host_header) now; on the worker, must not block for long. */
   gh_err (*endpoint)(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len);
   void *ctx;

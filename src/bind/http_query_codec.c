@@ -49,6 +49,7 @@ typedef struct query {
   gh_request *out;
   gh_diag *diag;
   uint64_t seen; /* bit per row of fields */
+  bool plain;    /* values are not percent-coded (CoAP) */
 } query;
 
 static const query_field *field_of(gh_str name)
@@ -99,7 +100,12 @@ static gh_val *array_member(query *q, gh_val *object, gh_str name)
 /* The value behind the arena copy, because the message goes before the request does. */
 static gh_err decoded(const query *q, gh_str name, gh_str value, gh_str *out)
 {
-  if (gh_str_empty(value) || gh_uri_decode(q->arena, value, true, out) != GH_OK) return bad(q, name);
+  if (gh_str_empty(value)) return bad(q, name);
+  if (q->plain && !gh_uri_printable(value)) return bad(q, name);
+  if (q->plain)
+    *out = value;
+  else if (gh_uri_decode(q->arena, value, true, out) != GH_OK)
+    return bad(q, name);
   if (out->ptr == value.ptr) *out = gh_arena_dup(q->arena, value);
   return GH_OK;
 }
@@ -210,6 +216,15 @@ gh_err gh_http_read_query(gh_arena *arena, gh_str text, gh_request *out, gh_diag
   if (gh_str_empty(text)) return GH_OK;
   while (gh_str_split(&text, '&', &pair)) GH_TRY(read_pair(&q, pair));
   return GH_OK;
+}
+
+/*= TS-0008 6.2.2.3 */
+gh_err gh_query_read_item(gh_arena *arena, gh_str item, uint64_t *seen, gh_request *out, gh_diag *diag)
+{
+  query q = {.arena = arena, .out = out, .diag = diag, .seen = *seen, .plain = true};
+  gh_err err = read_pair(&q, item);
+  *seen = q.seen;
+  return err;
 }
 
 /* ------------------------------------------------------------------------------------------------- writing */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "bind/exchange_server.h"
+#include "bind/http2_server.h"
 #include "m2m/constants.h"
 
 enum { WAITING_BYTES_MAX = 256 * 1024 };
@@ -147,6 +148,10 @@ static void on_ready(gh_conn *conn, void *ctx)
   session *s = ctx;
   s->conn = conn;
   gh_bound_log_ready(&s->server->host->log, conn);
+  if (!gh_str_eq(gh_conn_alpn(conn), GH_STR("h2"))) return;
+  gh_http2_begin(s->server, conn);
+  s->conn = NULL;
+  free_session(s);
 }
 
 static void on_data(gh_conn *conn, void *ctx, gh_str octets)

@@ -14,6 +14,9 @@ typedef struct gh_http_server {
   gh_ws_server *websocket; /* NULL: Upgrade is not offered */
 } gh_http_server;
 
+/* For gh_tls_options.alpn of its listeners: HTTP/2, then HTTP/1.1. */
+#define GH_HTTP_ALPN "h2,http/1.1"
+
 /* Fills handler, new_ctx, owner and plain_refusal of listener options; the server must outlive the listener. */
 void gh_http_server_listen_options(gh_http_server *server, gh_listener_options *options);
 

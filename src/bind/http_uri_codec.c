@@ -25,7 +25,7 @@ static bool identifier_octet(char c)
   return unreserved(c) || (c && strchr("!$&'()*+,;=:@", c));
 }
 
-static bool printable_utf8(gh_str s)
+bool gh_uri_printable(gh_str s)
 {
   for (size_t i = 0; i < s.len;) {
     unsigned char c = (unsigned char)s.ptr[i];
@@ -67,7 +67,7 @@ gh_err gh_uri_decode(gh_arena *arena, gh_str text, bool plus_is_blank, gh_str *o
     to[len] = '\0';
     plain = (gh_str){to, (size_t)len};
   }
-  GH_REQUIRE(printable_utf8(plain), GH_ESYNTAX);
+  GH_REQUIRE(gh_uri_printable(plain), GH_ESYNTAX);
   *out = plain;
   return GH_OK;
 }
@@ -90,7 +90,7 @@ void gh_uri_encode(gh_buf *out, gh_str text, const char *kept)
   gh_buf_added(out, (size_t)(to - begin));
 }
 
-static gh_err check_segment(gh_str segment, gh_diag *diag)
+gh_err gh_uri_check_segment(gh_str segment, gh_diag *diag)
 {
   if (gh_str_empty(segment)) return gh_fail(diag, GH_ESYNTAX, "to: empty path segment");
   if (gh_str_eq(segment, GH_STR(".")) || gh_str_eq(segment, GH_STR("..")))
@@ -110,7 +110,7 @@ static gh_err decode_segments(char *to, gh_str path, size_t *len, gh_diag *diag)
     if (at) to[at++] = '/';
     ptrdiff_t count = decode_into(to + at, part, false);
     if (count < 0) return gh_fail(diag, GH_ESYNTAX, "to: malformed percent-coding");
-    GH_TRY(check_segment((gh_str){to + at, (size_t)count}, diag)); /* refuses %2F, %00, %25, %3F, %23 */
+    GH_TRY(gh_uri_check_segment((gh_str){to + at, (size_t)count}, diag)); /* refuses %2F, %00, %25, %3F, %23 */
     at += (size_t)count;
   }
   *len = at;

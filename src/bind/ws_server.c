@@ -273,7 +273,7 @@ void gh_ws_server_adopt(gh_ws_server *server, gh_conn *conn, gh_representation r
                                                 .message = on_message,
                                                 .ready = ready,
                                                 .ctx = s});
-  gh_conn_hand_over(conn, &handler, s);
+  gh_conn_set_handler(conn, &handler, s);
   GH_LOG(&server->host->log, GH_LOG_INFO, "websocket", GH_F("association", gh_conn_id(conn)),
          GH_F("serialization", gh_representation_name(representation)));
   if (server->outbound) gh_ws_outbound_enter(server->outbound, &s->peer);

@@ -7,9 +7,10 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "bind/coap_client.h"
 #include "bind/http_codec.h"
 #include "client/client_ws.h"
-#include "link/conn.h"
+#include "link/dtls.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000 };
 
@@ -21,8 +22,10 @@ struct gh_client {
   gh_random random;
   gh_tls_client *tls;
   gh_conn *conn; /* NULL: closed */
+  gh_client_binding binding;
   gh_http_reader reader;
-  gh_client_ws *ws; /* NULL: HTTP */
+  gh_coap_client coap; /* where the binding is CoAP */
+  gh_client_ws *ws;    /* where it is WebSocket */
   gh_str server_name;
   uint32_t timeout_ms;
   bool ready;     /* association established */
@@ -30,15 +33,22 @@ struct gh_client {
   bool timed_out; /* the timer ran */
   gh_err why;     /* of the close */
   gh_diag reason, ws_reason;
+  gh_diag refusal; /* why we refused the server's certificates; empty: we did not */
   int alert;
 };
+
+static bool is_coap(const gh_client *client)
+{
+  return client->binding == GH_CLIENT_COAP || client->binding == GH_CLIENT_COAP_TCP;
+}
 
 /* ---- what the connection tells */
 
 static void on_ready(gh_conn *conn, void *ctx)
 {
-  (void)conn;
-  ((gh_client *)ctx)->ready = true;
+  gh_client *client = ctx;
+  client->ready = true;
+  if (is_coap(client)) gh_coap_client_ready(&client->coap, conn);
 }
 
 static void send_ws(gh_client *client)
@@ -59,11 +69,16 @@ static void on_ws_data(gh_client *client, gh_conn *conn, gh_str bytes)
 static void on_data(gh_conn *conn, void *ctx, gh_str bytes)
 {
   gh_client *client = ctx;
+  size_t used = 0;
   if (client->ws) {
     on_ws_data(client, conn, bytes);
     return;
   }
-  size_t used = 0;
+  if (is_coap(client)) {
+    gh_coap_client_data(&client->coap, bytes);
+    client->message = client->coap.done;
+    return;
+  }
   switch (gh_http_feed(&client->reader, bytes, &used)) {
   case GH_HTTP_NEED_MORE: return;
   case GH_HTTP_MESSAGE:
@@ -80,6 +95,8 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
   client->alert = gh_conn_alert(conn, NULL);
   client->why = why;
   gh_fail(&client->reason, why, "%s", reason);
+  gh_fail(&client->refusal, why, "%.*s", GH_STR_ARG(gh_conn_refusal(conn)));
+  client->coap.conn = NULL;
   if (client->ready && !client->ws && gh_http_feed_end(&client->reader) == GH_HTTP_MESSAGE) client->message = true;
   client->conn = NULL;
 }
@@ -128,7 +145,10 @@ static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *d
       .tls = {.chain_pem = o->chain_pem,
               .key_pem = o->key_pem,
               .anchors_pem = o->anchors_pem,
+              .policy = o->policy,
               .tls13 = o->tls13,
+              .datagram = o->binding == GH_CLIENT_COAP,
+              .alpn = o->binding == GH_CLIENT_COAP_TCP ? "coap" : NULL,
               .require_ems = true},
       .server_name = o->server_name,
       .psk_identity = o->psk_identity,
@@ -143,8 +163,11 @@ static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *d
 static gh_err start(gh_client *client, const struct addrinfo *at, gh_diag *diag)
 {
   int64_t deadline = gh_clock_mono_us(&client->clock) + (int64_t)client->timeout_ms * 1000;
-  gh_err err = gh_conn_connect(&client->worker, at->ai_addr, at->ai_addrlen, client->tls, deadline, &handler, client,
-                               &client->conn);
+  gh_err err = client->binding == GH_CLIENT_COAP
+                   ? gh_dtls_connect(&client->worker, at->ai_addr, at->ai_addrlen, client->tls, 0, deadline, &handler,
+                                     client, &client->conn)
+                   : gh_conn_connect(&client->worker, at->ai_addr, at->ai_addrlen, client->tls, deadline, &handler,
+                                     client, &client->conn);
   if (err != GH_OK) return gh_fail(diag, err, "cannot connect");
   run_until(client, &client->ready, client->timeout_ms + 2 * GH_WORKER_SWEEP_MS);
   return client->ready && client->conn ? GH_OK
@@ -166,8 +189,11 @@ static gh_err resolve(const gh_client_options *o, struct addrinfo **out, gh_diag
 
 static gh_err explain(const gh_client *client, const gh_client_options *o, gh_err err, gh_diag *diag)
 {
-  if (client->alert >= 0)
-    return gh_fail(diag, GH_EAUTH, "handshake failed: alert %d %s", client->alert, gh_alert_name(client->alert));
+  if (client->alert >= 0) {
+    const char *more = client->refusal.text;
+    return gh_fail(diag, GH_EAUTH, "handshake failed: alert %d %s%s%s", client->alert, gh_alert_name(client->alert),
+                   more[0] ? ": " : "", more);
+  }
   if (err == GH_ECONN) return gh_fail(diag, err, "cannot reach %.*s:%u", GH_STR_ARG(o->host), o->port);
   if (err == GH_ETIMEOUT) return gh_fail(diag, err, "no answer from %.*s:%u in time", GH_STR_ARG(o->host), o->port);
   return gh_fail(diag, err, "%s", client->reason.text[0] ? client->reason.text : "the association failed");
@@ -213,6 +239,7 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
   client->alert = -1;
   client->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
   client->server_name = gh_str_clone(options->server_name);
+  client->binding = options->binding;
   gh_http_reader_init(&client->reader, GH_HTTP_RESPONSES, NULL);
   if (uv_loop_init(&client->uv) != 0) {
     gh_str_release(&client->server_name);
@@ -220,9 +247,11 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
     return gh_fail(diag, GH_EIO, "no event loop");
   }
   init_loop(client);
+  if (is_coap(client))
+    gh_coap_client_init(&client->coap, &client->uv, client->binding == GH_CLIENT_COAP_TCP, &client->random);
   gh_err err = make_tls(client, options, diag);
   if (err == GH_OK) err = connect_any(client, options, diag);
-  if (err == GH_OK && options->websocket) err = open_websocket(client, options, diag);
+  if (err == GH_OK && client->binding == GH_CLIENT_WS) err = open_websocket(client, options, diag);
   if (alert) *alert = client->alert;
   if (err != GH_OK) {
     gh_client_close(client);
@@ -244,12 +273,14 @@ void gh_client_close(gh_client *client)
   if (client->conn) run_until(client, &never, 500);
   gh_worker_close(&client->worker);
   uv_close((uv_handle_t *)&client->timer, NULL);
+  if (is_coap(client)) gh_coap_client_close(&client->coap);
   while (uv_run(&client->uv, UV_RUN_DEFAULT) != 0) continue;
   uv_loop_close(&client->uv);
   gh_worker_free(&client->worker);
   gh_tls_client_free(client->tls);
   gh_http_reader_free(&client->reader);
   gh_client_ws_free(client->ws);
+  if (is_coap(client)) gh_coap_client_free(&client->coap);
   gh_str_release(&client->server_name);
   free(client);
 }
@@ -270,6 +301,10 @@ static gh_err send_request(gh_client *client, gh_arena *arena, gh_request *reque
   if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
   client->message = false;
   if (client->ws) return send_over_ws(client, request, diag);
+  if (is_coap(client)) {
+    gh_err sent = gh_coap_client_send(&client->coap, request, gh_clock_wall_us(&client->clock));
+    return sent == GH_OK ? GH_OK : gh_fail(diag, sent, "a parameter of the request cannot be sent over CoAP");
+  }
   gh_buf octets = GH_BUF_INIT;
   gh_err err = gh_http_write_request(&octets, request, client->server_name);
   if (err == GH_OK)
@@ -288,15 +323,19 @@ static gh_err no_response(gh_client *client, gh_diag *diag)
   }
   if (client->alert >= 0)
     return gh_fail(diag, GH_EAUTH, "association ended: alert %d %s", client->alert, gh_alert_name(client->alert));
-  if (client->why == GH_EPROTO)
-    return gh_fail(diag, GH_EPROTO, "%s: %s", client->ws ? "WebSocket" : "not an HTTP response", client->reason.text);
+  if (client->why == GH_EPROTO) return gh_fail(diag, GH_EPROTO, "not a response: %s", client->reason.text);
   return gh_fail(diag, GH_ECONN, "the entity closed the association");
 }
 
 static gh_err read_response(gh_client *client, gh_arena *arena, const gh_request *request, gh_response *response,
                             gh_diag *diag)
 {
-  GH_TRY(gh_http_to_response(arena, &client->reader.message, response, diag));
+  switch (client->binding) {
+  case GH_CLIENT_HTTP: GH_TRY(gh_http_to_response(arena, &client->reader.message, response, diag)); break;
+  case GH_CLIENT_COAP:
+  case GH_CLIENT_COAP_TCP: GH_TRY(gh_coap_client_response(&client->coap, arena, response, diag)); break;
+  case GH_CLIENT_WS: GH_TRY(gh_client_ws_take(client->ws, arena, response, diag)); break;
+  }
   /*= TS-0004 6.4.2 the response bears the request identifier */
   if (!gh_str_empty(response->rqi) && !gh_str_eq(response->rqi, request->rqi))
     return gh_fail(diag, GH_EPROTO, "the response belongs to another request");
@@ -307,16 +346,13 @@ gh_err gh_client_request(gh_client *client, gh_arena *arena, gh_request *request
                          gh_diag *diag)
 {
   GH_TRY(send_request(client, arena, request, diag));
-  run_until(client, &client->message, client->timeout_ms);
+  bool http = client->binding == GH_CLIENT_HTTP;
+  run_until(client, is_coap(client) ? &client->coap.done : &client->message, client->timeout_ms);
+  if (is_coap(client)) client->message = client->coap.done;
   if (!client->message) return no_response(client, diag);
-  if (client->ws) {
-    gh_err taken = gh_client_ws_take(client->ws, arena, response, diag);
-    if (taken != GH_OK && client->conn) gh_conn_close(client->conn, GH_EPROTO, "malformed response");
-    return taken;
-  }
   gh_err err = read_response(client, arena, request, response, diag);
-  bool keep = client->reader.message.keep_alive && err == GH_OK;
-  gh_http_next(&client->reader);
+  bool keep = (!http || client->reader.message.keep_alive) && err == GH_OK;
+  if (http) gh_http_next(&client->reader);
   if (!keep && client->conn) gh_conn_close(client->conn, GH_OK, "end of the exchange");
   return err;
 }

@@ -18,12 +18,24 @@ static bool endpoint_or_none(gh_str text)
   return text.len == 0 || gh_endpoint_valid(text);
 }
 
+bool gh_device_binding_valid(gh_str binding)
+{
+  return gh_str_eq(binding, GH_STR("http")) || gh_str_eq(binding, GH_STR("coap")) ||
+         gh_str_eq(binding, GH_STR("coaps_tcp")) || gh_str_eq(binding, GH_STR("ws"));
+}
+
+static bool policy(gh_str text)
+{
+  return gh_security_policy_named(text) != NULL;
+}
+
 static bool key_id(gh_str text)
 {
   gh_key_id ignored;
   return gh_key_id_parse(text, false, &ignored) == GH_OK;
 }
 
+#define BINDINGS "\"http\", \"coap\" (over DTLS), \"coaps_tcp\" or \"ws\""
 #define ENDPOINT_FORM "host:port, [v6]:port or file:PATH"
 #define AT(field) offsetof(gh_device_config, field)
 
@@ -34,18 +46,26 @@ static const gh_conf_key cse_keys[] = {
      "name of the <CSEBase>"},
     {"fqdn", GH_CONF_TEXT, AT(cse.fqdn), NULL, 0, 0, gh_fqdn_valid, "an FQDN", NULL, "public domain name of the CSE"},
     {"endpoint", GH_CONF_TEXT, AT(cse.endpoint), NULL, 0, 0, gh_endpoint_valid, ENDPOINT_FORM, NULL, ENDPOINT_FORM},
+    {"coap", GH_CONF_TEXT, AT(cse.coap), "", 0, 0, endpoint_or_none, ENDPOINT_FORM, NULL,
+     "the same for CoAP over DTLS; empty: not reached so"},
+    {"coaps_tcp", GH_CONF_TEXT, AT(cse.coaps_tcp), "", 0, 0, endpoint_or_none, ENDPOINT_FORM, NULL,
+     "the same for CoAP over TLS"},
 };
 static const gh_conf_table cse_table = {cse_keys, sizeof cse_keys / sizeof *cse_keys};
 
 static const gh_conf_key mef_keys[] = {
     {"fqdn", GH_CONF_TEXT, AT(mef.fqdn), NULL, 0, 0, gh_fqdn_valid, "an FQDN", NULL, "MEF-FQDN"},
     {"endpoint", GH_CONF_TEXT, AT(mef.endpoint), NULL, 0, 0, gh_endpoint_valid, ENDPOINT_FORM, NULL, NULL},
+    {"coap", GH_CONF_TEXT, AT(mef.coap), "", 0, 0, endpoint_or_none, ENDPOINT_FORM, NULL, NULL},
+    {"coaps_tcp", GH_CONF_TEXT, AT(mef.coaps_tcp), "", 0, 0, endpoint_or_none, ENDPOINT_FORM, NULL, NULL},
 };
 static const gh_conf_table mef_table = {mef_keys, sizeof mef_keys / sizeof *mef_keys};
 
 static const gh_conf_key maf_keys[] = {
     {"fqdn", GH_CONF_TEXT, AT(maf.fqdn), "", 0, 0, fqdn_or_none, "an FQDN", NULL, "MAF-FQDN; empty: no MAF"},
     {"endpoint", GH_CONF_TEXT, AT(maf.endpoint), "", 0, 0, endpoint_or_none, ENDPOINT_FORM, NULL, NULL},
+    {"coap", GH_CONF_TEXT, AT(maf.coap), "", 0, 0, endpoint_or_none, ENDPOINT_FORM, NULL, NULL},
+    {"coaps_tcp", GH_CONF_TEXT, AT(maf.coaps_tcp), "", 0, 0, endpoint_or_none, ENDPOINT_FORM, NULL, NULL},
 };
 static const gh_conf_table maf_table = {maf_keys, sizeof maf_keys / sizeof *maf_keys};
 
@@ -57,7 +77,14 @@ static const gh_conf_key keys[] = {
     {"cse", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &cse_table, "the registrar CSE"},
     {"mef", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &mef_table, "M2M enrolment function"},
     {"maf", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &maf_table, "M2M authentication function"},
-    {"tls13", GH_CONF_SWITCH, AT(tls13), "true", 0, 0, NULL, NULL, NULL, "offer TLS 1.3 beside TLS 1.2"},
+    {"binding", GH_CONF_TEXT, AT(binding), "http", 0, 0, gh_device_binding_valid, BINDINGS, NULL,
+     BINDINGS ": how requests travel"},
+    {"security_policy", GH_CONF_TEXT, AT(security_policy), "modern", 0, 0, policy, "the name of a security policy",
+     NULL,
+     "suites, groups and versions: modern, ts0003-r3 (the suites of the standard alone) or constrained (CCM_8 "
+     "first)"},
+    {"tls13", GH_CONF_SWITCH, AT(tls13), "true", 0, 0, NULL, NULL, NULL,
+     "offer TLS 1.3 beside TLS 1.2, where the policy has it"},
     {"timeout_ms", GH_CONF_NUMBER, AT(timeout_ms), "10000", 100, 600000, NULL, NULL, NULL,
      "of a handshake and of a request"},
     {"registration_s", GH_CONF_NUMBER, AT(registration_s), "2592000", 60, INT64_C(3155760000), NULL, NULL, NULL,

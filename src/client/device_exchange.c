@@ -20,6 +20,27 @@ static gh_err no_key(gh_err err, const gh_device_credential *credential, gh_diag
   return gh_fail(diag, err, "%s %s: %s first", credential->what, state, credential->step);
 }
 
+/* Where the peer is reached over the device's binding. */
+static gh_err find_peer(const gh_device *device, const gh_device_peer *peer, gh_client_binding *binding,
+                        gh_endpoint *at, gh_diag *diag)
+{
+  gh_str where = peer->endpoint, name = device->config.binding;
+  *binding = GH_CLIENT_HTTP;
+  if (gh_str_eq(name, GH_STR("coap"))) {
+    *binding = GH_CLIENT_COAP;
+    where = peer->coap;
+  } else if (gh_str_eq(name, GH_STR("coaps_tcp"))) {
+    *binding = GH_CLIENT_COAP_TCP;
+    where = peer->coaps_tcp;
+  } else if (gh_str_eq(name, GH_STR("ws")) && peer == &device->config.cse) {
+    *binding = GH_CLIENT_WS; /*= TS-0020 1 Mca; with MEF and MAF HTTP is spoken */
+  }
+  if (gh_str_empty(where))
+    return gh_fail(diag, GH_ENOTFOUND, "device.conf does not say where %.*s is reached over %.*s",
+                   GH_STR_ARG(peer->fqdn), GH_STR_ARG(name));
+  return gh_endpoint_find(where, at, diag);
+}
+
 gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh_device_credential *credential,
                          gh_client **out, gh_reply *reply, gh_diag *diag)
 {
@@ -29,17 +50,19 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
                    ? GH_ENOTFOUND
                    : gh_se_use_psk(device->se, &device->clock, credential->kind, credential->id, &key);
   if (err != GH_OK) return no_key(err, credential, diag);
-  err = gh_endpoint_find(peer->endpoint, &at, diag);
+  gh_client_binding binding;
+  err = find_peer(device, peer, &binding, &at, diag);
   if (err == GH_OK) {
     gh_client_options options = {.host = gh_str_of(at.host),
                                  .port = at.port,
                                  .server_name = peer->fqdn,
                                  .psk_identity = credential->id,
                                  .psk = &key,
+                                 .policy = gh_security_policy_named(device->config.security_policy),
                                  .tls13 = device->config.tls13,
-                                 .timeout_ms = (uint32_t)device->config.timeout_ms,
-                                 .websocket = device->websocket && peer == &device->config.cse,
-                                 .representation = device->websocket_cbor ? GH_REP_CBOR : GH_REP_JSON};
+                                 .binding = binding,
+                                 .representation = device->cbor ? GH_REP_CBOR : GH_REP_JSON,
+                                 .timeout_ms = (uint32_t)device->config.timeout_ms};
     err = gh_client_open(&options, out, &reply->alert, diag);
   }
   gh_secret_wipe(&key);

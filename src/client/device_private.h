@@ -22,13 +22,14 @@ struct gh_device {
   gh_clock clock;
   gh_random random;
   gh_client *cse; /* association with the CSE, or NULL */
-  bool websocket, websocket_cbor;
+  bool cbor;      /* over WebSocket: the serialization of the next association */
 };
 
 /* device_conf.c, device_state.c */
 extern const gh_conf_table gh_device_conf_table;
 GH_MUST_USE gh_err gh_device_conf_read(gh_device *device, gh_diag *diag);
 GH_MUST_USE gh_err gh_device_conf_write(const char *dir, const gh_device_config *config, gh_diag *diag);
+bool gh_device_binding_valid(gh_str binding);
 GH_MUST_USE gh_err gh_device_conf_check(const gh_device_config *config, gh_diag *diag);
 GH_MUST_USE gh_err gh_device_state_read(gh_device *device, gh_diag *diag);
 /* Durable before it returns. */

@@ -112,7 +112,7 @@ static void show(gh_call *call, const gh_val *result)
   } else if (result->type == GH_VAL_OBJECT) {
     for (const gh_member *m = result->u.object.first; m; m = m->next) add_member(&call->arena, &text, m);
   }
-  fwrite(text.ptr, 1, text.len, call->out);
+  if (text.len) fwrite(text.ptr, 1, text.len, call->out);
   gh_buf_free(&text);
 }
 

@@ -49,6 +49,7 @@ static gh_err complete_function(const gh_conf *conf, config_setting_t *at, gh_re
   f->certificate = absolute_path(a, realm->dir, f->certificate);
   f->sealed = absolute_path(a, realm->dir, f->sealed);
   f->store = absolute_path(a, realm->dir, f->store);
+  if (f->crl.len) f->crl = absolute_path(a, realm->dir, f->crl);
   return GH_OK;
 }
 
@@ -110,7 +111,7 @@ static gh_err locate(const char *path, gh_realm *realm, gh_str *file, gh_diag *d
 
 gh_err gh_realm_read(const char *path, gh_realm *out, gh_diag *diag)
 {
-  gh_str file;
+  gh_str file = GH_STR_NONE;
   gh_conf conf;
   *out = (gh_realm){.function_count = 0};
   gh_arena_init(&out->arena);

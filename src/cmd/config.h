@@ -22,12 +22,18 @@ typedef struct gh_realm_function {
   gh_str cse_id, cse_rn; /* CSE: stem and name of the CSEBase; else first label of fqdn and base name */
   gh_str listen;         /* "127.0.0.1:0" */
   char listen_host[64];
-  uint16_t listen_port; /* 0: the system chooses */
-  gh_str endpoint;      /* where others reach it: "auto" (run/<name>.endpoint) or "host:port" */
-  gh_str certificate;   /* chain, PEM */
-  gh_str sealed;        /* secure environment: sealed file, opened with the realm's secret; holds the private key */
+  uint16_t listen_port;                 /* 0: the system chooses */
+  gh_str coap_listen, coaps_tcp_listen; /* "host:port", or empty: off */
+  gh_str endpoint;                      /* where others reach it: "auto" (run/<name>.endpoint) or "host:port" */
+  gh_str certificate;                   /* chain, PEM */
+  gh_str sealed; /* secure environment: sealed file, opened with the realm's secret; holds the private key */
   gh_str store;
+  gh_str security_policy; /* a name of link/security_policy.h */
   bool tls13;
+  gh_str crl, crl_url, ocsp_responder;             /* empty: none */
+  gh_str crl_policy, stapling_policy, ocsp_policy; /* "require", "soft", "off" */
+  bool ocsp_staple;
+  int64_t status_timeout_ms; /* of one question to a responder or CRL server */
   bool open_registration;
   gh_str registrar;                      /* CSE: stem of the CSE it registers at; empty: none */
   int64_t transit_ms;                    /* CSE: budget of a forwarded request */
@@ -45,6 +51,7 @@ typedef struct gh_realm_limits {
   int64_t max_out_bytes; /* unsent octets of one connection */
   int64_t association_s; /* longest life of an association */
   int64_t max_head_bytes, max_body_bytes;
+  int64_t datagram_mtu;
   int64_t max_audit; /* records kept */
 } gh_realm_limits;
 
@@ -86,6 +93,11 @@ GH_MUST_USE gh_err gh_realm_endpoint(const gh_realm *realm, gh_str fqdn, char ho
 /* The serving process tells the others (run/<name>.endpoint, replaced as a whole). */
 GH_MUST_USE gh_err gh_realm_announce(const gh_realm *realm, const gh_realm_function *function, uint16_t port,
                                      gh_diag *diag);
+
+/* The same for a further binding: run/<name>.<binding>.endpoint. And what stands there: 0 when nothing. */
+GH_MUST_USE gh_err gh_realm_announce_binding(const gh_realm *realm, const gh_realm_function *function,
+                                             const char *binding, const char *host, uint16_t port, gh_diag *diag);
+uint16_t gh_realm_announced_port(const gh_realm *realm, const gh_realm_function *function, const char *binding);
 
 /* Opens the sealed file of a function with the realm's secret. */
 GH_MUST_USE gh_err gh_realm_open_se(const gh_realm *realm, const gh_realm_function *function, const gh_random *random,

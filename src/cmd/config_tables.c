@@ -4,6 +4,7 @@
 
 #include "client/endpoint.h"
 #include "cmd/config.h"
+#include "host/certificate_status.h"
 #include "m2m/ids.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -48,6 +49,27 @@ static bool endpoint_valid(gh_str text)
   return gh_str_eq(text, GH_STR("auto")) || (gh_endpoint_parse(text, &at) == GH_OK && at.port);
 }
 
+static bool policy_valid(gh_str text)
+{
+  return gh_security_policy_named(text) != NULL;
+}
+
+static bool status_policy_valid(gh_str text)
+{
+  gh_status_policy policy;
+  return gh_status_policy_named(text, &policy);
+}
+
+static bool path_or_none(gh_str text)
+{
+  return text.len < 1024;
+}
+
+static bool http_or_none(gh_str text)
+{
+  return text.len == 0 || (text.len < 1024 && text.len > 7 && gh_str_starts(text, GH_STR("http://")));
+}
+
 static bool stem_or_none(gh_str text)
 {
   return text.len == 0 || gh_stem_valid(text);
@@ -82,13 +104,40 @@ static const gh_conf_key function_keys[] = {
      "CSE only: CSE-ID without the slash of the CSE where this one registers; empty on the IN-CSE"},
     {"listen", GH_CONF_TEXT, AT(listen), "127.0.0.1:0", 0, 0, listen_valid, "address:port", NULL,
      "numeric address and port; port 0: the system chooses, and run/<name>.endpoint says which"},
+    {"coap_listen", GH_CONF_TEXT, AT(coap_listen), "", 0, 0, listen_or_none, "address:port, or empty", NULL,
+     "CoAP over DTLS (coaps, UDP); the registered port is 5684; empty: off"},
+    {"coaps_tcp_listen", GH_CONF_TEXT, AT(coaps_tcp_listen), "", 0, 0, listen_or_none, "address:port, or empty", NULL,
+     "CoAP over TLS (coaps+tcp); empty: off"},
     {"endpoint", GH_CONF_TEXT, AT(endpoint), "auto", 0, 0, endpoint_valid, "\"auto\" or host:port", NULL,
      "where the other functions reach this one: host:port, or \"auto\": as run/<name>.endpoint says"},
     {"certificate", GH_CONF_TEXT, AT(certificate), NULL, 0, 0, path_valid, "a path", NULL, "certificate chain, PEM"},
     {"sealed", GH_CONF_TEXT, AT(sealed), NULL, 0, 0, path_valid, "a path", NULL,
      "secure environment (sealed file), opened with the realm's secret; it holds the private key"},
     {"store", GH_CONF_TEXT, AT(store), NULL, 0, 0, path_valid, "a path", NULL, "database"},
-    {"tls13", GH_CONF_SWITCH, AT(tls13), "true", 0, 0, NULL, NULL, NULL, "offer TLS 1.3 beside TLS 1.2"},
+    {"security_policy", GH_CONF_TEXT, AT(security_policy), "modern", 0, 0, policy_valid,
+     "\"modern\", \"ts0003-r3\" or \"constrained\"", NULL,
+     "suites, groups and versions, in order: modern, ts0003-r3 (the suites of the standard alone), constrained "
+     "(CCM_8 "
+     "first)"},
+    {"tls13", GH_CONF_SWITCH, AT(tls13), "true", 0, 0, NULL, NULL, NULL,
+     "offer TLS 1.3 beside TLS 1.2, where the policy has it"},
+    {"crl", GH_CONF_TEXT, AT(crl), "", 0, 0, path_or_none, "a path", NULL,
+     "certificate revocation lists, PEM or DER; read again when the file changes; empty: none"},
+    {"crl_url", GH_CONF_TEXT, AT(crl_url), "", 0, 0, http_or_none, "an http URL", NULL,
+     "where a list is fetched, and fetched again before it ends; empty: nowhere"},
+    {"crl_policy", GH_CONF_TEXT, AT(crl_policy), "require", 0, 0, status_policy_valid,
+     "\"require\", \"soft\" or \"off\"", NULL,
+     "without an answer about a peer's certificate: \"require\": refused, \"soft\": let in, \"off\": not looked at"},
+    {"stapling_policy", GH_CONF_TEXT, AT(stapling_policy), "soft", 0, 0, status_policy_valid,
+     "\"require\", \"soft\" or \"off\"", NULL, "the same for answers that servers staple to the handshake"},
+    {"ocsp_responder", GH_CONF_TEXT, AT(ocsp_responder), "", 0, 0, http_or_none, "an http URL", NULL,
+     "who is asked about certificates; empty: nobody"},
+    {"ocsp_policy", GH_CONF_TEXT, AT(ocsp_policy), "require", 0, 0, status_policy_valid,
+     "\"require\", \"soft\" or \"off\"", NULL, "the same for the responder's answers"},
+    {"ocsp_staple", GH_CONF_SWITCH, AT(ocsp_staple), "false", 0, 0, NULL, NULL, NULL,
+     "staple the responder's answer about our own certificate"},
+    {"status_timeout_ms", GH_CONF_NUMBER, AT(status_timeout_ms), "3000", 10, 60000, NULL, NULL, NULL,
+     "a responder or CRL server must answer within"},
     {"open_registration", GH_CONF_SWITCH, AT(open_registration), "false", 0, 0, NULL, NULL, NULL,
      "CSE only: may a credential register an AE that nobody has assigned an AE-ID to?"},
     {"max_registration_s", GH_CONF_NUMBER, AT(max_registration_s), "31536000", 60, YEARS(100), NULL, NULL, NULL,
@@ -126,7 +175,10 @@ static const gh_conf_key limit_keys[] = {
      "longest life of an association, seconds"},
     {"max_head_bytes", GH_CONF_NUMBER, AT(max_head_bytes), "16384", 1024, 1 << 20, NULL, NULL, NULL,
      "HTTP start line and header fields"},
-    {"max_body_bytes", GH_CONF_NUMBER, AT(max_body_bytes), "262144", 1024, 1 << 28, NULL, NULL, NULL, "HTTP body"},
+    {"max_body_bytes", GH_CONF_NUMBER, AT(max_body_bytes), "262144", 1024, 1 << 28, NULL, NULL, NULL,
+     "HTTP body; CoAP payload, whole or in blocks"},
+    {"datagram_mtu", GH_CONF_NUMBER, AT(datagram_mtu), "1280", 576, 9000, NULL, NULL, NULL,
+     "largest IP packet of a DTLS handshake"},
     {"max_audit", GH_CONF_NUMBER, AT(max_audit), "1000000", 1000, INT64_C(1000000000), NULL, NULL, NULL,
      "audit records kept; the oldest go first"},
 };

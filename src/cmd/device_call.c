@@ -10,17 +10,16 @@ const char *gh_call_passphrase(const gh_call *call)
   return gh_call_text(call, "passphrase-file", GH_STR_NONE).ptr;
 }
 
-bool gh_call_binding(gh_call *call, gh_device *device, bool cbor)
-{
-  gh_str name = gh_call_text(call, "binding", GH_STR("http"));
-  bool websocket = gh_str_eq(name, GH_STR("ws"));
-  if (websocket) gh_device_use_websocket(device, cbor);
-  return websocket || gh_str_eq(name, GH_STR("http"));
-}
-
 gh_err gh_call_device(gh_call *call, gh_device **out, gh_diag *diag)
 {
-  return gh_device_open(call->operands[0].ptr, gh_call_passphrase(call), out, diag);
+  gh_str binding = gh_call_text(call, "binding", GH_STR_NONE);
+  GH_TRY(gh_device_open(call->operands[0].ptr, gh_call_passphrase(call), out, diag));
+  gh_err err = binding.ptr ? gh_device_use_binding(*out, binding, diag) : GH_OK;
+  if (err != GH_OK) {
+    gh_device_close(*out);
+    *out = NULL;
+  }
+  return err;
 }
 
 static void put_text(gh_call *call, gh_val *o, const char *name, gh_str text)

@@ -13,11 +13,10 @@
 
 #define GH_OPT_BINDING                                                                                               \
   {                                                                                                                  \
-    "binding", 0, GH_OPT_TEXT, "NAME", "http or ws, between the device and its CSE (http)"                           \
+    "binding", 0, GH_OPT_TEXT, "NAME",                                                                               \
+        "http, coap (over DTLS), coaps_tcp (over TLS) or ws, instead of device.conf's"                               \
   }
 
-/* Follows --binding, and with ws --cbor. False: it names none, or none that is built. */
-bool gh_call_binding(gh_call *call, gh_device *device, bool cbor);
 /* NULL when the option is absent. */
 const char *gh_call_passphrase(const gh_call *call);
 /* The device whose folder is the first operand. */

@@ -20,10 +20,13 @@ static void peer_from_realm(gh_call *call, const gh_realm *realm, const gh_realm
   gh_arena *a = &call->arena;
   if (!f) return;
   peer->fqdn = gh_arena_dup(a, f->fqdn);
-  if (gh_str_eq(f->endpoint, GH_STR("auto")))
-    peer->endpoint = gh_arena_fmt(a, "file:%.*s/%.*s.endpoint", GH_STR_ARG(realm->run), GH_STR_ARG(f->name));
-  else
+  if (!gh_str_eq(f->endpoint, GH_STR("auto"))) {
     peer->endpoint = gh_arena_dup(a, f->endpoint);
+    return;
+  }
+  peer->endpoint = gh_arena_fmt(a, "file:%.*s/%.*s.endpoint", GH_STR_ARG(realm->run), GH_STR_ARG(f->name));
+  peer->coap = gh_arena_fmt(a, "file:%.*s/%.*s.coap.endpoint", GH_STR_ARG(realm->run), GH_STR_ARG(f->name));
+  peer->coaps_tcp = gh_arena_fmt(a, "file:%.*s/%.*s.coaps_tcp.endpoint", GH_STR_ARG(realm->run), GH_STR_ARG(f->name));
 }
 
 /* The CSE of the realm with this CSE-ID, else the first. */
@@ -81,6 +84,7 @@ static gh_err take_config(gh_call *call, gh_device_config *config, gh_diag *diag
   take_peer(call, &config->mef, "mef-fqdn", "mef-endpoint");
   take_peer(call, &config->maf, "maf-fqdn", "maf-endpoint");
   config->timeout_ms = gh_call_number(call, "timeout-ms", config->timeout_ms);
+  config->binding = gh_call_text(call, "binding", config->binding);
   if (gh_call_has(call, "tls12-only")) config->tls13 = false;
   return take_kpm_id(call, config, diag);
 }
@@ -135,6 +139,7 @@ static const gh_opt options[] = {
     {"maf-endpoint", 0, GH_OPT_TEXT, "WHERE", ""},
     {"tls12-only", 0, GH_OPT_FLAG, NULL, "do not offer TLS 1.3"},
     {"timeout-ms", 0, GH_OPT_NUMBER, "N", "of a handshake and of a request (10000)"},
+    GH_OPT_BINDING,
     GH_OPT_PASSPHRASE,
     {.name = NULL},
 };

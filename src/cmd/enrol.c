@@ -82,6 +82,7 @@ static const gh_opt options[] = {
     {"until", 0, GH_OPT_TEXT, "STEP", "end with mef, maf or key (key)"},
     {"register-key", 0, GH_OPT_NUMBER, "SUID", "register a key at the MEF, e.g. 22: an association without a MAF"},
     {"target", 0, GH_OPT_TEXT, "ID", "with whom that key is shared (the device's CSE, or its MAF with 21)"},
+    GH_OPT_BINDING,
     GH_OPT_PASSPHRASE,
     {.name = NULL},
 };

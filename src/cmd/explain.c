@@ -1,4 +1,6 @@
 /* gatehouse explain: why a request would be permitted or refused, rule by rule; or why one was. */
+#include <unistd.h>
+
 #include <stdlib.h>
 
 #include "cmd/config.h"
@@ -137,16 +139,28 @@ static gh_err take_record(void *ctx, const gh_store_audit *r)
   return GH_OK;
 }
 
-/* What the audit trail keeps of a request that was refused (or of a change that was made). */
-static gh_exit recall(gh_call *call, const gh_realm_function *f)
+static gh_err look_for(found *what, const gh_realm_function *f, gh_str rqi, gh_diag *diag)
 {
   gh_store *store;
+  GH_TRY(gh_store_open_readonly(f->store.ptr, &store, diag));
+  gh_err err = gh_store_each_audit(store, rqi, 1, take_record, what);
+  gh_store_close(store);
+  return err;
+}
+
+/* What the audit trail keeps of a request that was refused (or of a change that was made). A refusal is answered
+ * before its record is on disk: whoever asks at once waits a little for it. */
+static gh_exit recall(gh_call *call, const gh_realm_function *f)
+{
+  enum { TRIES = 20, PAUSE_US = 100000 };
   gh_diag diag = {""};
   found what = {.call = call};
-  gh_err err = gh_store_open_readonly(f->store.ptr, &store, &diag);
-  if (err != GH_OK) return gh_call_failed(call, err, &diag);
-  err = gh_store_each_audit(store, gh_call_text(call, "request", GH_STR_NONE), 1, take_record, &what);
-  gh_store_close(store);
+  gh_str rqi = gh_call_text(call, "request", GH_STR_NONE);
+  gh_err err = look_for(&what, f, rqi, &diag);
+  for (int i = 1; i < TRIES && err == GH_OK && !what.result; i++) {
+    usleep(PAUSE_US);
+    err = look_for(&what, f, rqi, &diag);
+  }
   if (err == GH_OK && !what.result)
     err = gh_fail(&diag, GH_ENOTFOUND, "the audit trail has no such request (what was permitted is not kept)");
   if (err != GH_OK) return gh_call_failed(call, err, &diag);

@@ -13,7 +13,7 @@ static gh_val *row_of(gh_call *call, const gh_feature *f)
   put(call, row, "id", f->id);
   put(call, row, "clause", f->clause);
   if (call->json) put(call, row, "title", f->title);
-  put(call, row, "state", gh_feature_state_name(f->state));
+  put(call, row, "state", gh_feature_state_name(gh_feature_state_of(f)));
   if (call->json) put(call, row, "why", f->why);
   if (call->json) put(call, row, "test", f->test);
   if (!call->json) put(call, row, "title", f->title);
@@ -26,7 +26,7 @@ static gh_exit run(gh_call *call)
   gh_val *rows = gh_val_array(&call->arena);
   for (size_t i = 0; i < gh_features_count; i++) {
     const gh_feature *f = &gh_features[i];
-    if (!state.len || gh_str_eq(state, gh_str_of(gh_feature_state_name(f->state))))
+    if (!state.len || gh_str_eq(state, gh_str_of(gh_feature_state_name(gh_feature_state_of(f)))))
       gh_val_push(rows, row_of(call, f));
   }
   return gh_call_done(call, rows);

@@ -24,6 +24,8 @@ typedef struct gh_feature {
 extern const gh_feature gh_features[];
 extern const size_t gh_features_count;
 
+/* The state on this machine: "unavailable" where its TLS library lacks what the feature needs. */
+gh_feature_state gh_feature_state_of(const gh_feature *feature);
 /* "yes", "partly", "no", "unavailable" */
 const char *gh_feature_state_name(gh_feature_state state);
 

@@ -53,6 +53,37 @@ gh_err gh_realm_announce(const gh_realm *realm, const gh_realm_function *functio
   return err;
 }
 
+static gh_str binding_file(gh_arena *arena, const gh_realm *realm, const gh_realm_function *function,
+                           const char *binding)
+{
+  return gh_arena_fmt(arena, "%.*s/%.*s.%s.endpoint", GH_STR_ARG(realm->run), GH_STR_ARG(function->name), binding);
+}
+
+gh_err gh_realm_announce_binding(const gh_realm *realm, const gh_realm_function *function, const char *binding,
+                                 const char *host, uint16_t port, gh_diag *diag)
+{
+  gh_arena arena;
+  gh_arena_init(&arena);
+  host = reachable(host);
+  bool v6 = strchr(host, ':') != NULL;
+  gh_str line = gh_arena_fmt(&arena, "%s%s%s:%u\n", v6 ? "[" : "", host, v6 ? "]" : "", port);
+  gh_err err = gh_private_file_replace(binding_file(&arena, realm, function, binding).ptr, line, diag);
+  gh_arena_free(&arena);
+  return err;
+}
+
+uint16_t gh_realm_announced_port(const gh_realm *realm, const gh_realm_function *function, const char *binding)
+{
+  gh_arena arena;
+  gh_endpoint at;
+  gh_diag ignored;
+  gh_arena_init(&arena);
+  gh_str where = gh_arena_fmt(&arena, "file:%s", binding_file(&arena, realm, function, binding).ptr);
+  uint16_t port = gh_endpoint_find(where, &at, &ignored) == GH_OK ? at.port : 0;
+  gh_arena_free(&arena);
+  return port;
+}
+
 gh_err gh_realm_open_se(const gh_realm *realm, const gh_realm_function *function, const gh_random *random,
                         gh_se **out, gh_diag *diag)
 {
@@ -79,7 +110,8 @@ static gh_err read_text(gh_arena *arena, gh_str path, gh_str *out, gh_diag *diag
 gh_err gh_realm_credentials(const gh_realm *realm, const gh_realm_function *function, gh_se *se, gh_arena *arena,
                             gh_tls_options *out, gh_diag *diag)
 {
-  *out = (gh_tls_options){.tls13 = function->tls13, .require_ems = true};
+  *out = (gh_tls_options){
+      .policy = gh_security_policy_named(function->security_policy), .tls13 = function->tls13, .require_ems = true};
   GH_TRY(read_text(arena, function->certificate, &out->chain_pem, diag));
   GH_TRY(read_text(arena, realm->anchors, &out->anchors_pem, diag));
   gh_err err = gh_se_use_blob(se, arena, GH_SE_PRIVATE_KEY, function->fqdn, &out->key_pem);

@@ -91,6 +91,94 @@ gh_err gh_ca_create(const gh_realm *realm, const gh_random *random, gh_ca **out,
   return GH_OK;
 }
 
+static gh_err read_ca_key(const gh_realm *realm, gh_arena *arena, gh_ca *ca, gh_diag *diag)
+{
+  gh_buf passphrase = GH_BUF_INIT;
+  gh_random random = gh_random_system();
+  gh_se *se = NULL;
+  gh_str pem = GH_STR_NONE;
+  gh_err err = gh_passphrase_read(path_in(arena, realm, GH_STR("secret")).ptr, &passphrase, diag);
+  if (err == GH_OK)
+    err =
+        gh_se_file_open(path_in(arena, realm, GH_STR("ca.sealed")).ptr, gh_buf_str(&passphrase), &random, &se, diag);
+  if (err == GH_OK) err = gh_se_use_blob(se, arena, GH_SE_PRIVATE_KEY, GH_STR(GH_CA_KEY_ID), &pem);
+  if (err == GH_OK) err = gh_key_from_pem(pem, &ca->key);
+  gh_wipe((void *)(uintptr_t)pem.ptr, pem.len);
+  gh_se_close(se);
+  gh_buf_wipe_free(&passphrase);
+  return err == GH_OK || diag->text[0] ? err : gh_fail(diag, err, "the key of the CA cannot be used");
+}
+
+gh_err gh_ca_open(const gh_realm *realm, gh_ca **out, gh_diag *diag)
+{
+  gh_ca *ca = gh_calloc(1, sizeof *ca);
+  gh_arena arena;
+  gh_buf pem = GH_BUF_INIT;
+  gh_arena_init(&arena);
+  gh_err err = gh_private_file_read(path_in(&arena, realm, GH_STR("ca.pem")).ptr, &pem, diag);
+  if (err == GH_OK && gh_cert_from_pem(gh_buf_str(&pem), &ca->cert) != GH_OK)
+    err = gh_fail(diag, GH_ESYNTAX, "ca.pem holds no certificate");
+  if (err == GH_OK) err = read_ca_key(realm, &arena, ca, diag);
+  gh_buf_free(&pem);
+  gh_arena_free(&arena);
+  if (err == GH_OK)
+    *out = ca;
+  else
+    gh_ca_free(ca);
+  return err;
+}
+
+gh_err gh_ca_issue_to_files(gh_ca *ca, const gh_ca_order *order, gh_diag *diag)
+{
+  EVP_PKEY *key = NULL;
+  X509 *cert = NULL;
+  gh_buf pem = GH_BUF_INIT;
+  gh_cert_request request = request_for(order->flavour, order->name, order->days);
+  gh_err err = gh_cert_new_key(&key);
+  if (err == GH_OK) err = gh_cert_issue(&request, key, ca->cert, ca->key, &cert, diag);
+  if (err == GH_OK) err = gh_key_to_pem(key, &pem);
+  if (err == GH_OK) err = gh_private_file_create(order->key_path, gh_buf_str(&pem), diag);
+  if (err == GH_OK) err = write_cert(order->cert_path, cert, diag);
+  gh_buf_wipe_free(&pem);
+  X509_free(cert);
+  EVP_PKEY_free(key);
+  return err;
+}
+
+static gh_err key_of(const gh_realm *realm, const gh_realm_function *function, EVP_PKEY **key, gh_diag *diag)
+{
+  gh_random random = gh_random_system();
+  gh_se *se = NULL;
+  gh_arena arena;
+  gh_tls_options tls = {.key_pem = GH_STR_NONE};
+  gh_arena_init(&arena);
+  gh_err err = gh_realm_open_se(realm, function, &random, &se, diag);
+  if (err == GH_OK) err = gh_realm_credentials(realm, function, se, &arena, &tls, diag);
+  if (err == GH_OK) err = gh_key_from_pem(tls.key_pem, key);
+  gh_wipe((void *)(uintptr_t)tls.key_pem.ptr, tls.key_pem.len);
+  gh_se_close(se);
+  gh_arena_free(&arena);
+  return err;
+}
+
+gh_err gh_ca_renew_function(gh_ca *ca, const gh_realm *realm, const gh_realm_function *function, int days,
+                            gh_diag *diag)
+{
+  EVP_PKEY *key = NULL;
+  X509 *cert = NULL;
+  gh_buf pem = GH_BUF_INIT;
+  gh_cert_flavour flavour = function->kind == GH_REALM_CSE ? GH_CERT_CSE_ID : GH_CERT_FQDN;
+  gh_cert_request request = request_for(flavour, function->fqdn, days);
+  gh_err err = key_of(realm, function, &key, diag);
+  if (err == GH_OK) err = gh_cert_issue(&request, key, ca->cert, ca->key, &cert, diag);
+  if (err == GH_OK) err = gh_cert_to_pem(cert, &pem);
+  if (err == GH_OK) err = gh_private_file_replace(function->certificate.ptr, gh_buf_str(&pem), diag);
+  gh_buf_free(&pem);
+  X509_free(cert);
+  EVP_PKEY_free(key);
+  return err;
+}
+
 void gh_ca_free(gh_ca *ca)
 {
   if (!ca) return;

@@ -22,10 +22,6 @@ static gh_exit run(gh_call *call)
   gh_diag diag = {""};
   gh_err err = gh_call_device(call, &device, &diag);
   if (err != GH_OK) return gh_call_failed(call, err, &diag);
-  if (!gh_call_binding(call, device, false)) {
-    gh_device_close(device);
-    return gh_call_misused(call, "--binding is http or ws");
-  }
   if (chosen) err = gh_device_associate(device, (gh_device_key)key, &reply, &diag); /* else the usual one */
   if (err == GH_OK && reply.rsc < 4000)
     err = gh_device_register(device, gh_call_text(call, "app-id", GH_STR("N.gatehouse")),

@@ -123,10 +123,6 @@ static gh_exit send_as_device(gh_call *call, const gh_request *request)
   gh_diag diag = {""};
   gh_err err = gh_call_device(call, &device, &diag);
   if (err != GH_OK) return gh_call_failed(call, err, &diag);
-  if (!gh_call_binding(call, device, request->accept != NULL)) {
-    gh_device_close(device);
-    return gh_call_misused(call, "--binding is http or ws");
-  }
   gh_device_request wanted = {.op = (gh_device_op)request->op,
                               .to = request->to,
                               .from = request->from,
@@ -162,8 +158,6 @@ static gh_exit run_op(gh_call *call, gh_op op)
     request.ty = type->ty;
     request.has_ty = true;
   }
-  if (gh_call_has(call, "admin") && gh_call_has(call, "binding"))
-    return gh_call_misused(call, "--binding is for devices");
   return gh_call_has(call, "admin") ? send_as_admin(call, &request) : send_as_device(call, &request);
 }
 
@@ -192,8 +186,9 @@ static gh_exit run_delete(gh_call *call)
       {"from", 0, GH_OPT_TEXT, "STEM", "From parameter (the own AE-ID-Stem)"},                                       \
       {"rqi", 0, GH_OPT_TEXT, "ID", "request identifier (random)"},                                                  \
       {"cbor", 0, GH_OPT_FLAG, NULL, "send and ask for CBOR instead of JSON"},                                       \
-      {"admin", 0, GH_OPT_FLAG, NULL, "DIR is a realm; ask as its administrator"}, GH_OPT_BINDING,                   \
-      {"function", 0, GH_OPT_TEXT, "NAME", "with --admin: a function of the realm (cse)"}, GH_OPT_PASSPHRASE,        \
+      {"admin", 0, GH_OPT_FLAG, NULL, "DIR is a realm; ask as its administrator"},                                   \
+      {"function", 0, GH_OPT_TEXT, "NAME", "with --admin: a function of the realm (cse)"}, GH_OPT_BINDING,           \
+      GH_OPT_PASSPHRASE,                                                                                             \
   {                                                                                                                  \
     .name = NULL                                                                                                     \
   }

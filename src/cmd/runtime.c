@@ -1,10 +1,10 @@
 /* From configuration to running functions, and back. */
 #include "cmd/runtime.h"
 
-#include <netdb.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bind/web_outbound.h"
 #include "cse/cse.h"
 #include "maf/maf.h"
 #include "mef/mef.h"
@@ -79,27 +79,6 @@ static void collect_functions(gh_runtime *runtime)
   }
 }
 
-static gh_err endpoint(void *ctx, gh_str entity, struct sockaddr_storage *address, socklen_t *len)
-{
-  const gh_runtime *runtime = ctx;
-  char host[GH_ENDPOINT_HOST_BYTES], port_text[8];
-  uint16_t port;
-  gh_diag diag;
-  GH_TRY(gh_realm_endpoint(runtime->realm, entity, host, &port, &diag));
-  snprintf(port_text, sizeof port_text, "%u", port);
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
-  if (getaddrinfo(host, port_text, &hints, &found) != 0 || !found) return GH_ECONN;
-  memcpy(address, found->ai_addr, found->ai_addrlen);
-  *len = found->ai_addrlen;
-  freeaddrinfo(found);
-  return GH_OK;
-}
-
-static gh_str cse_absolute(gh_runtime *r, gh_str stem)
-{
-  return gh_arena_fmt(&r->arena, "//%.*s/%.*s", GH_STR_ARG(r->realm->sp_fqdn), GH_STR_ARG(stem));
-}
-
 /* m2m:cseTypeID: whoever registers nowhere is the IN-CSE. */
 static int cse_type_of(const gh_realm_function *f)
 {
@@ -108,27 +87,38 @@ static int cse_type_of(const gh_realm_function *f)
   return f->registrar.len ? MN_CSE : IN_CSE;
 }
 
-/* The other functions of the realm, reached with this function's certificate. */
-static gh_err make_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
+static const char *text_or_null(gh_str text)
 {
-  const gh_realm *realm = s->runtime->realm;
-  for (size_t i = 0; i < realm->function_count; i++) {
-    const gh_realm_function *f = &realm->functions[i];
-    if (f == s->function || (f->kind == GH_REALM_CSE && s->function->kind != GH_REALM_CSE)) continue;
-    gh_tls_client_options options = {.tls = *own, .server_name = f->fqdn};
-    options.tls.tls13 = own->tls13 && f->tls13;
-    gh_http_peer *peer = &s->peers[s->peer_count];
-    GH_TRY(gh_tls_client_new(&options, &peer->tls, diag));
-    peer->entity = peer->host_header = f->fqdn;
-    if (f->kind == GH_REALM_CSE) peer->entity = cse_absolute(s->runtime, f->cse_id);
-    peer->endpoint = endpoint;
-    peer->ctx = s->runtime;
-    s->peer_count++;
-  }
-  s->outbound =
-      gh_http_outbound_new(s->peers, s->peer_count, s->runtime->workers, s->runtime->worker_count, &s->runtime->log);
-  s->ws_outbound = gh_ws_outbound_new(gh_http_outbound_port(s->outbound), s->runtime->workers,
-                                      s->runtime->worker_count, &s->runtime->log);
+  return text.len ? text.ptr : NULL;
+}
+
+static gh_status_policy policy_of(gh_str name)
+{
+  gh_status_policy policy = GH_STATUS_REQUIRE; /* the names were checked when the configuration was read */
+  return gh_status_policy_named(name, &policy) ? policy : GH_STATUS_REQUIRE;
+}
+
+/*= TS-0003 8.1.2.5 revocation of the certificates of peers, in both directions */
+static gh_err open_status(gh_served *s, gh_tls_options *tls, gh_diag *diag)
+{
+  const gh_realm_function *f = s->function;
+  const gh_certificate_status_options options = {.crl_path = text_or_null(f->crl),
+                                                 .crl_url = text_or_null(f->crl_url),
+                                                 .crl = policy_of(f->crl_policy),
+                                                 .stapling = policy_of(f->stapling_policy),
+                                                 .ocsp_url = text_or_null(f->ocsp_responder),
+                                                 .ocsp = policy_of(f->ocsp_policy),
+                                                 .staple = f->ocsp_staple,
+                                                 .chain_pem = tls->chain_pem,
+                                                 .anchors_pem = tls->anchors_pem,
+                                                 .workers = s->runtime->workers,
+                                                 .worker_count = s->runtime->worker_count,
+                                                 .timeout_ms = (uint32_t)f->status_timeout_ms,
+                                                 .web = gh_web_outbound(),
+                                                 .clock = s->runtime->clock,
+                                                 .log = &s->runtime->log};
+  GH_TRY(gh_certificate_status_open(&options, &s->status, diag));
+  tls->status = gh_certificate_status_source(s->status);
   return GH_OK;
 }
 
@@ -157,7 +147,7 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .mefs = r->mefs,
       .mef_count = r->mef_count,
       .cse_type = cse_type_of(f),
-      .registrar = f->registrar.len ? cse_absolute(r, f->registrar) : GH_STR_NONE,
+      .registrar = f->registrar.len ? gh_runtime_cse_absolute(r, f->registrar) : GH_STR_NONE,
       .transit_us = f->transit_ms * 1000,
       .open_registration = f->open_registration,
       .max_registration_us = f->max_registration_s * GH_US_PER_S,
@@ -217,9 +207,13 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
   if (err == GH_OK) {
     tls.tls13 = s->function->tls13;
     tls.require_ems = true;
-    err = make_peers(s, &tls, diag);
+    err = open_status(s, &tls, diag);
+    if (err == GH_OK) err = gh_runtime_make_peers(s, &tls, diag);
     if (err == GH_OK) err = open_host(s, diag);
-    if (err == GH_OK) err = gh_tls_server_new(&tls, &s->host->key_source, &r->random, &s->tls, diag);
+    gh_tls_options web = tls;
+    web.alpn = GH_HTTP_ALPN;
+    if (err == GH_OK) err = gh_tls_server_new(&web, &s->host->key_source, &r->random, &s->tls, diag);
+    if (err == GH_OK) err = gh_served_coap_listen(s, &tls, diag);
     union {
       const char *borrowed;
       char *owned;
@@ -277,17 +271,21 @@ static void free_function(gh_served *s)
 {
   gh_host_close(s->host);
   gh_listener_free(s->listener);
+  gh_served_coap_free(s);
   gh_tls_server_free(s->tls);
   gh_ws_outbound_free(s->ws_outbound);
   gh_http_outbound_free(s->outbound);
-  for (size_t i = 0; i < s->peer_count; i++) gh_tls_client_free(s->peers[i].tls);
+  gh_runtime_free_peers(s);
   gh_se_close(s->se);
 }
 
 void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
 {
   gh_listener_close(runtime->metrics);
-  for (size_t i = 0; i < runtime->served_count; i++) gh_listener_close(runtime->served[i].listener);
+  for (size_t i = 0; i < runtime->served_count; i++) {
+    gh_listener_close(runtime->served[i].listener);
+    gh_served_coap_close(&runtime->served[i]);
+  }
   wait_for_writers(runtime, drain_ms);
   for (size_t i = 0; i < runtime->served_count; i++) {
     gh_host_stop(runtime->served[i].host);
@@ -299,6 +297,7 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
   /* the stores finish what waits; their answers go to loops that still run */
   for (size_t i = 0; i < runtime->served_count; i++)
     if (runtime->served[i].host) gh_host_close_store(runtime->served[i].host);
+  for (size_t i = 0; i < runtime->served_count; i++) gh_certificate_status_close(runtime->served[i].status);
   for (size_t i = 0; i < runtime->worker_count; i++) {
     gh_loop_stop(runtime->workers[i]->loop);
     gh_worker_free(runtime->workers[i]);

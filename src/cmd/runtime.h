@@ -2,21 +2,47 @@
 #ifndef GH_CMD_RUNTIME_H
 #define GH_CMD_RUNTIME_H
 
+#include <pthread.h>
+
+#include "bind/coap_server.h"
 #include "bind/http_outbound.h"
 #include "bind/http_server.h"
 #include "cmd/config.h"
+#include "host/certificate_status.h"
 #include "host/host.h"
+#include "link/dtls.h"
+
+typedef struct gh_served_coap { /* its CoAP listeners; ports are 0 where it has none */
+  gh_coap_server server;
+  gh_tls_server *dtls, *tls;
+  gh_dtls_listener *udp;
+  gh_listener *tcp;
+  uint16_t udp_port, tcp_port;
+} gh_served_coap;
+
+/* Another function that this one calls. */
+typedef struct gh_runtime_peer {
+  struct gh_served *served;
+  gh_str fqdn;
+  gh_tls_options options; /* for a key: no certificate */
+  gh_tls_client *renewed; /* instead of that of the start; NULL: none */
+  pthread_mutex_t lock;
+  struct gh_runtime_psk *keys;
+} gh_runtime_peer;
 
 typedef struct gh_served { /* one function */
   const gh_realm_function *function;
   struct gh_runtime *runtime;
   gh_se *se;
   gh_host *host;
+  gh_certificate_status *status;
   gh_tls_server *tls;
   gh_http_server http;
   gh_listener *listener;
   uint16_t port;
+  gh_served_coap coap;
   gh_http_peer peers[GH_REALM_MAX_FUNCTIONS];
+  gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS];
   size_t peer_count;
   gh_http_outbound *outbound;
   gh_ws_server websocket; /* CSE only */
@@ -43,8 +69,25 @@ typedef struct gh_runtime {
  * gh_runtime_stop all the same. */
 GH_MUST_USE gh_err gh_runtime_start(gh_runtime *runtime, const gh_realm *realm,
                                     const gh_realm_function *const *functions, size_t count, gh_diag *diag);
+/* Reads the configuration and the credentials again: certificates, keys and anchors are used by associations that
+ * begin from now on, in both directions; nobody is disconnected. Other settings need a restart. On an error nothing
+ * has changed for the function in question. */
+void gh_runtime_reload(gh_runtime *runtime);
 /* No new connections; requests under way are answered (up to drain_ms); then everything is closed and stored. */
 void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms);
+
+/* runtime_peers.c: the other functions of the realm, and the outbound port to them. */
+gh_str gh_runtime_cse_absolute(gh_runtime *runtime, gh_str stem);
+GH_MUST_USE gh_err gh_runtime_make_peers(gh_served *served, const gh_tls_options *own, gh_diag *diag);
+void gh_runtime_free_peers(gh_served *served);
+/* Outgoing associations use these credentials from now on. */
+GH_MUST_USE gh_err gh_runtime_renew_peers(gh_served *served, const gh_tls_options *own, gh_diag *diag);
+
+/* Listens for CoAP where the configuration says so; `tls` as for the HTTP listener. */
+GH_MUST_USE gh_err gh_served_coap_listen(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
+GH_MUST_USE gh_err gh_served_coap_renew(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
+void gh_served_coap_close(gh_served *served); /* no new associations */
+void gh_served_coap_free(gh_served *served);  /* after the workers have ended */
 
 /* Prometheus text of everything the process counts. */
 void gh_metrics_write(gh_runtime *runtime, gh_buf *out);

@@ -22,13 +22,32 @@ static gh_err choose(gh_call *call, const gh_realm *realm, const gh_realm_functi
 }
 
 /* Signals are taken by this thread alone: the workers inherit the mask. */
-static void wait_for_end(const gh_runtime *runtime, const sigset_t *signals)
+static void wait_for_end(gh_runtime *runtime, const sigset_t *signals)
 {
   for (;;) {
     int number = 0;
     if (sigwait(signals, &number) != 0) return;
     GH_LOG(&runtime->log, GH_LOG_INFO, "signal", GH_F("number", number));
     if (number != SIGHUP) return;
+    gh_runtime_reload(runtime);
+  }
+}
+
+/* "cse.coap": "127.0.0.1:5684" */
+static void say_coap(gh_call *call, gh_val *all, const gh_served *s)
+{
+  const struct {
+    const char *binding;
+    gh_str listen;
+    uint16_t port;
+  } rows[] = {{"coap", s->function->coap_listen, s->coap.udp_port},
+              {"coaps_tcp", s->function->coaps_tcp_listen, s->coap.tcp_port}};
+  for (size_t i = 0; i < 2; i++) {
+    if (!rows[i].port) continue;
+    gh_str host = gh_str_sub(rows[i].listen, 0, gh_str_rfind(rows[i].listen, ':'));
+    gh_str name = gh_arena_fmt(&call->arena, "%.*s.%s", GH_STR_ARG(s->function->name), rows[i].binding);
+    gh_str where = gh_arena_fmt(&call->arena, "%.*s:%u", GH_STR_ARG(host), rows[i].port);
+    gh_val_set(&call->arena, all, name, gh_val_str(&call->arena, where));
   }
 }
 
@@ -39,6 +58,7 @@ static void say_ready(gh_call *call, const gh_runtime *runtime)
     const gh_served *s = &runtime->served[i];
     gh_str where = gh_arena_fmt(&call->arena, "%s:%u", s->function->listen_host, s->port);
     gh_val_set(&call->arena, all, s->function->name, gh_val_str(&call->arena, where));
+    say_coap(call, all, s);
   }
   gh_call_done(call, all);
   fflush(call->out);

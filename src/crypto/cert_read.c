@@ -1,5 +1,5 @@
-/* Owns the reading of a peer's certificate: the one name it proves, whether it keeps the profile of TS-0003 10.1.1,
- * the identifier of its public key. Must never guess: two names, odd names or no name are a refusal. */
+/* Owns the reading of a peer's certificate: the one name it proves, whether it keeps the profile of TS-0003 10.1.1.
+ * Must never guess: two names, odd names or no name are a refusal. */
 #include "crypto/certs.h"
 
 #include <openssl/err.h>
@@ -9,8 +9,9 @@
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "crypto/cert_names.h"
+#include "crypto/cert_private.h"
 
-enum { SHA256_BYTES = 32, P256_POINT_BYTES = 65, OID_TEXT_BYTES = 256 };
+enum { RELATIVE_OID = 13, P256_POINT_BYTES = 65, OID_TEXT_BYTES = 256 };
 
 /* ---- names */
 
@@ -81,17 +82,24 @@ static gh_err oid_text(gh_arena *arena, const ASN1_OBJECT *oid, gh_str *out)
 }
 
 /*= TS-0003 10.1.1.4; type-id is the device indication, the value holds the remaining arcs */
-static gh_err read_device_oid(gh_arena *arena, const ASN1_OBJECT *oid, gh_str arcs, found *f)
+static gh_err device_oid(gh_arena *arena, const ASN1_OBJECT *oid, gh_str arcs, gh_str *out)
 {
   gh_str indication;
   GH_TRY(oid_text(arena, oid, &indication));
   gh_buf dotted = GH_BUF_INIT;
   gh_err err = gh_cert_arcs_decode(arcs, &dotted);
-  if (err == GH_OK)
-    keep(f, GH_CERT_DEVICE,
-         gh_arena_fmt(arena, "%.*s.%.*s", GH_STR_ARG(indication), GH_STR_ARG(gh_buf_str(&dotted))));
+  if (err == GH_OK) *out = gh_arena_fmt(arena, "%.*s.%.*s", GH_STR_ARG(indication), GH_STR_ARG(gh_buf_str(&dotted)));
   gh_buf_free(&dotted);
   return err;
+}
+
+gh_err gh_cert_device_oid(gh_arena *arena, const GENERAL_NAME *name, gh_str *oid)
+{
+  ASN1_OBJECT *type;
+  ASN1_TYPE *value;
+  if (name->type == GEN_RID) return oid_text(arena, name->d.registeredID, oid);
+  GH_REQUIRE(GENERAL_NAME_get0_otherName(name, &type, &value) && value->type == RELATIVE_OID, GH_EAUTH);
+  return device_oid(arena, type, asn1_octets(value->value.asn1_string), oid) == GH_OK ? GH_OK : GH_EAUTH;
 }
 
 /* RFC 4108 hardwareModuleName: SEQUENCE { hwType OID, hwSerialNum OCTET STRING }, told as "hwType/HEXSERIAL" */
@@ -122,24 +130,35 @@ static bool is_hardware_module(const ASN1_OBJECT *oid)
   return OBJ_obj2txt(text, sizeof(text), oid, 1) > 0 && strcmp(text, "1.3.6.1.5.5.7.8.4") == 0;
 }
 
+bool gh_cert_names_device(const GENERAL_NAME *name)
+{
+  ASN1_OBJECT *type;
+  ASN1_TYPE *value;
+  if (name->type == GEN_RID) return true;
+  return GENERAL_NAME_get0_otherName(name, &type, &value) &&
+         (value->type == RELATIVE_OID || is_hardware_module(type));
+}
+
 static gh_err read_other(gh_arena *arena, const GENERAL_NAME *general, found *f, gh_diag *diag)
 {
-  enum { RELATIVE_OID = 13 };
   ASN1_OBJECT *oid;
   ASN1_TYPE *value;
+  gh_str name;
   gh_err err = GH_OK;
   if (!GENERAL_NAME_get0_otherName(general, &oid, &value)) return refuse(diag, "an otherName cannot be read");
-  if (value->type == RELATIVE_OID)
-    err = read_device_oid(arena, oid, asn1_octets(value->value.asn1_string), f);
-  else if (is_hardware_module(oid) && value->type == V_ASN1_SEQUENCE)
+  if (value->type == RELATIVE_OID) {
+    err = gh_cert_device_oid(arena, general, &name);
+    if (err == GH_OK) keep(f, GH_CERT_DEVICE, name);
+  } else if (is_hardware_module(oid) && value->type == V_ASN1_SEQUENCE) {
     err = read_hardware_module(arena, value->value.sequence, f);
+  }
   return err == GH_OK ? GH_OK : refuse(diag, "a hardware identifier cannot be read");
 }
 
-static gh_err read_registered(gh_arena *arena, const ASN1_OBJECT *oid, found *f, gh_diag *diag)
+static gh_err read_registered(gh_arena *arena, const GENERAL_NAME *general, found *f, gh_diag *diag)
 {
   gh_str text;
-  if (oid_text(arena, oid, &text) != GH_OK) return refuse(diag, "a registeredID cannot be read");
+  if (gh_cert_device_oid(arena, general, &text) != GH_OK) return refuse(diag, "a registeredID cannot be read");
   keep(f, GH_CERT_DEVICE, text);
   return GH_OK;
 }
@@ -152,7 +171,7 @@ static gh_err read_name(gh_arena *arena, const GENERAL_NAME *general, found *f, 
   if (type == GEN_DNS) return read_dns(arena, asn1_octets(value), f, diag);
   if (type == GEN_URI) return read_uri(arena, asn1_octets(value), f, diag);
   if (type == GEN_OTHERNAME) return read_other(arena, general, f, diag);
-  if (type == GEN_RID) return read_registered(arena, value, f, diag);
+  if (type == GEN_RID) return read_registered(arena, general, f, diag);
   return GH_OK;
 }
 
@@ -175,7 +194,7 @@ gh_err gh_cert_identity(gh_arena *arena, X509 *cert, gh_cert_flavour *flavour, g
 
 /* ---- profile */
 
-static bool spki_is_p256_uncompressed(X509 *cert)
+bool gh_cert_key_fits(X509 *cert)
 {
   ASN1_OBJECT *algorithm;
   const unsigned char *point;
@@ -223,7 +242,7 @@ gh_err gh_cert_check_profile(X509 *cert, gh_diag *diag)
 {
   /*= TS-0003 10.1.1; profile of every certificate of a chain */
   if (X509_get_version(cert) != X509_VERSION_3) return refuse(diag, "it is not of version 3");
-  if (!spki_is_p256_uncompressed(cert)) return refuse(diag, "its key is not an uncompressed point of P-256");
+  if (!gh_cert_key_fits(cert)) return refuse(diag, "its key is not an uncompressed point of P-256");
   if (!signed_with_ecdsa_sha256(cert)) return refuse(diag, "it is not signed with ecdsa-with-SHA256");
   if (!key_usage_fits(cert)) return refuse(diag, "keyUsage is absent or lacks what its role needs");
   if (has_wildcard(cert)) return refuse(diag, "a name has a wildcard");
@@ -241,19 +260,4 @@ int64_t gh_cert_not_after_us(X509 *cert)
     return 0; /* long past */
   }
   return (int64_t)timegm(&when) * GH_US_PER_S;
-}
-
-gh_err gh_public_key_id(gh_arena *arena, EVP_PKEY *key, gh_str *out)
-{
-  /*= TS-0003 10.1.2; RFC 6920 name of the SubjectPublicKeyInfo, in the longest of the three suites */
-  unsigned char *spki = NULL, digest[SHA256_BYTES];
-  size_t digest_len = 0;
-  int len = i2d_PUBKEY(key, &spki);
-  bool ok = len > 0 && EVP_Q_digest(NULL, "SHA256", NULL, spki, (size_t)len, digest, &digest_len);
-  OPENSSL_free(spki);
-  ERR_clear_error();
-  GH_REQUIRE(ok && digest_len == sizeof(digest), GH_ECRYPTO);
-  gh_str text = gh_base64url(arena, digest, sizeof(digest));
-  *out = gh_arena_fmt(arena, "ni:///sha-256;%.*s", GH_STR_ARG(text));
-  return GH_OK;
 }

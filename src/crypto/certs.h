@@ -44,7 +44,5 @@ GH_MUST_USE gh_err gh_cert_identity(gh_arena *arena, X509 *cert, gh_cert_flavour
 /* Profile of 10.1.1: P-256 uncompressed, ecdsa-with-SHA256, keyUsage digitalSignature. GH_EAUTH with the reason. */
 GH_MUST_USE gh_err gh_cert_check_profile(X509 *cert, gh_diag *diag);
 int64_t gh_cert_not_after_us(X509 *cert);
-/* ni:///sha-256;... of the SubjectPublicKeyInfo (RFC 6920, TS-0003 10.1.2) */
-GH_MUST_USE gh_err gh_public_key_id(gh_arena *arena, EVP_PKEY *key, gh_str *out);
 
 #endif

@@ -149,6 +149,25 @@ gh_err gh_keyring_find(gh_keyring *keyring, gh_arena *arena, gh_key_kind kind, g
   return err;
 }
 
+/* Later end is better; 0 is no end. */
+static bool ends_later(const entry *a, const entry *b)
+{
+  return !b || !a->not_after_us || (b->not_after_us && a->not_after_us > b->not_after_us);
+}
+
+gh_err gh_keyring_find_owned(gh_keyring *keyring, gh_arena *arena, gh_key_kind kind, gh_str owner, gh_key_record *out)
+{
+  const entry *best = NULL;
+  gh_str id = GH_STR_NONE;
+  pthread_rwlock_rdlock(&keyring->lock);
+  for (size_t i = 0; i < BUCKETS; i++)
+    for (const entry *e = keyring->buckets[i]; e; e = e->next)
+      if (e->kind == kind && gh_str_eq(e->owner, owner) && ends_later(e, best)) best = e;
+  if (best) id = gh_arena_dup(arena, best->id);
+  pthread_rwlock_unlock(&keyring->lock);
+  return best ? gh_keyring_find(keyring, arena, kind, id, out) : GH_ENOTFOUND;
+}
+
 static gh_str info_text(gh_arena *arena, const gh_key_record *r)
 {
   gh_val *o = gh_val_object(arena);

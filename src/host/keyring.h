@@ -39,6 +39,9 @@ GH_MUST_USE gh_err gh_keyring_load(gh_keyring *keyring, gh_store *store, gh_diag
 /* Any thread. Text in the arena; wipe out->key. GH_ENOTFOUND, GH_EEXPIRED. */
 GH_MUST_USE gh_err gh_keyring_find(gh_keyring *keyring, gh_arena *arena, gh_key_kind kind, gh_str id,
                                    gh_key_record *out);
+/* The usable key of a kind that stands for this identity and ends last. GH_ENOTFOUND. */
+GH_MUST_USE gh_err gh_keyring_find_owned(gh_keyring *keyring, gh_arena *arena, gh_key_kind kind, gh_str owner,
+                                         gh_key_record *out);
 bool gh_keyring_has(gh_keyring *keyring, gh_key_kind kind, gh_str id); /* expired ones too */
 
 /* Writer thread: row now, memory after the commit. */

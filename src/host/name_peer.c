@@ -44,6 +44,14 @@ static gh_err name_domain(gh_arena *arena, const gh_host_config *c, gh_str name,
   return GH_OK;
 }
 
+/*= TS-0003 8.2.2.2; a node or a device is a credential: whom it stands for is assigned, or found when it registers */
+static gh_err name_credential(gh_arena *arena, gh_cred_type type, gh_str name, gh_peer *found)
+{
+  found->kind = GH_PEER_CREDENTIAL;
+  found->credential_id = gh_credential_id(arena, type, name);
+  return GH_OK;
+}
+
 /*= TS-0003 8.2.2.2; TS-0003 8.1.2.1 the flavour of the certificate says what kind of entity it names */
 gh_err gh_host_name_peer(gh_host *host, gh_cert_flavour flavour, gh_str name, int64_t not_after_us, gh_peer *peer)
 {
@@ -53,6 +61,8 @@ gh_err gh_host_name_peer(gh_host *host, gh_cert_flavour flavour, gh_str name, in
   gh_err err = GH_EAUTH;
   if (flavour == GH_CERT_AE_ID) err = name_ae(&arena, &host->config, name, &found);
   if (flavour == GH_CERT_CSE_ID || flavour == GH_CERT_FQDN) err = name_domain(&arena, &host->config, name, &found);
+  if (flavour == GH_CERT_NODE_ID) err = name_credential(&arena, GH_CRED_NODE_CERT, name, &found);
+  if (flavour == GH_CERT_DEVICE) err = name_credential(&arena, GH_CRED_DEVICE_CERT, name, &found);
   if (err == GH_OK) gh_peer_copy(peer, &found);
   gh_arena_free(&arena);
   return err;

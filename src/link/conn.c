@@ -1,5 +1,6 @@
 /* Life of a connection: begin, association established, end. The octets move in conn_io.c. */
-#include "link/conn_private.h"
+#include "link/dtls_private.h"
+#include "link/tls_status.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -49,10 +50,14 @@ static void name_address(gh_conn *conn)
 
 static void on_answer(gh_handshake *handshake)
 {
-  gh_conn_step_handshake(handshake->owner);
+  gh_conn *conn = handshake->owner;
+  if (conn->path)
+    gh_dtls_resume(conn);
+  else
+    gh_conn_step_handshake(conn);
 }
 
-static gh_conn *new_conn(gh_worker *worker, int fd, const gh_conn_handler *handler, void *ctx)
+static gh_conn *make_conn(gh_worker *worker, int fd, const gh_conn_handler *handler, void *ctx)
 {
   gh_conn *conn = gh_calloc(1, sizeof *conn);
   conn->worker = worker;
@@ -62,11 +67,17 @@ static gh_conn *new_conn(gh_worker *worker, int fd, const gh_conn_handler *handl
   conn->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
   conn->handshake = (gh_handshake){.worker = worker, .on_answer = on_answer, .owner = conn, .alert = -1};
   conn->close_reason = "";
+  link_in(conn);
+  return conn;
+}
+
+static gh_conn *new_conn(gh_worker *worker, int fd, const gh_conn_handler *handler, void *ctx)
+{
+  gh_conn *conn = make_conn(worker, fd, handler, ctx);
   int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   uv_poll_init(worker->uv, &conn->poll, fd);
   conn->poll.data = conn;
-  link_in(conn);
   return conn;
 }
 
@@ -74,6 +85,20 @@ static void begin_handshake(gh_conn *conn)
 {
   conn->worker->handshaking++;
   conn->counted_handshake = true;
+}
+
+gh_conn *gh_conn_new_datagram(gh_worker *worker, gh_dtls_path *path, const struct sockaddr_storage *address,
+                              const gh_conn_handler *handler, void *ctx)
+{
+  gh_conn *conn = make_conn(worker, -1, handler, ctx);
+  conn->address = *address;
+  name_address(conn);
+  conn->path = path;
+  uv_timer_init(worker->uv, &conn->timer);
+  conn->timer.data = conn;
+  conn->state = GH_CONN_HANDSHAKE;
+  begin_handshake(conn);
+  return conn;
 }
 
 gh_conn *gh_conn_accept(gh_worker *worker, int fd, gh_tls_server *tls, gh_str plain_refusal,
@@ -121,7 +146,7 @@ gh_err gh_conn_connect(gh_worker *worker, const struct sockaddr *address, sockle
 
 void gh_conn_watch(gh_conn *conn, int events)
 {
-  if (conn->watching == events || conn->state == GH_CONN_CLOSED) return;
+  if (conn->path || conn->watching == events || conn->state == GH_CONN_CLOSED) return;
   conn->watching = events;
   if (events)
     uv_poll_start(&conn->poll, events, gh_conn_on_event);
@@ -155,6 +180,9 @@ void gh_conn_established(gh_conn *conn)
   if (err != GH_OK) {
     GH_LOG(conn->worker->log, GH_LOG_WARN, "association-refused", GH_F("association", conn->id),
            GH_F("peer", conn->address_text), GH_F("reason", diag.text));
+    const gh_key_source *source = conn->server ? gh_tls_server_source(conn->server) : NULL;
+    if (source && source->handshake_failed)
+      source->handshake_failed(source->ctx, GH_STR_NONE, conn->address_text, diag.text);
     gh_conn_fail(conn, err, "peer not accepted");
     return;
   }
@@ -203,7 +231,10 @@ void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason)
   gh_peer_clear(&conn->peer);
   link_out(conn);
   atomic_fetch_add_explicit(&conn->worker->counters.closed, 1, memory_order_relaxed);
-  uv_close((uv_handle_t *)&conn->poll, on_poll_closed); /* stops watching */
+  if (conn->path)
+    gh_dtls_forget(conn);
+  else
+    uv_close((uv_handle_t *)&conn->poll, on_poll_closed); /* stops watching */
 }
 
 void gh_conn_set_ctx(gh_conn *conn, void *ctx)
@@ -211,10 +242,18 @@ void gh_conn_set_ctx(gh_conn *conn, void *ctx)
   conn->ctx = ctx;
 }
 
-void gh_conn_hand_over(gh_conn *conn, const gh_conn_handler *handler, void *ctx)
+void gh_conn_set_handler(gh_conn *conn, const gh_conn_handler *handler, void *ctx)
 {
   conn->handler = handler;
   conn->ctx = ctx;
+}
+
+gh_str gh_conn_alpn(const gh_conn *conn)
+{
+  const unsigned char *name = NULL;
+  unsigned len = 0;
+  if (conn->ssl) SSL_get0_alpn_selected(conn->ssl, &name, &len);
+  return (gh_str){(const char *)name, len};
 }
 
 void *gh_conn_ctx(const gh_conn *conn)
@@ -269,6 +308,21 @@ gh_str gh_conn_protocol(gh_arena *arena, const gh_conn *conn)
 {
   if (!conn->ssl) return GH_STR("plain");
   return gh_arena_fmt(arena, "%s %s", SSL_get_version(conn->ssl), SSL_get_cipher_name(conn->ssl));
+}
+
+gh_str gh_conn_refusal(const gh_conn *conn)
+{
+  return conn->handshake.why;
+}
+
+bool gh_conn_is_revoked(const gh_conn *conn, const gh_status_source *source)
+{
+  return gh_tls_status_revoked(conn->ssl, source);
+}
+
+gh_str gh_conn_server_name(const gh_conn *conn)
+{
+  return conn->ssl ? gh_str_of(SSL_get_servername(conn->ssl, TLSEXT_NAMETYPE_host_name)) : GH_STR_NONE;
 }
 
 bool gh_conn_is_open(const gh_conn *conn)

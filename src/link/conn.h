@@ -1,4 +1,4 @@
-/* A stream connection on a worker's loop: TLS with a proven peer, or (only where configured) plain. */
+/* A connection on a worker's loop: TLS with a proven peer, or (only where configured) plain; or DTLS, see dtls.h. */
 #ifndef GH_LINK_CONN_H
 #define GH_LINK_CONN_H
 
@@ -28,8 +28,10 @@ GH_MUST_USE gh_err gh_conn_connect(gh_worker *worker, const struct sockaddr *add
                                    gh_conn **out);
 
 void gh_conn_set_ctx(gh_conn *conn, void *ctx);
-/* Another owner from now on, who hears nothing of what was before (HTTP Upgrade). */
-void gh_conn_hand_over(gh_conn *conn, const gh_conn_handler *handler, void *ctx);
+/* Another owner from now on; within a call-back of the present one. */
+void gh_conn_set_handler(gh_conn *conn, const gh_conn_handler *handler, void *ctx);
+/* The protocol that was agreed upon by ALPN; empty: none. */
+gh_str gh_conn_alpn(const gh_conn *conn);
 void *gh_conn_ctx(const gh_conn *conn);
 gh_worker *gh_conn_worker(const gh_conn *conn);
 /* The proven peer; kind GH_PEER_NONE on plain connections. While a handshake runs: whom its key would prove. */
@@ -45,10 +47,17 @@ void gh_conn_address(const gh_conn *conn, uint8_t *family, uint8_t octets[static
 const char *gh_conn_address_text(const gh_conn *conn);
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256", or "plain" */
 gh_str gh_conn_protocol(gh_arena *arena, const gh_conn *conn);
+/* Inside `closed`: why we refused the peer's certificates, or empty. For the operator, never for the peer. */
+gh_str gh_conn_refusal(const gh_conn *conn);
+/* Is the peer's certificate revoked by now, as far as the source knows that was asked at the handshake? */
+bool gh_conn_is_revoked(const gh_conn *conn, const gh_status_source *source);
+/* Whom the client asked for in the handshake (SNI, as it was sent), or empty. */
+gh_str gh_conn_server_name(const gh_conn *conn);
 
-/* Sends, or keeps and sends later. Nothing is sent on a closing connection. */
+/* Sends, or keeps and sends later. Nothing is sent on a closing connection. Over DTLS: one datagram, sent now or
+ * lost. */
 void gh_conn_write(gh_conn *conn, gh_str bytes);
-/* Buffer to append to directly; follow with gh_conn_flush. */
+/* Buffer to append to directly; follow with gh_conn_flush. Streams only. */
 gh_buf *gh_conn_out(gh_conn *conn);
 void gh_conn_flush(gh_conn *conn);
 /* Orderly end: sends what is kept, then close_notify. `closed` is called from the loop. */

@@ -1,5 +1,5 @@
 /* Moving octets: handshake steps, reading, writing, orderly close. Never blocks. */
-#include "link/conn_private.h"
+#include "link/dtls_private.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -7,7 +7,7 @@
 
 enum { READS_PER_EVENT = 4 }; /* then others get their turn; the loop calls again */
 
-static void log_failure(gh_conn *conn)
+void gh_conn_log_failure(gh_conn *conn)
 {
   unsigned long code = ERR_peek_last_error();
   const char *reason = code ? ERR_reason_error_string(code) : NULL;
@@ -16,6 +16,7 @@ static void log_failure(gh_conn *conn)
   bool refused = query && !conn->handshake.waiting && query->result != GH_OK;
   const char *key = refused ? (query->why ? query->why : gh_err_name(query->result)) : "";
   if (!reason) reason = "connection closed";
+  if (conn->handshake.why.len) reason = conn->handshake.why.ptr;
   GH_LOG(conn->worker->log, GH_LOG_WARN, "handshake-failed", GH_F("association", conn->id),
          GH_F("peer", conn->address_text), GH_F("reason", reason), GH_F("alert", conn->handshake.alert),
          GH_F("psk_identity", identity), GH_F("key", key));
@@ -43,7 +44,7 @@ void gh_conn_step_handshake(gh_conn *conn)
     return;
   default: break;
   }
-  log_failure(conn);
+  gh_conn_log_failure(conn);
   gh_conn_fail(conn, GH_EAUTH, "handshake failed");
 }
 
@@ -209,6 +210,10 @@ gh_buf *gh_conn_out(gh_conn *conn)
 void gh_conn_write(gh_conn *conn, gh_str bytes)
 {
   if (conn->state != GH_CONN_READY) return;
+  if (conn->path) {
+    gh_dtls_send(conn, bytes);
+    return;
+  }
   gh_buf_add(&conn->out, bytes);
   gh_conn_flush(conn);
 }

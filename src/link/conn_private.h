@@ -4,6 +4,8 @@
 
 #include "link/conn.h"
 
+typedef struct gh_dtls_path gh_dtls_path;
+
 typedef enum gh_conn_state {
   GH_CONN_CONNECTING,
   GH_CONN_SNIFFING, /* server: the first octet tells TLS from clear text */
@@ -42,13 +44,21 @@ struct gh_conn {
   const char *close_reason;
   struct sockaddr_storage address;
   char address_text[64];
+  gh_dtls_path *path; /* datagrams: where they go and come from; NULL: a stream */
+  uv_timer_t timer;   /* datagrams: retransmission of a handshake's flight */
+  gh_conn *same_slot; /* datagrams: next in the port's table */
 };
 
+/* A connection of datagrams in state HANDSHAKE; takes over the path. */
+gh_conn *gh_conn_new_datagram(gh_worker *worker, gh_dtls_path *path, const struct sockaddr_storage *address,
+                              const gh_conn_handler *handler, void *ctx);
 void gh_conn_watch(gh_conn *conn, int events);
 void gh_conn_on_event(uv_poll_t *poll, int status, int events);
 /* Called by conn_io.c when the handshake is done. */
 void gh_conn_established(gh_conn *conn);
 void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason);
 void gh_conn_step_handshake(gh_conn *conn);
+/* Log and audit of a handshake that failed. */
+void gh_conn_log_failure(gh_conn *conn);
 
 #endif

@@ -12,6 +12,7 @@ typedef struct gh_worker gh_worker;
 /* One question: which key has this identity? Owned by the connection until answered. */
 typedef struct gh_psk_query {
   gh_str identity;                          /* as received, UTF-8 unchecked */
+  gh_str server_name;                       /* whom the client asked for (SNI), lower case; empty: it did not say */
   gh_worker *worker;                        /* asking thread: `done` must run there */
   void (*done)(struct gh_psk_query *query); /* call once after answering a question that was GH_EAGAIN */
   gh_err result;                            /* GH_OK: key and peer are set; otherwise refuse */

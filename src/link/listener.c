@@ -98,17 +98,17 @@ static gh_err parse_host(const char *host, uint16_t port, struct sockaddr_storag
   return GH_EINVAL;
 }
 
-static gh_err bind_socket(const char *host, uint16_t *port, int *out)
+gh_err gh_socket_bind(const char *host, uint16_t *port, int type, int *out)
 {
   struct sockaddr_storage address;
   socklen_t len;
   GH_TRY(parse_host(host, *port, &address, &len));
-  int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int fd = socket(address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   GH_REQUIRE(fd >= 0, GH_EIO);
   int one = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (type == SOCK_STREAM) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-  if (bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, BACKLOG) != 0 ||
+  if (bind(fd, (struct sockaddr *)&address, len) != 0 || (type == SOCK_STREAM && listen(fd, BACKLOG) != 0) ||
       getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
     close(fd);
     return GH_EIO;
@@ -155,7 +155,7 @@ gh_err gh_listener_open(const gh_listener_options *options, gh_worker *const *wo
   for (size_t i = 0; i < count; i++) {
     port_of_worker *p = &listener->ports[i];
     *p = (port_of_worker){.fd = -1, .worker = workers[i], .listener = listener};
-    gh_err err = bind_socket(options->host, &chosen, &p->fd);
+    gh_err err = gh_socket_bind(options->host, &chosen, SOCK_STREAM, &p->fd);
     if (err != GH_OK) {
       gh_fail(diag, err, "cannot listen on %s port %u: %s", options->host, chosen,
               err == GH_EINVAL ? "not a numeric address" : strerror(errno));

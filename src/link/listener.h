@@ -15,6 +15,11 @@ typedef struct gh_listener_options {
   /* Context of a new connection; NULL refuses it. On the worker's thread. */
   void *(*new_ctx)(void *owner, gh_worker *worker);
   void *owner;
+  /* datagrams only (gh_dtls_listener_open) */
+  uint16_t mtu; /* of the path, IP header included; 0: 1280 */
+  /* Writes what to answer to a datagram in clear text, or nothing; never sent when longer than the question. May be
+   * NULL. */
+  void (*refuse_plain)(gh_str datagram, gh_buf *answer);
 } gh_listener_options;
 
 /* One socket per worker. *port is the port in use. */
@@ -22,6 +27,9 @@ GH_MUST_USE gh_err gh_listener_open(const gh_listener_options *options, gh_worke
                                     uint16_t *port, gh_listener **out, gh_diag *diag);
 /* Stops accepting, on every worker's loop, and waits for that. */
 void gh_listener_close(gh_listener *listener);
+/* For listeners: a socket bound to *port (0: chosen, and stored) with SO_REUSEPORT; `type` SOCK_STREAM (listens) or
+ * SOCK_DGRAM. */
+GH_MUST_USE gh_err gh_socket_bind(const char *host, uint16_t *port, int type, int *out);
 /* After the loops have ended. */
 void gh_listener_free(gh_listener *listener);
 

@@ -9,15 +9,31 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "link/key_source.h"
+#include "link/security_policy.h"
+#include "link/status_source.h"
 
 enum { GH_PSK_IDENTITY_MAX = 255 };
 
+/* One more name of a server that hosts several authorities, with a certificate of its own. */
+typedef struct gh_tls_host {
+  gh_str fqdn;
+  gh_str chain_pem, key_pem;
+} gh_tls_host;
+
 typedef struct gh_tls_options {
-  gh_str chain_pem;   /* own certificate, then intermediates; empty: none */
-  gh_str key_pem;     /* its private key */
-  gh_str anchors_pem; /* explicit trust anchors; the system store is never used */
-  bool tls13;         /* offer TLS 1.3 beside 1.2 */
-  bool require_ems;   /* refuse TLS 1.2 without extended master secret */
+  gh_str chain_pem;                 /* own certificate, then intermediates; empty: none */
+  gh_str key_pem;                   /* its private key */
+  gh_str anchors_pem;               /* explicit trust anchors; the system store is never used */
+  const gh_security_policy *policy; /* NULL: gh_security_policy_default */
+  bool datagram;    /* DTLS instead of TLS: DTLS_*_method and the policy's suites; cookies are the caller's */
+  bool tls13;       /* offer TLS 1.3 beside 1.2, where the policy has it */
+  const char *alpn; /* static text; protocols in order of preference, "h2,http/1.1" (RFC 7301); NULL: none */
+  const gh_status_source *status; /* NULL: nobody asks whether certificates are revoked; outlives the context */
+  gh_str fqdn;                    /* server: its first name */
+  const gh_tls_host *hosts; /* server: its other names. With any, a client that asks for none of them is refused */
+  size_t host_count;
+  bool other_certificate; /* set by tls_server.c: what `status` staples is not about this certificate */
+  bool require_ems;       /* refuse TLS 1.2 without extended master secret */
 } gh_tls_options;
 
 typedef struct gh_tls_server gh_tls_server;
@@ -26,14 +42,19 @@ typedef struct gh_tls_client gh_tls_client;
 /* Server side: PSK answered by the key source, or mutual certificates. `source` must outlive the server. */
 GH_MUST_USE gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *source,
                                      const gh_random *random, gh_tls_server **out, gh_diag *diag);
+/* Any thread: associations that begin from now on use these credentials; those that stand are untouched. The first
+ * name's only. On an error everything stays as it was. */
+GH_MUST_USE gh_err gh_tls_server_renew(gh_tls_server *server, const gh_tls_options *options, gh_diag *diag);
 void gh_tls_server_free(gh_tls_server *server);
 
 /* Client side with a certificate (chain and key set) or with a pre-shared key. With a key no certificate of the peer
  * is ever accepted; with a certificate the peer's must lead to an anchor and bear `server_name`. */
 typedef struct gh_tls_client_options {
   gh_tls_options tls;
-  gh_str server_name;  /* SNI and expected dNSName */
-  gh_str psk_identity; /* empty: certificates */
+  gh_str server_name;           /* SNI and expected dNSName */
+  gh_str peer_name;             /* what the certificate must name instead of `server_name`; empty: that */
+  gh_cert_flavour peer_flavour; /* of peer_name: AE_ID (absolute), NODE_ID (URI) or DEVICE (dotted) */
+  gh_str psk_identity;          /* empty: certificates */
   const gh_secret *psk;
   bool tls12_only; /* needed where the peer must be 1.2 */
 } gh_tls_client_options;
@@ -43,12 +64,16 @@ void gh_tls_client_free(gh_tls_client *client);
 /* For conn.c. The state of one handshake travels in the SSL's ex_data. */
 typedef struct gh_handshake {
   gh_worker *worker;
-  gh_psk_query *query; /* owned; set once a PSK identity was seen */
-  bool waiting;        /* the query is with the key source */
+  gh_psk_query *query;     /* owned; set once a PSK identity was seen */
+  gh_status_query *status; /* owned; the question after the peer's certificate */
+  bool status_asked;       /* it is with the status source */
+  bool waiting;            /* a query is with its source */
   void (*on_answer)(struct gh_handshake *handshake);
   void *owner;
   int alert; /* last alert sent or received, -1: none */
   bool alert_sent;
+  gh_str server_name; /* owned; server: whom the client asked for, lower case, or empty */
+  gh_str why;         /* owned; reason that the peer's certificates were refused, or empty */
 } gh_handshake;
 
 const gh_key_source *gh_tls_server_source(const gh_tls_server *server);

@@ -1,13 +1,17 @@
 /* Client side of the handshake: one pre-shared key, or a certificate. */
-#include "link/tls_common.h"
+#include "link/tls_status.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
+#include "crypto/cert_names.h"
+
 struct gh_tls_client {
   SSL_CTX *ctx;
   char server_name[256];
+  gh_str peer_name; /* owned; empty: server_name */
+  gh_cert_flavour peer_flavour;
   char psk_identity[GH_PSK_IDENTITY_MAX + 1];
   gh_secret psk;
   bool require_ems;
@@ -25,8 +29,26 @@ static unsigned on_psk(SSL *ssl, const char *hint, char *identity, unsigned iden
   return (unsigned)client->psk.len;
 }
 
+static gh_err set_peer_name(gh_tls_client *client, const gh_tls_client_options *options, gh_diag *diag)
+{
+  gh_arena arena;
+  gh_cert_flavour flavour = options->peer_flavour;
+  if (gh_str_empty(options->peer_name)) return GH_OK;
+  if (flavour != GH_CERT_AE_ID && flavour != GH_CERT_NODE_ID && flavour != GH_CERT_DEVICE)
+    return gh_fail(diag, GH_EINVAL, "a name of this flavour is given as server name");
+  gh_arena_init(&arena);
+  bool ae = flavour == GH_CERT_AE_ID;
+  client->peer_name = gh_str_clone(ae ? gh_cert_lower_host(&arena, options->peer_name) : options->peer_name);
+  client->peer_flavour = flavour;
+  gh_arena_free(&arena);
+  return GH_OK;
+}
+
 static gh_err set_names(gh_tls_client *client, const gh_tls_client_options *options, gh_diag *diag)
 {
+  GH_TRY(set_peer_name(client, options, diag));
+  if (gh_str_empty(options->psk_identity) && gh_str_empty(options->server_name) && gh_str_empty(options->peer_name))
+    return gh_fail(diag, GH_EINVAL, "whom the server's certificate must name is not said");
   if (!gh_str_to_cstr(options->server_name, client->server_name, sizeof client->server_name))
     return gh_fail(diag, GH_EINVAL, "server name is too long or contains a NUL");
   if (!gh_str_to_cstr(options->psk_identity, client->psk_identity, sizeof client->psk_identity))
@@ -44,8 +66,8 @@ gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **o
   if (psk) tls.chain_pem = tls.key_pem = tls.anchors_pem = GH_STR_NONE;
   gh_err err = set_names(client, options, diag);
   if (err == GH_OK)
-    err = gh_tls_ctx_new(TLS_client_method(), &tls, psk ? GH_TLS12_PSK_SUITES : GH_TLS12_CERT_SUITES, &client->ctx,
-                         diag);
+    err = gh_tls_ctx_new(tls.datagram ? DTLS_client_method() : TLS_client_method(), &tls,
+                         psk ? GH_TLS_PSK : GH_TLS_CERTIFICATE, &client->ctx, diag);
   if (err != GH_OK) {
     gh_tls_client_free(client);
     return err;
@@ -54,7 +76,6 @@ gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **o
   SSL_CTX_set_ex_data(client->ctx, 0, client);
   if (psk) SSL_CTX_set_psk_client_callback(client->ctx, on_psk);
   SSL_CTX_set_verify(client->ctx, SSL_VERIFY_PEER, NULL);
-  SSL_CTX_set_verify_depth(client->ctx, 4);
   *out = client;
   return GH_OK;
 }
@@ -63,6 +84,7 @@ void gh_tls_client_free(gh_tls_client *client)
 {
   if (!client) return;
   SSL_CTX_free(client->ctx);
+  gh_str_release(&client->peer_name);
   gh_secret_wipe(&client->psk);
   free(client);
 }
@@ -73,19 +95,38 @@ SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake)
   if (!ssl) return NULL;
   gh_tls_set_handshake(ssl, handshake);
   SSL_set_connect_state(ssl);
+  gh_tls_status_begin(ssl);
   /*= TS-0003 10.2.1 server name indication; TS-0003 8.1.2.5 the FQDN is what the certificate must bear */
   if (client->server_name[0]) {
     SSL_set_tlsext_host_name(ssl, client->server_name);
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    SSL_set1_host(ssl, client->server_name);
+    if (!client->peer_name.len) SSL_set1_host(ssl, client->server_name);
   }
   return ssl;
 }
 
+static gh_peer_kind kind_of(gh_cert_flavour flavour)
+{
+  return flavour == GH_CERT_AE_ID ? GH_PEER_AE : GH_PEER_NODE;
+}
+
+/*= TS-0003 8.1.2.4 the configured globally unique identifier, in a name of the configured flavour */
+static gh_err check_peer_name(const gh_tls_client *client, X509 *cert, gh_diag *diag)
+{
+  gh_arena arena;
+  gh_cert_flavour flavour;
+  gh_str name;
+  gh_arena_init(&arena);
+  gh_err err = gh_cert_identity(&arena, cert, &flavour, &name, diag);
+  if (err == GH_OK && (flavour != client->peer_flavour || !gh_str_eq(name, client->peer_name)))
+    err = gh_fail(diag, GH_EAUTH, "the server's certificate names %.*s", GH_STR_ARG(name));
+  gh_arena_free(&arena);
+  return err;
+}
+
 gh_err gh_tls_client_peer(gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_diag *diag)
 {
-  if (client->require_ems && SSL_version(ssl) == TLS1_2_VERSION && SSL_get_extms_support(ssl) != 1)
-    return gh_fail(diag, GH_EPROTO, "no extended master secret");
+  if (client->require_ems && gh_tls_lacks_ems(ssl)) return gh_fail(diag, GH_EPROTO, "no extended master secret");
   X509 *cert = SSL_get0_peer_certificate(ssl);
   bool psk = client->psk_identity[0] != '\0';
   if (psk && cert) return gh_fail(diag, GH_EAUTH, "the server did not prove the pre-shared key");
@@ -95,6 +136,11 @@ gh_err gh_tls_client_peer(gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_dia
   gh_peer found = {.kind = GH_PEER_FUNCTION,
                    .method = psk ? GH_METHOD_PSK : GH_METHOD_CERTIFICATE,
                    .id = gh_str_of(client->server_name)};
+  if (cert && client->peer_name.len) {
+    GH_TRY(check_peer_name(client, cert, diag));
+    found.kind = kind_of(client->peer_flavour);
+    found.id = client->peer_name;
+  }
   gh_peer_copy(peer, &found);
   return GH_OK;
 }

@@ -6,6 +6,9 @@
 #include <openssl/x509v3.h>
 #include <pthread.h>
 
+#include "crypto/cert_path.h"
+#include "link/tls_status.h"
+
 static int slot = -1;
 static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
 
@@ -41,15 +44,55 @@ static void on_info(const SSL *ssl, int where, int value)
   handshake->alert_sent = (where & SSL_CB_WRITE) != 0;
 }
 
-static gh_err set_versions(SSL_CTX *ctx, const gh_tls_options *options, const char *suites)
+static gh_err set_versions(SSL_CTX *ctx, const gh_security_policy *policy, const gh_tls_options *options)
 {
-  int highest = options->tls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
-  GH_REQUIRE(SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1, GH_ECRYPTO);
+  int lowest = options->datagram ? policy->dtls_min : policy->tls_min;
+  int highest = options->datagram ? policy->dtls_max : policy->tls_max;
+  bool tls13 = options->tls13 && policy->tls13;
+  if (!options->datagram && highest == TLS1_3_VERSION && !tls13) highest = TLS1_2_VERSION;
+  GH_REQUIRE(SSL_CTX_set_min_proto_version(ctx, lowest) == 1, GH_ECRYPTO);
   GH_REQUIRE(SSL_CTX_set_max_proto_version(ctx, highest) == 1, GH_ECRYPTO);
-  GH_REQUIRE(SSL_CTX_set_cipher_list(ctx, suites) == 1, GH_ECRYPTO);
-  GH_REQUIRE(SSL_CTX_set_ciphersuites(ctx, GH_TLS13_SUITES) == 1, GH_ECRYPTO);
-  GH_REQUIRE(SSL_CTX_set1_groups_list(ctx, "P-256") == 1, GH_ECRYPTO);
-  GH_REQUIRE(SSL_CTX_set1_sigalgs_list(ctx, "ECDSA+SHA256") == 1, GH_ECRYPTO);
+  if (policy->tls13) GH_REQUIRE(SSL_CTX_set_ciphersuites(ctx, policy->tls13) == 1, GH_ECRYPTO);
+  return GH_OK;
+}
+
+/*= TS-0003 10.2.2; TS-0003 10.2.3; what the policy says and nothing else. A client that offers a pre-shared key means
+ * it: these suites come first */
+static gh_err set_suites(SSL_CTX *ctx, const gh_security_policy *policy, bool datagram, int use)
+{
+  const gh_policy_suites *suites = datagram ? &policy->dtls12 : &policy->tls12;
+  char list[512];
+  bool psk = (use & GH_TLS_PSK) != 0, certificate = (use & GH_TLS_CERTIFICATE) != 0;
+  int len = snprintf(list, sizeof list, "%s%s%s", psk ? suites->psk : "", psk && certificate ? ":" : "",
+                     certificate ? suites->certificate : "");
+  GH_REQUIRE(len > 0 && len < (int)sizeof list, GH_ELIMIT);
+  /* OpenSSL 3.2 and later counts the short tag of CCM_8 as 64 bits of security */
+  if (datagram && OPENSSL_version_major() == 3 && OPENSSL_version_minor() >= 2) SSL_CTX_set_security_level(ctx, 0);
+  GH_REQUIRE(SSL_CTX_set_cipher_list(ctx, list) == 1, GH_ECRYPTO);
+  return GH_OK;
+}
+
+static gh_err set_groups(SSL_CTX *ctx, const gh_security_policy *policy)
+{
+  gh_arena arena;
+  gh_arena_init(&arena);
+  long ok = SSL_CTX_set1_groups_list(ctx, gh_security_policy_groups(&arena, ctx, policy).ptr);
+  gh_arena_free(&arena);
+  GH_REQUIRE(ok == 1, GH_ECRYPTO);
+  GH_REQUIRE(SSL_CTX_set1_sigalgs_list(ctx, policy->signatures) == 1, GH_ECRYPTO);
+  return GH_OK;
+}
+
+static gh_err set_policy(SSL_CTX *ctx, const gh_tls_options *options, int use)
+{
+  const gh_security_policy *policy = options->policy ? options->policy : gh_security_policy_default;
+  GH_TRY(set_versions(ctx, policy, options));
+  GH_TRY(set_suites(ctx, policy, options->datagram, use));
+  return set_groups(ctx, policy);
+}
+
+static void set_modes(SSL_CTX *ctx)
+{
   SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
                                SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(ctx,
@@ -57,7 +100,6 @@ static gh_err set_versions(SSL_CTX *ctx, const gh_tls_options *options, const ch
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(ctx, 0);
   SSL_CTX_set_read_ahead(ctx, 1); /* a record, or a whole flight of a handshake, in one system call */
-  return GH_OK;
 }
 
 static gh_err set_credential(SSL_CTX *ctx, const gh_tls_options *options)
@@ -99,35 +141,79 @@ static gh_err set_anchors(SSL_CTX *ctx, gh_str pem)
   return count ? GH_OK : GH_ESYNTAX;
 }
 
-gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options *options, const char *suites, SSL_CTX **out,
-                      gh_diag *diag)
+/* Instead of OpenSSL's own validation: that, and ours; the reason is kept for log and audit. */
+static int on_path(X509_STORE_CTX *store, void *arg)
+{
+  (void)arg;
+  gh_diag diag = {""};
+  bool revoked = false;
+  SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+  gh_handshake *handshake = gh_tls_handshake(ssl);
+  bool stands = gh_cert_path_verify(store, SSL_is_server(ssl) ? GH_CERT_OF_CLIENT : GH_CERT_OF_SERVER, &diag);
+  if (stands && gh_tls_status_of_path(ssl, X509_STORE_CTX_get0_chain(store), &revoked, &diag)) return 1;
+  if (stands) X509_STORE_CTX_set_error(store, revoked ? X509_V_ERR_CERT_REVOKED : X509_V_ERR_CERT_UNTRUSTED);
+  if (handshake) {
+    gh_str_release(&handshake->why);
+    handshake->why = gh_str_clone(gh_str_of(diag.text));
+  }
+  return 0;
+}
+
+/* RFC 7301 3.1: each name behind its length; what the client offers. The server's choice is in tls_server.c. */
+static gh_err set_alpn(SSL_CTX *ctx, const char *names)
+{
+  unsigned char list[64];
+  size_t len = 0;
+  if (!names) return GH_OK;
+  gh_str rest = gh_str_of(names), name;
+  while (gh_str_split(&rest, ',', &name)) {
+    GH_REQUIRE(name.len && name.len < 32 && len + name.len + 1 <= sizeof list, GH_EINVAL);
+    list[len++] = (unsigned char)name.len;
+    memcpy(list + len, name.ptr, name.len);
+    len += name.len;
+  }
+  return SSL_CTX_set_alpn_protos(ctx, list, (unsigned)len) == 0 ? GH_OK : GH_ECRYPTO;
+}
+
+gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options *options, int use, SSL_CTX **out, gh_diag *diag)
 {
   pthread_once(&slot_once, make_slot);
   SSL_CTX *ctx = SSL_CTX_new(method);
   if (!ctx) return gh_fail(diag, GH_ECRYPTO, "cannot make a TLS context");
   char text[120];
-  gh_err err = set_versions(ctx, options, suites);
+  gh_err err = set_policy(ctx, options, use);
   if (err != GH_OK) {
     gh_fail(diag, err, "TLS profile is not available in this OpenSSL: %s", gh_tls_error(text, sizeof text));
   } else if ((err = set_credential(ctx, options)) != GH_OK) {
     gh_fail(diag, err, "own certificate or private key is not usable: %s", gh_err_name(err));
   } else if ((err = set_anchors(ctx, options->anchors_pem)) != GH_OK) {
     gh_fail(diag, err, "no trust anchor could be read");
+  } else if ((err = set_alpn(ctx, options->alpn)) != GH_OK) {
+    gh_fail(diag, err, "ALPN cannot be set");
   }
   if (err != GH_OK) {
     SSL_CTX_free(ctx);
     return err;
   }
+  set_modes(ctx);
   SSL_CTX_set_info_callback(ctx, on_info);
+  gh_tls_status_prepare(ctx, options->status, !options->other_certificate);
+  SSL_CTX_set_cert_verify_callback(ctx, on_path, NULL);
+  SSL_CTX_set_verify_depth(ctx, GH_CERT_PATH_MAX - 1); /* OpenSSL counts the intermediates */
   *out = ctx;
   return GH_OK;
+}
+
+bool gh_tls_lacks_ems(SSL *ssl)
+{
+  return SSL_version(ssl) != TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1;
 }
 
 gh_err gh_tls_export(SSL *ssl, const char *label, uint8_t out[static 48])
 {
   /*= TS-0003 10.3.1 exporter without context; under TLS 1.2 only with extended master secret */
   GH_REQUIRE(SSL_is_init_finished(ssl), GH_EINTERNAL);
-  GH_REQUIRE(SSL_version(ssl) != TLS1_2_VERSION || SSL_get_extms_support(ssl) == 1, GH_EPROTO);
+  GH_REQUIRE(!gh_tls_lacks_ems(ssl), GH_EPROTO);
   GH_REQUIRE(SSL_export_keying_material(ssl, out, 48, label, strlen(label), NULL, 0, 0) == 1, GH_ECRYPTO);
   return GH_OK;
 }

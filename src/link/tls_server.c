@@ -1,17 +1,29 @@
 /* Server side of the handshake: pre-shared keys from the key source (waiting for it in an OpenSSL job), or mutual
  * certificates. */
-#include "link/tls_common.h"
+#include "link/tls_status.h"
 
 #include <openssl/async.h>
 #include <openssl/err.h>
+#include <pthread.h>
 #include <stdlib.h>
 
+#include "crypto/cert_names.h"
 #include "crypto/kdf.h"
 
-struct gh_tls_server {
+typedef struct virtual_host {
+  gh_str fqdn;
   SSL_CTX *ctx;
+} virtual_host;
+
+struct gh_tls_server {
+  pthread_rwlock_t lock; /* of ctx, which may be renewed while handshakes begin */
+  SSL_CTX *ctx;
+  gh_str fqdn;
+  virtual_host *hosts; /* besides */
+  size_t host_count;
   const gh_key_source *source;
   bool require_ems;
+  const char *alpn;
   gh_secret decoy; /* keys for identities nobody has: same work, same alert as a wrong key */
 };
 
@@ -20,6 +32,7 @@ static void free_query(gh_psk_query *query)
   gh_secret_wipe(&query->key);
   gh_peer_clear(&query->peer);
   gh_str_release(&query->identity);
+  gh_str_release(&query->server_name);
   free(query);
 }
 
@@ -38,18 +51,32 @@ static void take_answer(gh_psk_query *query)
 
 void gh_handshake_clear(gh_handshake *handshake)
 {
+  bool key_asked = handshake->waiting && !handshake->status_asked;
+  gh_str_release(&handshake->why);
+  gh_str_release(&handshake->server_name);
+  gh_tls_status_forget(handshake);
+  handshake->waiting = false;
   if (!handshake->query) return;
-  if (handshake->waiting)
+  if (key_asked)
     handshake->query->done = discard_answer;
   else
     free_query(handshake->query);
   handshake->query = NULL;
-  handshake->waiting = false;
+}
+
+static gh_str clone_lower(gh_str name)
+{
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_str copy = gh_str_clone(gh_cert_lower_host(&arena, name));
+  gh_arena_free(&arena);
+  return copy;
 }
 
 static gh_psk_query *new_query(gh_handshake *handshake, gh_str identity)
 {
   gh_psk_query *query = gh_calloc(1, sizeof *query);
+  query->server_name = gh_str_clone(handshake->server_name);
   query->identity = gh_str_clone(identity);
   query->worker = handshake->worker;
   query->done = take_answer;
@@ -103,32 +130,146 @@ static unsigned on_psk(SSL *ssl, const char *identity, unsigned char *out, unsig
   return len;
 }
 
-gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *source, const gh_random *random,
-                         gh_tls_server **out, gh_diag *diag)
+/*= RFC 7301 3.2 the first of ours that the client offers */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *offered,
+                   unsigned offered_len, void *arg)
 {
-  gh_tls_server *server = gh_calloc(1, sizeof *server);
+  (void)ssl;
+  const gh_tls_server *server = arg;
+  gh_str rest = gh_str_of(server->alpn), name;
+  while (gh_str_split(&rest, ',', &name))
+    for (unsigned at = 0; at < offered_len && at + 1 + offered[at] <= offered_len; at += 1u + offered[at])
+      if (gh_str_eq(name, (gh_str){(const char *)offered + at + 1, offered[at]})) {
+        *out = offered + at + 1;
+        *out_len = offered[at];
+        return SSL_TLSEXT_ERR_OK;
+      }
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* RFC 6066 section 3: a list of one host_name. False: it is none. */
+static bool read_server_name(gh_str ext, gh_str *name)
+{
+  const unsigned char *o = (const unsigned char *)ext.ptr;
+  if (ext.len < 5 || (size_t)(o[0] << 8 | o[1]) != ext.len - 2 || o[2] != TLSEXT_NAMETYPE_host_name) return false;
+  size_t len = (size_t)(o[3] << 8 | o[4]);
+  *name = gh_str_sub(ext, 5, len);
+  return len == ext.len - 5 && gh_cert_dns_valid(*name);
+}
+
+/* The context for that name, or NULL. */
+static SSL_CTX *ctx_named(const gh_tls_server *server, gh_str name)
+{
+  if (!server->host_count || !name.len || gh_str_eq_nocase(name, server->fqdn)) return server->ctx;
+  for (size_t i = 0; i < server->host_count; i++)
+    if (gh_str_eq_nocase(name, server->hosts[i].fqdn)) return server->hosts[i].ctx;
+  return NULL;
+}
+
+static bool use_ctx_named(gh_tls_server *server, SSL *ssl, gh_str name)
+{
+  pthread_rwlock_rdlock(&server->lock);
+  SSL_CTX *ctx = ctx_named(server, name);
+  bool ok = ctx && (ctx == SSL_get_SSL_CTX(ssl) || SSL_set_SSL_CTX(ssl, ctx));
+  pthread_rwlock_unlock(&server->lock);
+  return ok;
+}
+
+/*= TS-0003 10.2.1 a host of several authorities learns from SNI which keys to use; who hosts one ignores it. Before
+ * anything else is read: under TLS 1.3 OpenSSL asks for the key first */
+static int on_client_hello(SSL *ssl, int *alert, void *arg)
+{
+  gh_tls_server *server = arg;
+  gh_handshake *handshake = gh_tls_handshake(ssl);
+  const unsigned char *octets;
+  size_t len;
+  gh_str name = GH_STR_NONE;
+  bool sent = SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &octets, &len) == 1;
+  if (sent && !read_server_name((gh_str){(const char *)octets, len}, &name)) name = GH_STR("?"); /* nobody's name */
+  if (!use_ctx_named(server, ssl, name)) {
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    return SSL_CLIENT_HELLO_ERROR;
+  }
+  if (handshake) {
+    gh_str_release(&handshake->server_name);
+    handshake->server_name = clone_lower(name);
+  }
+  return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_CTX **out, gh_diag *diag)
+{
   bool certificate = !gh_str_empty(options->chain_pem);
-  /* a client that offers a pre-shared key means it: these suites come first */
-  const char *suites = certificate ? GH_TLS12_PSK_SUITES ":" GH_TLS12_CERT_SUITES : GH_TLS12_PSK_SUITES;
+  const SSL_METHOD *method = options->datagram ? DTLS_server_method() : TLS_server_method();
+  GH_TRY(gh_tls_ctx_new(method, options, certificate ? GH_TLS_PSK | GH_TLS_CERTIFICATE : GH_TLS_PSK, out, diag));
+  SSL_CTX *ctx = *out;
+  SSL_CTX_set_ex_data(ctx, 0, server);
+  if (options->alpn) SSL_CTX_set_alpn_select_cb(ctx, on_alpn, server);
+  SSL_CTX_set_psk_server_callback(ctx, on_psk);
+  /* OpenSSL wants one where peers are verified, also for external keys under TLS 1.3 */
+  SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"gatehouse", 9);
+  /*= TS-0003 8.2.2.2 mutual authentication; TS-0003 8.1.2.2 the peer sends its chain */
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+  return GH_OK;
+}
+
+static gh_err add_hosts(gh_tls_server *server, const gh_tls_options *options, gh_diag *diag)
+{
+  if (!options->host_count) return GH_OK;
+  if (gh_str_empty(options->fqdn)) return gh_fail(diag, GH_EINVAL, "a server of several names needs a first one");
+  server->fqdn = gh_str_clone(options->fqdn);
+  server->hosts = gh_calloc(options->host_count, sizeof *server->hosts);
+  for (size_t i = 0; i < options->host_count; i++) {
+    gh_tls_options own = *options;
+    virtual_host *host = &server->hosts[server->host_count++];
+    host->fqdn = gh_str_clone(options->hosts[i].fqdn);
+    own.chain_pem = options->hosts[i].chain_pem;
+    own.key_pem = options->hosts[i].key_pem;
+    own.other_certificate = true;
+    GH_TRY(new_ctx(server, &own, &host->ctx, diag));
+  }
+  return GH_OK;
+}
+
+static gh_err make_decoy(gh_tls_server *server, const gh_random *random)
+{
   uint8_t decoy[32];
   gh_err err = gh_random_fill(random, decoy, sizeof decoy);
   if (err == GH_OK) err = gh_secret_set(&server->decoy, decoy, sizeof decoy);
   gh_wipe(decoy, sizeof decoy);
-  if (err == GH_OK) err = gh_tls_ctx_new(TLS_server_method(), options, suites, &server->ctx, diag);
+  return err;
+}
+
+gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *source, const gh_random *random,
+                         gh_tls_server **out, gh_diag *diag)
+{
+  gh_tls_server *server = gh_calloc(1, sizeof *server);
+  pthread_rwlock_init(&server->lock, NULL);
+  server->source = source;
+  server->require_ems = options->require_ems;
+  server->alpn = options->alpn;
+  gh_err err = make_decoy(server, random);
+  if (err == GH_OK) err = new_ctx(server, options, &server->ctx, diag);
+  if (err == GH_OK) err = add_hosts(server, options, diag);
   if (err != GH_OK) {
     gh_tls_server_free(server);
     return err;
   }
-  server->source = source;
-  server->require_ems = options->require_ems;
-  SSL_CTX_set_ex_data(server->ctx, 0, server);
-  SSL_CTX_set_psk_server_callback(server->ctx, on_psk);
-  /* OpenSSL wants one where peers are verified, also for external keys under TLS 1.3 */
-  SSL_CTX_set_session_id_context(server->ctx, (const unsigned char *)"gatehouse", 9);
-  /*= TS-0003 8.2.2.2 mutual authentication; TS-0003 8.1.2.2 the peer sends its chain */
-  SSL_CTX_set_verify(server->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-  SSL_CTX_set_verify_depth(server->ctx, 4);
+  SSL_CTX_set_client_hello_cb(server->ctx, on_client_hello, server);
   *out = server;
+  return GH_OK;
+}
+
+gh_err gh_tls_server_renew(gh_tls_server *server, const gh_tls_options *options, gh_diag *diag)
+{
+  SSL_CTX *fresh = NULL;
+  GH_TRY(new_ctx(server, options, &fresh, diag));
+  SSL_CTX_set_client_hello_cb(fresh, on_client_hello, server);
+  pthread_rwlock_wrlock(&server->lock);
+  SSL_CTX *old = server->ctx;
+  server->ctx = fresh;
+  pthread_rwlock_unlock(&server->lock);
+  SSL_CTX_free(old); /* what lives on it holds a reference */
   return GH_OK;
 }
 
@@ -136,6 +277,13 @@ void gh_tls_server_free(gh_tls_server *server)
 {
   if (!server) return;
   SSL_CTX_free(server->ctx);
+  pthread_rwlock_destroy(&server->lock);
+  for (size_t i = 0; i < server->host_count; i++) {
+    SSL_CTX_free(server->hosts[i].ctx);
+    gh_str_release(&server->hosts[i].fqdn);
+  }
+  free(server->hosts);
+  gh_str_release(&server->fqdn);
   gh_secret_wipe(&server->decoy);
   free(server);
 }
@@ -147,7 +295,9 @@ const gh_key_source *gh_tls_server_source(const gh_tls_server *server)
 
 SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake)
 {
+  pthread_rwlock_rdlock(&server->lock);
   SSL *ssl = SSL_new(server->ctx);
+  pthread_rwlock_unlock(&server->lock);
   if (!ssl) return NULL;
   gh_tls_set_handshake(ssl, handshake);
   SSL_set_accept_state(ssl);
@@ -179,8 +329,7 @@ static void settle(gh_tls_server *server, gh_peer *peer)
 gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, gh_peer *peer, gh_diag *diag)
 {
   /*= TS-0003 10.3.1 keys are exported here, so RFC 7627 is demanded */
-  if (server->require_ems && SSL_version(ssl) == TLS1_2_VERSION && SSL_get_extms_support(ssl) != 1)
-    return gh_fail(diag, GH_EPROTO, "no extended master secret");
+  if (server->require_ems && gh_tls_lacks_ems(ssl)) return gh_fail(diag, GH_EPROTO, "no extended master secret");
   X509 *cert = SSL_get0_peer_certificate(ssl);
   if (cert) {
     if (SSL_get_verify_result(ssl) != X509_V_OK) return gh_fail(diag, GH_EAUTH, "certificate does not verify");

@@ -46,6 +46,7 @@ static inline int setup_served(void **state)
   gh_diag diag = {""};
   harness_start(&s->h, &gh_cse_function);
   s->keys = link_new(server_keys, sizeof server_keys / sizeof *server_keys);
+  s->keys->tls.alpn = GH_HTTP_ALPN;
   assert_int_equal(gh_tls_server_new(&s->keys->tls, &s->keys->source, &random, &s->tls, &diag), GH_OK);
   s->http = (gh_http_server){.host = s->h.host, .limits = gh_http_default_limits};
   gh_listener_options options = {.host = "127.0.0.1", .tls = s->tls};

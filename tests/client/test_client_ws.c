@@ -31,7 +31,7 @@ static gh_err open_client(ws_served *w, gh_client_options *o, gh_client **out, g
   o->server_name = GH_STR("in-cse.sp.example.com");
   o->psk_identity = gh_str_of(as_meter.identity);
   o->psk = &key;
-  o->websocket = true;
+  o->binding = GH_CLIENT_WS;
   gh_err err = gh_client_open(o, out, NULL, diag);
   gh_secret_wipe(&key);
   return err;

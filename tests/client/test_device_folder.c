@@ -9,9 +9,9 @@ static gh_device_config config_of(void)
   gh_device_config c;
   gh_device_config_defaults(&c);
   c.sp_id = GH_STR("sp.example.com");
-  c.cse = (gh_device_peer){GH_STR("in-cse.sp.example.com"), GH_STR("127.0.0.1:1")};
-  c.mef = (gh_device_peer){GH_STR("mef.sp.example.com"), GH_STR("127.0.0.1:1")};
-  c.maf = (gh_device_peer){GH_STR("maf.sp.example.com"), GH_STR("127.0.0.1:1")};
+  c.cse = (gh_device_peer){.fqdn = GH_STR("in-cse.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
+  c.mef = (gh_device_peer){.fqdn = GH_STR("mef.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
+  c.maf = (gh_device_peer){.fqdn = GH_STR("maf.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
   c.kpm_id = GH_STR("dev1@mef.sp.example.com");
   return c;
 }

@@ -35,6 +35,26 @@ static void stop_town(town *w)
   gh_realm_free(&w->realm);
 }
 
+/* Every function also listens for CoAP. */
+static void listen_for_coap(const town *w)
+{
+  char path[400], *text = calloc(1, 65536);
+  snprintf(path, sizeof(path), "%s/gatehouse.conf", w->realm_path);
+  FILE *file = fopen(path, "r+");
+  assert_non_null(file);
+  size_t len = fread(text, 1, 65535, file);
+  rewind(file);
+  for (const char *at = text; at < text + len;) {
+    const char *found = strstr(at, "_listen = \"\"");
+    size_t part = found ? (size_t)(found - at) + 11 : (size_t)(text + len - at);
+    fwrite(at, 1, part, file);
+    if (found) fputs("127.0.0.1:0", file);
+    at += part;
+  }
+  fclose(file);
+  free(text);
+}
+
 static int make_town(void **state)
 {
   town *w = calloc(1, sizeof(*w));
@@ -44,6 +64,7 @@ static int make_town(void **state)
   w->temp = temp;
   snprintf(w->realm_path, sizeof(w->realm_path), "%s/realm", w->temp->path);
   cli_expect(0, "init", w->realm_path, "--sp-id", "sp.example.com");
+  listen_for_coap(w);
   start_town(w);
   *state = w;
   return 0;
@@ -173,6 +194,29 @@ static void over_tls12(void **state)
   expect_rsc(2001, cli("register", dir, "--json"));
 }
 
+/*= TS-0003 10.2.2 each policy of a device understands a realm that keeps its default */
+static void over_each_policy(void **state)
+{
+  town *w = *state;
+  static const char *const policies[] = {"ts0003-r3", "constrained"}, *const names[] = {"strict", "small"};
+  for (size_t i = 0; i < 2; i++) {
+    const char *dir = new_device(w, names[i]);
+    char conf[400], line[80];
+    snprintf(conf, sizeof(conf), "%s/device.conf", dir);
+    snprintf(line, sizeof(line), "security_policy = \"%s\"", policies[i]);
+    char *text = temp_read(conf), *at = strstr(text, "security_policy = \"modern\"");
+    assert_non_null(at);
+    char *rest = strdup(at + strlen("security_policy = \"modern\""));
+    strcpy(at, line);
+    strcat(at, rest);
+    temp_write(conf, text, 0600);
+    free(rest);
+    free(text);
+    cli_expect(0, "enrol", dir);
+    expect_rsc(2001, cli("register", dir, "--json"));
+  }
+}
+
 static void expect_alert(const said *s)
 {
   assert_int_equal(s->code, 1);
@@ -277,14 +321,39 @@ static void functions_restart(void **state)
   cli_expect(0, "enrol", dir, "--from", "key");
 }
 
+/* The whole way again without HTTP. */ /*= TS-0008 6.3.1; TS-0003 8.3.2.1; TS-0003 8.8.2.7; TS-0003 10.2.3 */
+static void over_coap(void **state)
+{
+  static const char *const bindings[] = {"coap", "coaps_tcp"}, *const names[] = {"udp1", "tcp1"};
+  for (size_t i = 0; i < 2; i++) {
+    const char *dir = new_device(*state, names[i]), *b = bindings[i];
+    char box[60];
+    snprintf(box, sizeof(box), "cse-in/C%s", names[i]);
+    cli_expect(0, "enrol", dir, "--binding", b);
+    expect_rsc(2001, cli("register", dir, "--binding", b, "--json"));
+    expect_rsc(2001, cli("create", dir, box, "--ty", "cnt", "--rn", "c", "--binding", b, "--json"));
+    expect_rsc(2000, cli("get", dir, box, "--binding", b, "--json"));
+    expect_rsc(2000, cli("get", dir, box, "--json")); /* and over HTTP it is the same AE */
+    expect_rsc(4106, cli("get", dir, box, "--from", "Cother", "--binding", b, "--json"));
+    expect_rsc(4004, cli("get", dir, "cse-in/nowhere", "--binding", b, "--json"));
+    expect_rsc(2002, cli("delete", dir, box, "--binding", b, "--json"));
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(from_kpm_to_data),       cmocka_unit_test(renewal),
-      cmocka_unit_test(key_of_the_mef),         cmocka_unit_test(over_tls12),
-      cmocka_unit_test(wrong_and_unknown_keys), cmocka_unit_test(a_revoked_key_ends_the_association),
-      cmocka_unit_test(administration),         cmocka_unit_test(a_foreign_administrator),
+      cmocka_unit_test(from_kpm_to_data),
+      cmocka_unit_test(renewal),
+      cmocka_unit_test(key_of_the_mef),
+      cmocka_unit_test(over_tls12),
+      cmocka_unit_test(over_each_policy),
+      cmocka_unit_test(wrong_and_unknown_keys),
+      cmocka_unit_test(a_revoked_key_ends_the_association),
+      cmocka_unit_test(administration),
+      cmocka_unit_test(a_foreign_administrator),
       cmocka_unit_test(functions_restart),
+      cmocka_unit_test(over_coap),
   };
   return cmocka_run_group_tests(tests, make_town, drop_town);
 }

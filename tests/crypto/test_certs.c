@@ -511,24 +511,6 @@ static void test_pem_refused(void **state)
 
 /* ---- public key identifier */
 
-/*= TS-0003 10.1.2; the public key of RFC 6979 A.2.5, SHA-256 computed by other code */
-static void test_public_key_id(void **state)
-{
-  realm *r = *state;
-  static const char hex[] =
-      "3059301306072a8648ce3d020106082a8648ce3d0301070342000460fed4ba255a9d31c961eb74c6356d68c049b892"
-      "3b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299";
-  uint8_t spki[91];
-  size_t len;
-  gh_str id;
-  assert_int_equal(gh_hex_decode(gh_str_of(hex), spki, sizeof(spki), &len), GH_OK);
-  const unsigned char *at = spki;
-  EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)len);
-  assert_int_equal(gh_public_key_id(&r->arena, key, &id), GH_OK);
-  assert_str(id, "ni:///sha-256;Wnp4zKSg9CDZvGK7Zpw8J1njn3I9OuENy-DwgVoH7NQ");
-  EVP_PKEY_free(key);
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -550,7 +532,6 @@ int main(void)
       cmocka_unit_test(test_profile_of_the_rest),
       cmocka_unit_test(test_pem_round_trip),
       cmocka_unit_test(test_pem_refused),
-      cmocka_unit_test(test_public_key_id),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

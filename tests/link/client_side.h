@@ -17,6 +17,7 @@ typedef struct client_side {
   int ready, closed, answers; /* under t->lock */
   gh_err last_why;
   int last_alert;
+  char last_refusal[200];      /* why we did not take the server's certificates */
   gh_conn *conns[CLIENTS_MAX]; /* on the loop; NULL: gone */
   size_t count;
   size_t wanted;
@@ -45,6 +46,7 @@ static inline void client_closed(gh_conn *conn, void *ctx, gh_err why, const cha
     if (c->conns[i] == conn) c->conns[i] = NULL;
   c->last_why = why;
   c->last_alert = gh_conn_alert(conn, NULL);
+  gh_str_to_cstr(gh_conn_refusal(conn), c->last_refusal, sizeof c->last_refusal);
   count_up(c->t, &c->closed);
 }
 

@@ -337,16 +337,21 @@ static inline link_test *link_new(const link_key *keys, size_t count)
   return t;
 }
 
-static inline void link_open(link_test *t)
+static inline void link_listen(link_test *t)
 {
   gh_diag diag = {""};
   gh_random random = gh_random_system();
-  assert_int_equal(gh_loop_start("link-test", &t->loop), GH_OK);
-  gh_loop_call(t->loop, init_link_worker, t);
   if (gh_tls_server_new(&t->tls, &t->source, &random, &t->server, &diag) != GH_OK) fail_msg("%s", diag.text);
   t->listen.tls = t->server;
   if (gh_listener_open(&t->listen, t->workers, 1, &t->port, &t->listener, &diag) != GH_OK) fail_msg("%s", diag.text);
   assert_int_not_equal(t->port, 0);
+}
+
+static inline void link_open(link_test *t)
+{
+  assert_int_equal(gh_loop_start("link-test", &t->loop), GH_OK);
+  gh_loop_call(t->loop, init_link_worker, t);
+  link_listen(t);
 }
 
 static inline void close_link_worker(void *arg)

@@ -56,9 +56,9 @@ static int assert_not_served(link_test *t, const tls_peer_options *options)
 /*= TS-0003 10.2.2; every suite of the profile, in both versions */
 static void each_suite_of_the_profile(void **state)
 {
-  static const char *const suites[] = {"ECDHE-PSK-AES128-CBC-SHA256", "PSK-AES128-GCM-SHA256",
-                                       "PSK-AES128-CBC-SHA256", "PSK-AES128-CCM8"};
-  for (size_t i = 0; i < 4; i++) {
+  static const char *const suites[] = {"ECDHE-PSK-CHACHA20-POLY1305", "ECDHE-PSK-AES128-CBC-SHA256",
+                                       "PSK-AES128-GCM-SHA256", "PSK-AES128-CBC-SHA256", "PSK-AES128-CCM8"};
+  for (size_t i = 0; i < 5; i++) {
     tls_peer_options options = good;
     char expected[120];
     options.suites = suites[i];
@@ -116,9 +116,9 @@ static void no_oracle_for_identities(void **state)
     assert_int_equal(assert_not_served(t, &unknown), alert);
     assert_int_equal(assert_not_served(t, &expired), alert);
   }
-  for (size_t i = 0; i < 4; i++) { /* in every suite */
-    static const char *const suites[] = {"ECDHE-PSK-AES128-CBC-SHA256", "PSK-AES128-GCM-SHA256",
-                                         "PSK-AES128-CBC-SHA256", "PSK-AES128-CCM8"};
+  for (size_t i = 0; i < 5; i++) { /* in every suite */
+    static const char *const suites[] = {"ECDHE-PSK-CHACHA20-POLY1305", "ECDHE-PSK-AES128-CBC-SHA256",
+                                         "PSK-AES128-GCM-SHA256", "PSK-AES128-CBC-SHA256", "PSK-AES128-CCM8"};
     tls_peer_options wrong_key = good, unknown = good;
     wrong_key.suites = unknown.suites = suites[i];
     wrong_key.key_hex = "ff23456789abcdef0123456789abcdef";

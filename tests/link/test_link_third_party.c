@@ -130,7 +130,7 @@ static void openssl_with_a_key(void **state)
 {
   third_party *x = *state;
   RUN(ASK_LAST, S_CLIENT(x->where), "-psk_identity", keys[0].identity, "-psk", GOOD_KEY, "-tls1_2");
-  assert_output("AE " METER_ID " TLSv1.2 ECDHE-PSK-AES128-CBC-SHA256");
+  assert_output("AE " METER_ID " TLSv1.2 ECDHE-PSK-CHACHA20-POLY1305");
   RUN(ASK_LAST, S_CLIENT(x->where), "-psk_identity", keys[0].identity, "-psk", GOOD_KEY, "-tls1_2", "-cipher",
       "PSK-AES128-CCM8");
   assert_output("AE " METER_ID " TLSv1.2 PSK-AES128-CCM8");

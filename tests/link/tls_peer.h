@@ -21,7 +21,9 @@ typedef struct tls_peer_options {
   int min_version, max_version;   /* 0: TLS 1.2 */
   const char *suites;             /* of TLS 1.2 and before; NULL: every PSK suite of the profile */
   const char *suites13, *groups, *sigalgs;
+  const char *server_name; /* NULL: in-cse.sp.example.com; "": none is sent */
   uint64_t ssl_options;
+  const char *alpn;    /* names, each behind its length */
   X509 *cert, *issuer; /* issuer: sent behind it */
   EVP_PKEY *key;
 } tls_peer_options;
@@ -94,8 +96,11 @@ static inline void peer_prepare(tls_peer *p, uint16_t port, const tls_peer_optio
   p->fd = tcp_connect(port);
   p->ssl = SSL_new(p->ctx);
   SSL_set_app_data(p->ssl, p);
-  SSL_set_tlsext_host_name(p->ssl, "in-cse.sp.example.com");
+  const char *name = options->server_name ? options->server_name : "in-cse.sp.example.com";
+  if (name[0]) SSL_set_tlsext_host_name(p->ssl, name);
   SSL_set_fd(p->ssl, p->fd);
+  if (options->alpn)
+    SSL_set_alpn_protos(p->ssl, (const unsigned char *)options->alpn, (unsigned)strlen(options->alpn));
 }
 
 static inline bool peer_handshake(tls_peer *p)

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Clients that we did not write, against served functions: openssl s_client and gnutls-cli with a pre-shared key, speaking HTTP by hand.
+"""Clients that we did not write, against served functions: openssl s_client and gnutls-cli with a pre-shared key, speaking
+HTTP by hand, and the coap-client of libcoap.
 
 usage: third_party.py GATEHOUSE   (exit code 0: every check held)
 """
 import json
 import pathlib
+import secrets
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import tempfile
 import threading
 
 ENROLEE = "meter9@mef.sp.example.com"
+COAP_ENROLEE = "meter10@mef.sp.example.com"
 REQUEST = ("GET /mef HTTP/1.1\r\nHost: mef.sp.example.com\r\nX-M2M-RI: tp1\r\nX-M2M-RVI: 3\r\nAccept: application/json\r\n"
            "Connection: close\r\n\r\n")
 REGISTRATION = '{"sec:mecr":{"et":"20991231T235959","adfq":"sp.example.com"}}'
@@ -86,6 +89,39 @@ def with_right_key(checks, where, key):
         checks.expect("X-M2M-RSC: 2000" in answer, f"gnutls-cli reads the MEFBase over {version}", answer)
 
 
+def coap(program, url, identity, key, origin, rqi):
+    """libcoap prints each message; it takes fewer critical options in an answer than oneM2M has, so its log is what counts."""
+    options = [f"-O283,{rqi}", "-O271,3"] + ([f"-O279,{origin}"] if origin else [])
+    return run([program, "-v", "7", "-B", "4", "-u", identity, "-k", key, *options, "-m", "get", url])[1]
+
+
+def with_coap(checks, gatehouse, realm, ready):
+    key = secrets.token_hex(16)  # as coap-client takes it: 32 octets of text
+    code, text = run([gatehouse, "mef", "enrolee", "add", realm, "--id", COAP_ENROLEE, "--key-file", "-"], key.encode().hex())
+    checks.expect(code == 0, "an enrolee with a key of text is added", text)
+    for program in ("coap-client-openssl", "coap-client-gnutls"):
+        if not shutil.which(program):
+            print(f"skip {program} is not installed")
+            continue
+        for scheme, where in (("coaps", ready["mef.coap"]), ("coaps+tcp", ready["mef.coaps_tcp"])):
+            if (program, scheme) == ("coap-client-gnutls", "coaps+tcp"):
+                continue  # its GnuTLS priorities have no suite of the TLS profile
+            answer = coap(program, f"{scheme}://{where}/mef", COAP_ENROLEE, key, "", "cp1")
+            checks.expect("2.05" in answer and "sec:mefb" in answer, f"{program} reads the MEFBase over {scheme}", answer)
+            answer = coap(program, f"{scheme}://{where}/mef", COAP_ENROLEE, key, "//sp.example.com/Sadmin", "cp2")
+            checks.expect("4.03" in answer, f"{program} over {scheme} cannot take another's name", answer)
+            answer = coap(program, f"{scheme}://{where}/mef", COAP_ENROLEE, "00" * 16, "", "cp3")
+            checks.expect("2.05" not in answer, f"{program} over {scheme} with a wrong key gets nothing", answer)
+
+
+def listen_for_coap(realm):
+    conf = realm / "gatehouse.conf"
+    text = conf.read_text(encoding="utf-8")
+    for name in ("coap_listen", "coaps_tcp_listen"):
+        text = text.replace(f'{name} = "";', f'{name} = "127.0.0.1:0";')
+    conf.write_text(text, encoding="utf-8")
+
+
 def with_wrong_credentials(checks, where, key):
     wrong = openssl(where, ENROLEE, "00" * 32, REQUEST, "-tls1_2")
     unknown = openssl(where, "nobody@mef.sp.example.com", key, REQUEST, "-tls1_2")
@@ -101,6 +137,28 @@ def with_wrong_credentials(checks, where, key):
     checks.expect(code != 0 and answer == "000", "curl without a certificate gets no association", answer)
     code, answer = run(["curl", "-s", "-D", "-", f"http://{where}/mef"])
     checks.expect("403" in answer and "X-M2M-RSC: 4107" in answer, "curl in clear gets 4107", answer)
+
+
+def with_certificates(checks, call, realm, where, folder):
+    """TS-0003 8.2.2.2 with curl: HTTP/1.1 and HTTP/2, one name and no other."""
+    cert, key = folder / "valve.pem", folder / "valve.key"
+    code, text = call("ca", "issue", realm, "--ae-id", "//sp.example.com/in-cse/Cvalve", "--cert", cert, "--key", key)
+    checks.expect(code == 0, "the CA issues an AE-ID certificate", text)
+    name = "in-cse.sp.example.com"
+
+    def curl(*more):
+        return run(["curl", "-s", "-i", "--cacert", realm / "ca.pem", "--cert", cert, "--key", key, "--connect-to", f"{name}:443:{where}",
+                    "-H", "X-M2M-RI: c1", "-H", "X-M2M-RVI: 3", *more])[1]
+
+    ae = '{"m2m:ae":{"api":"N.tp","rr":false,"srv":["3"]}}'
+    answer = curl("-H", "X-M2M-Origin: C", "-H", "Content-Type: application/json;ty=2", "-d", ae, f"https://{name}/cse-in")
+    checks.expect('"aei":"Cvalve"' in answer, "curl registers as the AE that its certificate names", answer)
+    for version in ("--http1.1", "--http2"):
+        answer = curl(version, "-H", "X-M2M-Origin: Cvalve", f"https://{name}/cse-in/Cvalve")
+        expected = "HTTP/2 200" if version == "--http2" else "HTTP/1.1 200"
+        checks.expect(expected in answer and '"ri":"Cvalve"' in answer, f"curl {version} reads it", answer)
+        answer = curl(version, "-H", "X-M2M-Origin: Cpump1", f"https://{name}/cse-in/Cvalve")
+        checks.expect("4106" in answer, f"curl {version} is nobody else", answer)
 
 
 KPSA = "pump1@keys.example.com"
@@ -148,6 +206,7 @@ def main():
     try:
         realm, key_file = folder / "realm", folder / "key"
         checks.expect(run([gatehouse, "init", realm, "--sp-id", "sp.example.com"])[0] == 0, "a realm is made")
+        listen_for_coap(realm)
         with open(folder / "log", "wb") as log, subprocess.Popen(
             [gatehouse, "serve", "-c", realm, "--json"], stdout=subprocess.PIPE, stderr=log
         ) as server:
@@ -158,8 +217,10 @@ def main():
                 checks.expect(code == 0, "an enrolee is added", text)
                 key = key_in_hex(key_file)
                 with_right_key(checks, where, key)
+                with_coap(checks, gatehouse, realm, places)
                 with_wrong_credentials(checks, where, key)
                 kpsa = with_provisioned_key(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder)
+                with_certificates(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder)
                 log_text = (folder / "log").read_text(encoding="utf-8").lower()
                 checks.expect(key not in log_text and kpsa not in log_text, "the keys are nowhere in the log")
             finally:

@@ -1,0 +1,152 @@
+/* Whom a function may call, and how: its certificate, or, where the administrator gave both sides a Kpsa, that key.
+ * The key is looked for whenever a connection is opened, so that a key that comes or goes while serving counts at
+ * once. */
+#include "cmd/runtime.h"
+
+#include <netdb.h>
+#include <stdlib.h>
+
+gh_str gh_runtime_cse_absolute(gh_runtime *runtime, gh_str stem)
+{
+  return gh_arena_fmt(&runtime->arena, "//%.*s/%.*s", GH_STR_ARG(runtime->realm->sp_fqdn), GH_STR_ARG(stem));
+}
+
+static gh_err endpoint(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len)
+{
+  const gh_runtime_peer *peer = ctx;
+  char host[GH_ENDPOINT_HOST_BYTES], port_text[8];
+  uint16_t port;
+  gh_diag diag;
+  GH_TRY(gh_realm_endpoint(peer->served->runtime->realm, fqdn, host, &port, &diag));
+  snprintf(port_text, sizeof port_text, "%u", port);
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
+  if (getaddrinfo(host, port_text, &hints, &found) != 0 || !found) return GH_ECONN;
+  memcpy(address, found->ai_addr, found->ai_addrlen);
+  *len = found->ai_addrlen;
+  freeaddrinfo(found);
+  return GH_OK;
+}
+
+/* ---- keys */
+
+struct gh_runtime_psk { /* a context for one Kpsa; kept until the end, connections may live on it */
+  struct gh_runtime_psk *next;
+  gh_str id;
+  gh_tls_client *client;
+};
+
+static gh_tls_client *client_for(gh_runtime_peer *peer, const gh_key_record *key)
+{
+  pthread_mutex_lock(&peer->lock);
+  struct gh_runtime_psk *known = peer->keys;
+  while (known && !gh_str_eq(known->id, key->id)) known = known->next;
+  if (!known) {
+    gh_tls_client_options options = {
+        .tls = peer->options, .server_name = peer->fqdn, .psk_identity = key->id, .psk = &key->key};
+    gh_tls_client *client = NULL;
+    gh_diag diag;
+    if (gh_tls_client_new(&options, &client, &diag) == GH_OK) {
+      known = gh_calloc(1, sizeof *known);
+      *known = (struct gh_runtime_psk){.next = peer->keys, .id = gh_str_clone(key->id), .client = client};
+      peer->keys = known;
+    }
+  }
+  pthread_mutex_unlock(&peer->lock);
+  return known ? known->client : NULL;
+}
+
+/*= TS-0003 8.2.2.1 a CSE is Entity A of the association with another, too */
+static gh_tls_client *choose(void *ctx, const gh_http_peer *http)
+{
+  gh_runtime_peer *peer = ctx;
+  gh_key_record key = {.key = {.len = 0}};
+  gh_arena arena;
+  gh_host *host = peer->served->host;
+  gh_tls_client *client = NULL;
+  gh_arena_init(&arena);
+  bool cse = gh_str_starts(http->entity, GH_STR("//"));
+  if (host && cse && gh_keyring_find_owned(host->keyring, &arena, GH_KEY_KPSA, http->entity, &key) == GH_OK)
+    client = client_for(peer, &key);
+  gh_secret_wipe(&key.key);
+  gh_arena_free(&arena);
+  if (client) return client;
+  pthread_mutex_lock(&peer->lock);
+  client = peer->renewed ? peer->renewed : http->tls;
+  pthread_mutex_unlock(&peer->lock);
+  return client;
+}
+
+/* ---- life */
+
+static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_options *own, gh_diag *diag)
+{
+  gh_http_peer *http = &s->peers[s->peer_count];
+  gh_runtime_peer *peer = &s->peer_keys[s->peer_count];
+  gh_tls_client_options options = {.tls = *own, .server_name = f->fqdn};
+  options.tls.tls13 = own->tls13 && f->tls13;
+  GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
+  *peer = (gh_runtime_peer){.served = s, .fqdn = f->fqdn, .options = options.tls};
+  peer->options.chain_pem = peer->options.key_pem = peer->options.anchors_pem = GH_STR_NONE; /* not with a key */
+  pthread_mutex_init(&peer->lock, NULL);
+  http->entity = http->host_header = f->fqdn;
+  http->endpoint = endpoint;
+  http->ctx = peer;
+  http->choose_tls = choose;
+  if (f->kind == GH_REALM_CSE) http->entity = gh_runtime_cse_absolute(s->runtime, f->cse_id);
+  s->peer_count++;
+  return GH_OK;
+}
+
+gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
+{
+  const gh_realm *realm = s->runtime->realm;
+  for (size_t i = 0; i < realm->function_count; i++) {
+    const gh_realm_function *f = &realm->functions[i];
+    bool wanted = f != s->function && (f->kind != GH_REALM_CSE || s->function->kind == GH_REALM_CSE);
+    if (wanted) GH_TRY(add_peer(s, f, own, diag));
+  }
+  s->outbound =
+      gh_http_outbound_new(s->peers, s->peer_count, s->runtime->workers, s->runtime->worker_count, &s->runtime->log);
+  s->ws_outbound = gh_ws_outbound_new(gh_http_outbound_port(s->outbound), s->runtime->workers,
+                                      s->runtime->worker_count, &s->runtime->log);
+  return GH_OK;
+}
+
+/* A renewed client is kept until the end under a name that no key has: associations live on it. */
+static void retire(gh_runtime_peer *peer, gh_tls_client *client)
+{
+  struct gh_runtime_psk *kept = gh_calloc(1, sizeof *kept);
+  *kept = (struct gh_runtime_psk){.next = peer->keys, .client = client};
+  peer->keys = kept;
+}
+
+gh_err gh_runtime_renew_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
+{
+  for (size_t i = 0; i < s->peer_count; i++) {
+    gh_runtime_peer *peer = &s->peer_keys[i];
+    gh_tls_client *fresh;
+    gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
+    options.tls.tls13 = peer->options.tls13;
+    GH_TRY(gh_tls_client_new(&options, &fresh, diag));
+    pthread_mutex_lock(&peer->lock);
+    if (peer->renewed) retire(peer, peer->renewed);
+    peer->renewed = fresh;
+    pthread_mutex_unlock(&peer->lock);
+  }
+  return GH_OK;
+}
+
+void gh_runtime_free_peers(gh_served *s)
+{
+  for (size_t i = 0; i < s->peer_count; i++) {
+    for (struct gh_runtime_psk *key = s->peer_keys[i].keys, *next; key; key = next) {
+      next = key->next;
+      gh_tls_client_free(key->client);
+      gh_str_release(&key->id);
+      free(key);
+    }
+    gh_tls_client_free(s->peer_keys[i].renewed);
+    pthread_mutex_destroy(&s->peer_keys[i].lock);
+    gh_tls_client_free(s->peers[i].tls);
+  }
+}

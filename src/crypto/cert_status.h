@@ -1,0 +1,35 @@
+/* Is a certificate revoked? What a CRL (RFC 5280) and an answer of an OCSP responder (RFC 6960) say of it. Pure:
+ * files, sockets and the decision what to do without an answer are elsewhere. */
+#ifndef GH_CRYPTO_CERT_STATUS_H
+#define GH_CRYPTO_CERT_STATUS_H
+
+#include <openssl/x509.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+typedef enum gh_cert_state {
+  GH_CERT_UNKNOWN, /* nothing that counts was said */
+  GH_CERT_GOOD,
+  GH_CERT_REVOKED
+} gh_cert_state;
+
+/* CRLs of any number of issuers. */
+typedef struct gh_crl_set gh_crl_set;
+
+/* PEM (one or several) or DER (one). GH_ESYNTAX when there is none, or one of them cannot be read. */
+GH_MUST_USE gh_err gh_crl_set_read(gh_str octets, gh_crl_set **out, gh_diag *diag);
+void gh_crl_set_free(gh_crl_set *set);
+/* Only a CRL counts that bears the issuer's name and signature (ecdsa-with-SHA256, and the issuer may sign CRLs), is
+ * valid now, and is neither delta nor indirect nor for some certificates only. Any thread. */
+gh_cert_state gh_crl_set_check(gh_crl_set *set, X509 *cert, X509 *issuer, int64_t now_us);
+/* The earliest nextUpdate of the set, wall clock; INT64_MAX: none. */
+int64_t gh_crl_set_next_update_us(const gh_crl_set *set);
+
+/* DER of a request for one certificate, without nonce, so that answers can be kept. */
+GH_MUST_USE gh_err gh_ocsp_request(X509 *cert, X509 *issuer, gh_buf *out);
+/* What the answer says of the certificate: signed by the issuer or by whom the issuer delegated it to, and valid now.
+ * *until_us: the end of its validity. */
+gh_cert_state gh_ocsp_check(gh_str der, X509 *cert, X509 *issuer, int64_t now_us, int64_t *until_us);
+
+#endif

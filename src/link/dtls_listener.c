@@ -1,0 +1,212 @@
+/* Strangers: a ClientHello is answered with a cookie and forgotten; who returns the cookie receives at that address,
+ * and gets an association. */
+#include "link/dtls_private.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "crypto/kdf.h"
+#include "link/tls_common.h"
+
+enum { COOKIE_BYTES = 32, COOKIE_LIFE_S = 60, SECRET_BYTES = 32 };
+
+typedef struct port_of_worker {
+  gh_dtls_port port; /* first */
+  gh_dtls_listener *listener;
+  SSL *listening; /* takes the next stranger */
+  gh_dtls_path *path;
+} port_of_worker;
+
+struct gh_dtls_listener {
+  gh_listener_options options;
+  size_t count;
+  port_of_worker *ports;
+  uint8_t secret[SECRET_BYTES]; /* of the cookies; the same for all workers */
+};
+
+/* Bound to address, port and time: of this minute, or of the one before. */ /*= RFC 6347 4.2.1 */
+static bool make_cookie(const SSL *ssl, int64_t minutes_ago, uint8_t out[static COOKIE_BYTES])
+{
+  const gh_dtls_path *path = BIO_get_data(SSL_get_rbio(ssl));
+  const port_of_worker *port = (const port_of_worker *)path->port;
+  struct {
+    int64_t minute;
+    struct sockaddr_storage peer;
+  } text;
+  memset(&text, 0, sizeof text);
+  text.minute = gh_clock_mono_us(&port->port.worker->clock) / (COOKIE_LIFE_S * GH_US_PER_S) - minutes_ago;
+  text.peer = path->peer;
+  gh_str octets = {(const char *)&text, sizeof text};
+  return gh_hmac_sha256(port->listener->secret, SECRET_BYTES, octets, out) == GH_OK;
+}
+
+static int on_cookie_wanted(SSL *ssl, unsigned char *out, unsigned *len)
+{
+  *len = COOKIE_BYTES;
+  return make_cookie(ssl, 0, out);
+}
+
+static int on_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
+{
+  uint8_t good[COOKIE_BYTES];
+  if (len != COOKIE_BYTES) return 0;
+  for (int64_t ago = 0; ago < 2; ago++)
+    if (make_cookie(ssl, ago, good) && gh_bytes_equal_ct(cookie, good, sizeof good)) return 1;
+  return 0;
+}
+
+static bool prepare(port_of_worker *port, const struct sockaddr_storage *from)
+{
+  if (port->listening) {
+    port->path->peer = *from;
+    return true;
+  }
+  SSL *ssl = gh_tls_server_ssl(port->listener->options.tls, NULL);
+  if (!ssl) return false;
+  SSL_CTX_set_cookie_generate_cb(SSL_get_SSL_CTX(ssl), on_cookie_wanted);
+  SSL_CTX_set_cookie_verify_cb(SSL_get_SSL_CTX(ssl), on_cookie);
+  SSL_set_options(ssl, SSL_OP_COOKIE_EXCHANGE);
+  port->path = gh_dtls_path_new(&port->port, ssl, from);
+  if (!port->path) {
+    SSL_free(ssl);
+    return false;
+  }
+  port->listening = ssl;
+  return true;
+}
+
+static void refuse(gh_worker *worker)
+{
+  atomic_fetch_add_explicit(&worker->counters.refused_limit, 1, memory_order_relaxed);
+}
+
+/* The SSL that saw the cookie becomes the association's. */
+static void adopt(port_of_worker *port, const struct sockaddr_storage *from)
+{
+  const gh_listener_options *options = &port->listener->options;
+  gh_worker *worker = port->port.worker;
+  void *ctx = options->new_ctx(options->owner, worker);
+  if (!ctx) {
+    refuse(worker);
+    return; /* DTLSv1_listen forgets this one when it is called again */
+  }
+  gh_conn *conn = gh_conn_new_datagram(worker, port->path, from, options->handler, ctx);
+  conn->ssl = port->listening;
+  conn->server = options->tls;
+  conn->deadline_us = gh_clock_mono_us(&worker->clock) + (int64_t)worker->limits.handshake_ms * 1000;
+  port->listening = NULL;
+  port->path = NULL;
+  gh_tls_set_handshake(conn->ssl, &conn->handshake);
+  gh_dtls_port_add(&port->port, conn);
+  atomic_fetch_add_explicit(&worker->counters.accepted, 1, memory_order_relaxed);
+  gh_dtls_step(conn);
+}
+
+/*= RFC 6347 4.2.1; TS-0003 10.2.3 */
+static void on_stranger(gh_dtls_port *p, const struct sockaddr_storage *from, gh_str datagram)
+{
+  port_of_worker *port = (port_of_worker *)p;
+  gh_worker *worker = p->worker;
+  if (worker->closing || worker->connections >= worker->limits.max_connections ||
+      worker->handshaking >= worker->limits.max_handshakes) {
+    refuse(worker);
+    return;
+  }
+  if (!prepare(port, from)) return;
+  BIO_ADDR *unused = BIO_ADDR_new();
+  if (!unused) return;
+  port->path->arrived = datagram;
+  ERR_clear_error();
+  bool returned = DTLSv1_listen(port->listening, unused) == 1;
+  port->path->arrived = GH_STR_NONE;
+  ERR_clear_error();
+  BIO_ADDR_free(unused);
+  if (returned) adopt(port, from);
+}
+
+/* Never more octets than came: a forged address gains nothing. */
+static void on_plain(gh_dtls_port *p, const struct sockaddr_storage *from, gh_str datagram)
+{
+  const port_of_worker *port = (const port_of_worker *)p;
+  gh_buf answer = GH_BUF_INIT;
+  if (p->closing || !port->listener->options.refuse_plain) return;
+  port->listener->options.refuse_plain(datagram, &answer);
+  if (answer.len && answer.len <= datagram.len) gh_dtls_port_send(p, from, gh_buf_str(&answer));
+  gh_buf_free(&answer);
+}
+
+static void on_closed(gh_dtls_port *port)
+{
+  (void)port; /* the listener owns it */
+}
+
+static void start_port(void *arg)
+{
+  port_of_worker *port = arg;
+  int fd = port->port.fd;
+  if (gh_dtls_port_start(&port->port, port->port.worker, fd, port->listener->options.mtu) != GH_OK) {
+    close(fd);
+    port->port.fd = -1;
+  }
+}
+
+static void stop_port(void *arg)
+{
+  port_of_worker *port = arg;
+  if (port->port.closing || port->port.fd < 0) return;
+  SSL_free(port->listening);
+  gh_dtls_path_free(port->path);
+  port->listening = NULL;
+  port->path = NULL;
+  gh_dtls_port_stop(&port->port);
+}
+
+gh_err gh_dtls_listener_open(const gh_listener_options *options, gh_worker *const *workers, size_t count,
+                             const gh_random *random, uint16_t *port, gh_dtls_listener **out, gh_diag *diag)
+{
+  gh_dtls_listener *listener = gh_calloc(1, sizeof *listener);
+  listener->options = *options;
+  listener->ports = gh_calloc(count, sizeof *listener->ports);
+  uint16_t chosen = options->port;
+  gh_err err = gh_random_fill(random, listener->secret, sizeof listener->secret);
+  for (size_t i = 0; err == GH_OK && i < count; i++) {
+    port_of_worker *p = &listener->ports[i];
+    *p = (port_of_worker){.listener = listener,
+                          .port = {.fd = -1,
+                                   .worker = workers[i],
+                                   .on_stranger = on_stranger,
+                                   .on_plain = on_plain,
+                                   .on_closed = on_closed}};
+    err = gh_socket_bind(options->host, &chosen, SOCK_DGRAM, &p->port.fd);
+    if (err == GH_OK) listener->count++;
+  }
+  if (err != GH_OK) {
+    gh_fail(diag, err, "cannot listen on %s UDP port %u: %s", options->host, chosen,
+            err == GH_EINVAL ? "not a numeric address" : strerror(errno));
+    for (size_t k = 0; k < listener->count; k++) close(listener->ports[k].port.fd);
+    gh_dtls_listener_free(listener);
+    return err;
+  }
+  for (size_t i = 0; i < count; i++) gh_loop_call(workers[i]->loop, start_port, &listener->ports[i]);
+  *port = chosen;
+  *out = listener;
+  return GH_OK;
+}
+
+void gh_dtls_listener_close(gh_dtls_listener *listener)
+{
+  if (!listener) return;
+  for (size_t i = 0; i < listener->count; i++)
+    gh_loop_call(listener->ports[i].port.worker->loop, stop_port, &listener->ports[i]);
+}
+
+void gh_dtls_listener_free(gh_dtls_listener *listener)
+{
+  if (!listener) return;
+  gh_wipe(listener->secret, sizeof listener->secret);
+  free(listener->ports);
+  free(listener);
+}

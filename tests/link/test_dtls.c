@@ -1,0 +1,442 @@
+/* DTLS associations: keys, certificates, cookies, loss, revocation, expiry, limits. TP-09, TP-18, TP-20. */
+#include "dtls_peer.h"
+#include "link_pki.h"
+
+static const link_key keys[] = {
+    {.identity = "meter@maf.sp.example.com", .key_hex = GOOD_KEY, .peer_id = "//sp.example.com/in-cse/Cmeter"},
+    {.identity = "later@maf.sp.example.com",
+     .key_hex = GOOD_KEY,
+     .peer_id = "//sp.example.com/in-cse/Clater",
+     .later = true},
+};
+static const tls_peer_options meter = {.identity = "meter@maf.sp.example.com", .key_hex = GOOD_KEY},
+                              later = {.identity = "later@maf.sp.example.com", .key_hex = GOOD_KEY};
+
+#define WHO_METER "|AE //sp.example.com/in-cse/Cmeter DTLSv1.2 "
+
+static int begin_test(void **state)
+{
+  dtls_test *d = calloc(1, sizeof *d);
+  dtls_open(d, link_new(keys, 2));
+  *state = d;
+  return 0;
+}
+
+static int end_test(void **state)
+{
+  dtls_end(*state);
+  free(*state);
+  return 0;
+}
+
+static void assert_says(tls_peer *p, const char *text, const char *expected)
+{
+  if (!dtls_say(p, text)) fail_msg("no answer to %s, alert %d", text, p->alert);
+  if (!strstr(p->answer, expected)) fail_msg("\"%s\" is not in \"%s\"", expected, p->answer);
+}
+
+/*= TS-0003 10.2.2; TS-0003 10.2.3 */
+static void each_psk_suite(void **state)
+{
+  const dtls_test *d = *state;
+  static const char *const suites[] = {"PSK-AES128-CCM8", "PSK-AES128-GCM-SHA256", "ECDHE-PSK-CHACHA20-POLY1305"};
+  for (size_t i = 0; i < 3; i++) {
+    tls_peer p;
+    tls_peer_options options = meter;
+    options.suites = suites[i];
+    if (!dtls_join(&p, d->port, &options)) fail_msg("%s: alert %d", suites[i], p.alert);
+    assert_says(&p, "hello", "hello" WHO_METER);
+    assert_says(&p, "again", suites[i]);
+    peer_end(&p);
+  }
+  tls_peer p;
+  tls_peer_options other = meter;
+  other.suites = "PSK-AES128-CBC-SHA256";
+  assert_false(dtls_join(&p, d->port, &other));
+  assert_int_equal(p.alert, SSL_AD_HANDSHAKE_FAILURE);
+  peer_end(&p);
+}
+
+/*= TS-0003 10.3.1 */
+static void both_export_the_same(void **state)
+{
+  const dtls_test *d = *state;
+  tls_peer p;
+  uint8_t ours[48];
+  assert_true(dtls_join(&p, d->port, &meter));
+  assert_int_equal(SSL_get_extms_support(p.ssl), 1);
+  assert_int_equal(SSL_export_keying_material(p.ssl, ours, 48, "EXPORTER-oneM2M-test", 20, NULL, 0, 0), 1);
+  assert_int_equal(dtls_say(&p, "key"), 48);
+  assert_memory_equal(ours, p.answer, 48);
+  peer_end(&p);
+}
+
+static void without_extended_master_secret(void **state)
+{
+  dtls_test *d = *state;
+  tls_peer p;
+  tls_peer_options options = meter;
+  options.ssl_options = SSL_OP_NO_EXTENDED_MASTER_SECRET;
+  (void)dtls_join(&p, d->port, &options);
+  wait_closed(d->t, 1);
+  assert_int_equal(counts_now(d->t).ready, 0);
+  peer_end(&p);
+}
+
+static _Atomic int audited;
+
+static void on_failed(void *ctx, gh_str identity, const char *address, const char *reason)
+{
+  (void)ctx, (void)address, (void)reason;
+  if (gh_str_ends(identity, GH_STR("@maf.sp.example.com"))) audited++;
+}
+
+/* An unknown identity and a wrong key look alike: the association does not come about, and the audit trail knows. */
+static void wrong_keys(void **state)
+{
+  dtls_test *d = *state;
+  tls_peer_options rows[2] = {meter, meter};
+  rows[0].key_hex = "00112233445566778899aabbccddeeff";
+  rows[1].identity = "nobody@maf.sp.example.com";
+  d->t->source.handshake_failed = on_failed;
+  for (int i = 0; i < 2; i++) {
+    tls_peer p;
+    int fd = udp_connect(d->port, 0);
+    struct timeval limit = {.tv_sec = 1};
+    dtls_prepare_on(&p, fd, &rows[i]);
+    BIO_ctrl(SSL_get_rbio(p.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
+    for (int tries = 0; tries < 2; tries++) assert_false(peer_handshake(&p));
+    peer_end(&p);
+  }
+  pass_time(d->t, 11);
+  wait_closed(d->t, 2);
+  assert_int_equal(counts_now(d->t).ready, 0);
+  assert_int_equal(audited, 2);
+}
+
+static void older_versions(void **state)
+{
+  const dtls_test *d = *state;
+  tls_peer p;
+  tls_peer_options options = meter;
+  options.max_version = DTLS1_VERSION;
+  options.suites = "ALL:PSK:@SECLEVEL=0";
+  assert_false(dtls_join(&p, d->port, &options));
+  peer_end(&p);
+}
+
+/* While the key is fetched others are served; what the peer sends meanwhile is kept. */ /*= TS-0003 8.2.2.3 */
+static void the_key_comes_later(void **state)
+{
+  dtls_test *d = *state;
+  tls_peer waits, p;
+  dtls_prepare_on(&waits, udp_connect(d->port, 0), &later);
+  struct timeval limit = {.tv_sec = 0, .tv_usec = 200000};
+  BIO_ctrl(SSL_get_rbio(waits.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
+  assert_false(peer_handshake(&waits));
+  wait_asked(d->t, 1);
+  assert_true(dtls_join(&p, d->port, &meter));
+  assert_says(&p, "x", WHO_METER);
+  answer_kept(d->t);
+  bool done = false;
+  for (int i = 0; i < 100 && !done; i++) done = peer_handshake(&waits);
+  assert_true(done);
+  limit = (struct timeval){.tv_sec = PEER_WAIT_S};
+  BIO_ctrl(SSL_get_rbio(waits.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
+  assert_says(&waits, "x", "Clater");
+  peer_end(&waits);
+  peer_end(&p);
+}
+
+/* A handshake that waits for a key when the server ends. */
+static void the_end_comes_before_the_key(void **state)
+{
+  dtls_test *d = *state;
+  tls_peer waits;
+  dtls_prepare_on(&waits, udp_connect(d->port, 0), &later);
+  struct timeval limit = {.tv_sec = 0, .tv_usec = 200000};
+  BIO_ctrl(SSL_get_rbio(waits.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
+  assert_false(peer_handshake(&waits));
+  wait_asked(d->t, 1);
+  peer_end(&waits);
+}
+
+typedef struct look {
+  gh_worker *worker;
+  uint32_t connections, handshaking;
+} look;
+
+static void look_at_worker(void *arg)
+{
+  look *l = arg;
+  l->connections = l->worker->connections;
+  l->handshaking = l->worker->handshaking;
+}
+
+static look look_inside(dtls_test *d)
+{
+  look l = {.worker = &d->t->worker};
+  gh_loop_call(d->t->loop, look_at_worker, &l);
+  return l;
+}
+
+/* TP-18: a first ClientHello costs nothing; its answer is shorter than three times the question. */ /*= RFC
+                                                                                                        6347 4.2.1 */
+static void no_state_before_the_cookie(void **state)
+{
+  dtls_test *d = *state;
+  tls_peer p;
+  char hello[2048], verify[2048];
+  int pair[2];
+  assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
+  dtls_prepare_on(&p, pair[0], &meter);
+  SSL_set0_rbio(p.ssl, BIO_new_socket(pair[0], BIO_NOCLOSE));
+  SSL_set0_wbio(p.ssl, BIO_new_socket(pair[0], BIO_NOCLOSE));
+  (void)SSL_connect(p.ssl);
+  ssize_t len = recv(pair[1], hello, sizeof hello, 0);
+  assert_true(len > 13);
+  for (int i = 0; i < 50; i++) {
+    int fd = udp_connect(d->port, 0);
+    assert_int_equal(send(fd, hello, (size_t)len, 0), len);
+    ssize_t got = recv(fd, verify, sizeof verify, 0);
+    assert_true(got > 25 && got <= 3 * len);
+    assert_int_equal(verify[13], 3); /* HelloVerifyRequest */
+    close(fd);
+  }
+  look inside = look_inside(d);
+  assert_int_equal(inside.connections, 0);
+  assert_int_equal(inside.handshaking, 0);
+  peer_end(&p);
+  close(pair[1]);
+}
+
+static void noise_is_ignored(void **state)
+{
+  dtls_test *d = *state;
+  tls_peer p;
+  assert_true(dtls_join(&p, d->port, &meter));
+  unsigned seed = 1;
+  char octets[600];
+  for (int i = 0; i < 400; i++) {
+    size_t len = (size_t)rand_r(&seed) % sizeof octets;
+    for (size_t k = 0; k < len; k++) octets[k] = (char)rand_r(&seed);
+    if (i & 1 && len > 20) memcpy(octets, "\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\x20\1", 14);
+    if (i % 4 == 2 && len > 20) memcpy(octets, "\x17\xfe\xfd\0\1\0\0\0\0\0\5\0\x20", 13);
+    assert_true(send(p.fd, octets, len, 0) == (ssize_t)len); /* as from the peer itself */
+    int fd = udp_connect(d->port, 0);
+    assert_true(send(fd, octets, len, 0) == (ssize_t)len);
+    close(fd);
+    if (i % 16 == 0) look_inside(d); /* it has read so far: no socket overflows */
+  }
+  struct timeval limit = {.tv_sec = 1};
+  BIO_ctrl(SSL_get_rbio(p.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
+  size_t got = 0;
+  for (int i = 0; i < 20 && !got; i++) got = dtls_say(&p, "still here"); /* the socket may have been full */
+  assert_true(got && strstr(p.answer, "still here" WHO_METER));
+  assert_int_equal(look_inside(d).connections, 1);
+  peer_end(&p);
+}
+
+/* The peer lost its state and begins again from the same port; the old association ends when the new one is there. */
+/*= RFC 6347 4.2.8 */
+static void the_peer_begins_again(void **state)
+{
+  dtls_test *d = *state;
+  tls_peer p, again;
+  assert_true(dtls_join(&p, d->port, &meter));
+  assert_says(&p, "one", WHO_METER);
+  uint16_t own = own_port_of(p.fd);
+  close(p.fd);
+  p.fd = -1;
+  dtls_prepare_on(&again, udp_connect(d->port, own), &meter);
+  assert_true(peer_handshake(&again));
+  assert_says(&again, "two", "two" WHO_METER);
+  wait_closed(d->t, 1);
+  assert_int_equal(look_inside(d).connections, 1);
+  SSL_free(p.ssl);
+  SSL_CTX_free(p.ctx);
+  peer_end(&again);
+}
+
+/* Who only sends a hello with a good cookie from that address does not end the association. */
+static void half_a_beginning_ends_nothing(void **state)
+{
+  dtls_test *d = *state;
+  tls_peer p, rival;
+  assert_true(dtls_join(&p, d->port, &meter));
+  tls_peer_options wrong = meter;
+  wrong.key_hex = "00112233445566778899aabbccddeeff";
+  dtls_prepare_on(&rival, p.fd, &wrong);
+  struct timeval limit = {.tv_sec = 0, .tv_usec = 300000};
+  BIO_ctrl(SSL_get_rbio(rival.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
+  assert_false(peer_handshake(&rival));
+  assert_says(&p, "still here", "still here" WHO_METER);
+  SSL_free(rival.ssl);
+  SSL_CTX_free(rival.ctx);
+  peer_end(&p);
+}
+
+/* Handshakes and records over a path that loses, doubles and swaps. */ /*= RFC 6347 4.2.4 */
+static void bad_paths(void **state)
+{
+  dtls_test *d = *state;
+  static const unsigned rows[][3] = {{0, 1, 0}, {0, 0, 2}, {0, 2, 3}, {5, 0, 0}, {5, 3, 4}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    static relay r; /* its thread lives on when an assertion fails */
+    tls_peer p;
+    uint16_t port = relay_begin(&r, d->port, rows[i][0], rows[i][1], rows[i][2]);
+    if (!dtls_join_patiently(&p, port, &meter)) fail_msg("row %zu: alert %d", i, p.alert);
+    r.lose = 0;
+    for (int k = 0; k < 10; k++) assert_says(&p, "hello", WHO_METER);
+    peer_end(&p);
+    relay_end(&r);
+  }
+}
+
+static bool is_meter(void *ctx, gh_conn *conn)
+{
+  (void)ctx;
+  return gh_str_eq(gh_conn_peer(conn)->key_id, GH_STR("meter@maf.sp.example.com"));
+}
+
+static void revoke_meter(void *arg)
+{
+  dtls_test *d = arg;
+  MUST(gh_worker_revoke(&d->t->worker, is_meter, NULL) == 1);
+}
+
+/* TP-20 */ /*= TS-0003 8.2.1 */
+static void revocation(void **state)
+{
+  dtls_test *d = *state;
+  tls_peer p;
+  assert_true(dtls_join(&p, d->port, &meter));
+  assert_says(&p, "x", WHO_METER);
+  gh_loop_call(d->t->loop, revoke_meter, d);
+  wait_closed(d->t, 1);
+  assert_int_equal(counts_now(d->t).last_why, GH_EEXPIRED);
+  assert_int_equal(dtls_say(&p, "x"), 0); /* close_notify */
+  peer_end(&p);
+}
+
+static void idle_and_expired_associations(void **state)
+{
+  dtls_test *d = *state;
+  tls_peer idle, busy;
+  assert_true(dtls_join(&idle, d->port, &meter));
+  assert_true(dtls_join(&busy, d->port, &meter));
+  wait_ready(d->t, 2);
+  pass_time(d->t, 200);
+  assert_says(&busy, "x", WHO_METER);
+  pass_time(d->t, 200);
+  wait_closed(d->t, 1);
+  assert_int_equal(counts_now(d->t).last_why, GH_ETIMEOUT);
+  assert_says(&busy, "x", WHO_METER);
+  for (int i = 0; i < 24 * 3600 / 200; i++) {
+    pass_time(d->t, 200);
+    if (counts_now(d->t).closed == 2) break;
+    if (!dtls_say(&busy, "x")) break;
+  }
+  wait_closed(d->t, 2);
+  assert_int_equal(counts_now(d->t).last_why, GH_EEXPIRED);
+  peer_end(&idle);
+  peer_end(&busy);
+}
+
+/* TP-18 */
+static void handshakes_in_flight_are_bounded(void **state)
+{
+  dtls_test *d = *state;
+  enum { MANY = 12 };
+  tls_peer waits[MANY];
+  d->t->worker.limits.max_handshakes = 8;
+  for (int i = 0; i < MANY; i++) {
+    dtls_prepare_on(&waits[i], udp_connect(d->port, 0), &later);
+    struct timeval limit = {.tv_sec = 0, .tv_usec = 100000};
+    BIO_ctrl(SSL_get_rbio(waits[i].ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
+    assert_false(peer_handshake(&waits[i]));
+  }
+  assert_int_equal(look_inside(d).handshaking, 8);
+  pass_time(d->t, 11);
+  wait_closed(d->t, 8);
+  tls_peer p;
+  assert_true(dtls_join(&p, d->port, &meter));
+  assert_says(&p, "x", WHO_METER);
+  peer_end(&p);
+  for (int i = 0; i < MANY; i++) peer_end(&waits[i]);
+}
+
+static void orderly_ends(void **state)
+{
+  dtls_test *d = *state;
+  tls_peer p;
+  size_t got;
+  assert_true(dtls_join(&p, d->port, &meter));
+  assert_says(&p, "bye", "bye" WHO_METER);
+  assert_int_not_equal(SSL_read_ex(p.ssl, p.answer, 10, &got), 1);
+  assert_int_equal(SSL_get_error(p.ssl, 0), SSL_ERROR_ZERO_RETURN);
+  wait_closed(d->t, 1);
+  peer_end(&p);
+  assert_true(dtls_join(&p, d->port, &meter));
+  assert_says(&p, "x", WHO_METER);
+  SSL_shutdown(p.ssl);
+  wait_closed(d->t, 2);
+  assert_int_equal(counts_now(d->t).last_why, GH_OK);
+  peer_end(&p);
+}
+
+/* TP-09 */ /*= TS-0003 8.2.2.2; TS-0003 10.2.3 */
+static void certificates(void **state)
+{
+  (void)state;
+  static const char *const suites[] = {"ECDHE-ECDSA-AES128-CCM8", "ECDHE-ECDSA-AES128-GCM-SHA256"};
+  pki made;
+  dtls_test d;
+  pki_make(&made);
+  link_test *t = link_new(keys, 2);
+  t->tls.chain_pem = gh_buf_str(&made.server_chain_pem);
+  t->tls.key_pem = gh_buf_str(&made.server_key_pem);
+  t->tls.anchors_pem = gh_buf_str(&made.root_pem);
+  dtls_open(&d, t);
+  for (size_t i = 0; i < 2; i++) {
+    tls_peer p;
+    tls_peer_options options = {
+        .suites = suites[i], .cert = made.meter.cert, .key = made.meter.key, .issuer = made.middle.cert};
+    if (!dtls_join(&p, d.port, &options)) fail_msg("%s: alert %d", suites[i], p.alert);
+    assert_says(&p, "x", WHO_METER);
+    assert_says(&p, "x", suites[i]);
+    peer_end(&p);
+    options.cert = NULL;
+    options.key = NULL;
+    if (dtls_join(&p, d.port, &options)) assert_int_equal(dtls_say(&p, "x"), 0);
+    peer_end(&p);
+  }
+  assert_int_equal(counts_now(t).ready, 2);
+  dtls_end(&d);
+  pki_free(&made);
+}
+
+int main(void)
+{
+#define WITH(f) cmocka_unit_test_setup_teardown(f, begin_test, end_test)
+  const struct CMUnitTest tests[] = {
+      WITH(each_psk_suite),
+      WITH(both_export_the_same),
+      WITH(without_extended_master_secret),
+      WITH(wrong_keys),
+      WITH(older_versions),
+      WITH(the_key_comes_later),
+      WITH(the_end_comes_before_the_key),
+      WITH(no_state_before_the_cookie),
+      WITH(noise_is_ignored),
+      WITH(the_peer_begins_again),
+      WITH(half_a_beginning_ends_nothing),
+      WITH(bad_paths),
+      WITH(revocation),
+      WITH(idle_and_expired_associations),
+      WITH(handshakes_in_flight_are_bounded),
+      WITH(orderly_ends),
+      cmocka_unit_test(certificates),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

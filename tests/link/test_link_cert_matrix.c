@@ -1,0 +1,398 @@
+/* Every flavour of certificate, under TLS 1.2 and 1.3, let in and refused; the refusal's alert and the reason that
+ * stands in the audit trail. */
+#include "client_side.h"
+#include "link_pki.h"
+#include "tls_peer.h"
+
+#define CA_BASIC "critical,CA:TRUE"
+#define CA_USAGE "critical,digitalSignature,keyCertSign"
+#define SIGNS "critical,digitalSignature"
+#define SP_NAMES "critical,permitted;DNS:sp.example.com,permitted;URI:sp.example.com"
+#define SUITES "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-SHA256"
+
+static pki p;
+static holder foreign_root;
+
+static int make_pki(void **state)
+{
+  (void)state;
+  pki_make(&p);
+  foreign_root = issued(GH_CERT_CA, "Other Root", NULL, NULL);
+  return 0;
+}
+
+static int free_pki(void **state)
+{
+  (void)state;
+  pki_free(&p);
+  holder_free(&foreign_root);
+  return 0;
+}
+
+/* ---- the server, with an ear for the audit trail */
+
+static char audited[320];
+static pthread_mutex_t audit_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void on_failed(void *ctx, gh_str psk_identity, const char *address, const char *reason)
+{
+  (void)ctx;
+  (void)psk_identity;
+  assert_string_not_equal(address, "");
+  pthread_mutex_lock(&audit_lock);
+  snprintf(audited, sizeof audited, "%s", reason);
+  pthread_mutex_unlock(&audit_lock);
+}
+
+static gh_err name_by_flavour(void *ctx, gh_cert_flavour flavour, gh_str name, int64_t not_after_us, gh_peer *peer)
+{
+  (void)ctx;
+  gh_peer found = {.kind = GH_PEER_CREDENTIAL, .id = name, .not_after_us = not_after_us};
+  if (flavour == GH_CERT_AE_ID) found.kind = GH_PEER_AE;
+  if (flavour == GH_CERT_CSE_ID || flavour == GH_CERT_FQDN)
+    found.kind = gh_str_starts(name, GH_STR("maf.")) ? GH_PEER_FUNCTION : GH_PEER_CSE;
+  if (gh_str_eq(name, GH_STR("0.2.481.1.100.666"))) return GH_EAUTH;
+  gh_peer_copy(peer, &found);
+  return GH_OK;
+}
+
+static int setup(void **state)
+{
+  link_test *t = link_new(NULL, 0);
+  t->tls.chain_pem = gh_buf_str(&p.server_chain_pem);
+  t->tls.key_pem = gh_buf_str(&p.server_key_pem);
+  t->tls.anchors_pem = gh_buf_str(&p.root_pem);
+  t->name_peer = name_by_flavour;
+  t->source.handshake_failed = on_failed;
+  link_open(t);
+  *state = t;
+  return 0;
+}
+
+static int teardown(void **state)
+{
+  link_end(*state);
+  return 0;
+}
+
+/* ---- the matrix */
+
+typedef enum device_or_text { TEXT, DEVICE } device_or_text;
+
+typedef struct flavour_row {
+  const char *what;
+  const char *constraints; /* of the intermediate; NULL: none, or for a device its subtree */
+  device_or_text form;
+  const char *name, *outside; /* a name within the constraints, and one that is not; NULL: none can be */
+  const char *identity;
+} flavour_row;
+
+static const flavour_row flavours[] = {
+    {"CSE-ID", SP_NAMES, TEXT, "DNS:mn-cse1.in-cse.sp.example.com", "DNS:mn-cse1.in-cse.sp.example.org",
+     "CSE mn-cse1.in-cse.sp.example.com"},
+    {"AE-ID", SP_NAMES, TEXT, "URI:m2m://sp.example.com/in-cse/Cmeter", "URI:m2m://sp.example.org/in-cse/Cmeter",
+     "AE //sp.example.com/in-cse/Cmeter"},
+    {"AE-ID of type S", SP_NAMES, TEXT, "URI:m2m://sp.example.com/S98821", "URI:m2m://x.sp.example.com/S98821",
+     "AE //sp.example.com/S98821"},
+    {"Node-ID", NULL, TEXT, "URI:urn:gsma:imei:90420156-025763-0", NULL,
+     "credential urn:gsma:imei:90420156-025763-0"},
+    {"Node-ID below DNS constraints", "critical,permitted;DNS:sp.example.com", TEXT,
+     "URI:urn:gsma:imei:90420156-025763-0", NULL, "credential urn:gsma:imei:90420156-025763-0"},
+    {"device", NULL, DEVICE, "100.3030.10011", "101.3030.10011", "credential 0.2.481.1.100.3030.10011"},
+    {"FQDN", SP_NAMES, TEXT, "DNS:maf.sp.example.com", "DNS:maf.example.com", "function maf.sp.example.com"},
+};
+
+typedef struct made {
+  holder middle, leaf;
+} made;
+
+static made make(const flavour_row *row, const holder *root, const char *name, const char *ext_usage)
+{
+  made m = {.middle.key = new_key(), .leaf.key = new_key()};
+  odd_cert middle = {.key = m.middle.key,
+                     .issuer = root->cert,
+                     .signer = root->key,
+                     .basic = CA_BASIC,
+                     .usage = CA_USAGE,
+                     .constraints = row->constraints};
+  odd_cert leaf = {.key = m.leaf.key, .signer = m.middle.key, .usage = SIGNS, .ext_usage = ext_usage};
+  if (row->form == DEVICE) {
+    middle.raw_constraints = constrain(NULL, false, device_name_of("0.2.481.1", "100"));
+    middle.constraints_critical = true;
+    leaf.raw_name = device_name_of("0.2.481.1", name);
+  } else {
+    leaf.names = name;
+  }
+  m.middle.cert = odd_make(&middle);
+  leaf.issuer = m.middle.cert;
+  m.leaf.cert = odd_make(&leaf);
+  return m;
+}
+
+static void unmake(made *m)
+{
+  holder_free(&m->middle);
+  holder_free(&m->leaf);
+}
+
+static tls_peer_options with(const made *m, bool send_chain, int version)
+{
+  return (tls_peer_options){.suites = SUITES,
+                            .min_version = version,
+                            .max_version = version,
+                            .groups = "P-256",
+                            .cert = m->leaf.cert,
+                            .key = m->leaf.key,
+                            .issuer = send_chain ? m->middle.cert : NULL};
+}
+
+static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+/*= TS-0003 8.1.2.1; TS-0003 8.2.2.2 */
+static void every_flavour_is_let_in(void **state)
+{
+  for (size_t i = 0; i < sizeof flavours / sizeof *flavours; i++)
+    for (size_t v = 0; v < 2; v++) {
+      made m = make(&flavours[i], &p.root, flavours[i].name, v ? "clientAuth" : NULL);
+      tls_peer_options options = with(&m, true, versions[v]);
+      tls_peer peer;
+      if (!peer_connect(&peer, ((link_test *)*state)->port, &options))
+        fail_msg("%s: alert %d, %s", flavours[i].what, peer.alert, audited);
+      assert_true(peer_ask(&peer, ASK_LAST));
+      if (!strstr(peer.answer, flavours[i].identity)) fail_msg("%s: %s", flavours[i].what, peer.answer);
+      assert_non_null(strstr(peer.answer, v ? "TLSv1.3" : "TLSv1.2"));
+      peer_end(&peer);
+      unmake(&m);
+    }
+}
+
+static void refused(link_test *t, const char *what, const tls_peer_options *options, int alert, const char *reason)
+{
+  tls_peer peer;
+  int ready = counts_now(t).ready, closed = counts_now(t).closed;
+  pthread_mutex_lock(&audit_lock);
+  audited[0] = '\0';
+  pthread_mutex_unlock(&audit_lock);
+  if (peer_connect(&peer, t->port, options) && peer_ask(&peer, ASK)) fail_msg("%s is served: %s", what, peer.answer);
+  int got = peer.alert;
+  peer_end(&peer);
+  wait_closed(t, closed + 1);
+  if (counts_now(t).ready != ready) fail_msg("%s was let in", what);
+  if (alert != NO_ALERT && got != alert) fail_msg("%s: alert %d, not %d", what, got, alert);
+  pthread_mutex_lock(&audit_lock);
+  bool fits = strstr(audited, reason) != NULL;
+  pthread_mutex_unlock(&audit_lock);
+  if (!fits) fail_msg("%s: audited is \"%s\", not \"%s\"", what, audited, reason);
+}
+
+/*= TS-0003 8.1.2.2; whatever the flavour, a path that does not stand is a refusal with its reason */
+static void every_flavour_is_refused(void **state)
+{
+  link_test *t = *state;
+  for (size_t i = 0; i < sizeof flavours / sizeof *flavours; i++)
+    for (size_t v = 0; v < 2; v++) {
+      const flavour_row *row = &flavours[i];
+      made m = make(row, &p.root, row->name, NULL);
+      tls_peer_options options = with(&m, false, versions[v]);
+      refused(t, row->what, &options, SSL_AD_UNKNOWN_CA, "unable to get local issuer");
+      unmake(&m);
+      m = make(row, &foreign_root, row->name, NULL);
+      options = with(&m, true, versions[v]);
+      refused(t, row->what, &options, SSL_AD_UNKNOWN_CA, "unable to get local issuer");
+      unmake(&m);
+      m = make(row, &p.root, row->name, "serverAuth");
+      options = with(&m, true, versions[v]);
+      refused(t, row->what, &options, SSL_AD_UNSUPPORTED_CERTIFICATE, "unsuitable certificate purpose");
+      unmake(&m);
+      if (!row->outside) continue;
+      m = make(row, &p.root, row->outside, NULL);
+      options = with(&m, true, versions[v]);
+      refused(t, row->what, &options, NO_ALERT, row->form == DEVICE ? "outside the permitted" : "permitted subtree");
+      unmake(&m);
+    }
+}
+
+/* The profile of the intermediate, not the leaf's alone. */
+static void a_chain_outside_the_profile(void **state)
+{
+  for (size_t v = 0; v < 2; v++) {
+    made m = {.middle.key = new_key(), .leaf.key = new_key()};
+    m.middle.cert = odd_make(&(odd_cert){.key = m.middle.key,
+                                         .issuer = p.root.cert,
+                                         .signer = p.root.key,
+                                         .basic = CA_BASIC,
+                                         .usage = "critical,keyCertSign"});
+    m.leaf.cert = odd_make(&(odd_cert){.key = m.leaf.key,
+                                       .issuer = m.middle.cert,
+                                       .signer = m.middle.key,
+                                       .usage = SIGNS,
+                                       .names = "DNS:in-cse.sp.example.com"});
+    tls_peer_options options = with(&m, true, versions[v]);
+    refused(*state, "an intermediate without digitalSignature", &options, SSL_AD_UNSUPPORTED_CERTIFICATE,
+            "keyUsage is absent or lacks what its role needs (depth 1)");
+    unmake(&m);
+  }
+}
+
+/* The path stands, but nobody is known by the name: that is audited too. */
+static void a_good_path_of_a_stranger(void **state)
+{
+  for (size_t v = 0; v < 2; v++) {
+    made m = make(&flavours[5], &p.root, "100.666", NULL);
+    tls_peer_options options = with(&m, true, versions[v]);
+    refused(*state, "a stranger", &options, NO_ALERT, "stands for nobody known here");
+    unmake(&m);
+  }
+}
+
+/* ---- the other direction: the FQDN of a server */
+
+static const struct {
+  const char *what, *name, *ext_usage;
+  const char *refusal; /* NULL: taken */
+} servers[] = {
+    {"as it should be", "DNS:in-cse.sp.example.com", NULL, NULL},
+    {"for servers", "DNS:in-cse.sp.example.com", "serverAuth", NULL},
+    {"for clients", "DNS:in-cse.sp.example.com", "clientAuth", "unsuitable certificate purpose"},
+    {"of another", "DNS:mef.sp.example.com", NULL, "hostname mismatch"},
+    {"with an AE-ID", "URI:m2m://sp.example.com/in-cse/Cmeter", NULL, "hostname mismatch"},
+};
+
+/*= TS-0003 8.1.2.5; the FQDN that the client was configured with */
+static void certificates_of_servers(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < sizeof servers / sizeof *servers; i++)
+    for (size_t v = 0; v < 2; v++) {
+      gh_buf chain = GH_BUF_INIT, key = GH_BUF_INIT, own = GH_BUF_INIT, own_key = GH_BUF_INIT;
+      made m = make(&flavours[0], &p.root, servers[i].name, servers[i].ext_usage);
+      pem_of(&m.leaf, &chain, &key);
+      pem_of(&m.middle, &chain, NULL);
+      pem_of(&p.meter, &own, &own_key);
+      gh_buf_add(&own, gh_buf_str(&p.middle_pem));
+      link_test *t = link_new(NULL, 0);
+      t->tls.chain_pem = gh_buf_str(&chain);
+      t->tls.key_pem = gh_buf_str(&key);
+      t->tls.anchors_pem = gh_buf_str(&p.root_pem);
+      link_open(t);
+      gh_tls_client_options options = {.tls = {.chain_pem = gh_buf_str(&own),
+                                               .key_pem = gh_buf_str(&own_key),
+                                               .anchors_pem = gh_buf_str(&p.root_pem),
+                                               .tls13 = versions[v] == TLS1_3_VERSION,
+                                               .require_ems = true},
+                                       .server_name = GH_STR(CSE_FQDN)};
+      client_side c;
+      client_begin(&c, t, &options);
+      client_connect(&c, 1);
+      const char *refusal = servers[i].refusal;
+      wait_count(t, refusal ? &c.closed : &c.ready, 1);
+      pthread_mutex_lock(&t->lock);
+      if ((c.ready == 1) != !refusal) fail_msg("a server's certificate %s", servers[i].what);
+      if (refusal && !strstr(c.last_refusal, refusal)) fail_msg("%s: %s", servers[i].what, c.last_refusal);
+      pthread_mutex_unlock(&t->lock);
+      client_end(&c);
+      link_end(t);
+      unmake(&m);
+      gh_buf_free(&chain);
+      gh_buf_wipe_free(&key);
+      gh_buf_free(&own);
+      gh_buf_wipe_free(&own_key);
+    }
+}
+
+/* Connects once to a server with that certificate. */
+static bool our_client_takes(const made *m, const gh_tls_client_options *wanted, bool tls13)
+{
+  gh_buf chain = GH_BUF_INIT, key = GH_BUF_INIT, own = GH_BUF_INIT, own_key = GH_BUF_INIT;
+  pem_of(&m->leaf, &chain, &key);
+  pem_of(&m->middle, &chain, NULL);
+  pem_of(&p.meter, &own, &own_key);
+  gh_buf_add(&own, gh_buf_str(&p.middle_pem));
+  link_test *t = link_new(NULL, 0);
+  t->tls.chain_pem = gh_buf_str(&chain);
+  t->tls.key_pem = gh_buf_str(&key);
+  t->tls.anchors_pem = gh_buf_str(&p.root_pem);
+  link_open(t);
+  gh_tls_client_options options = *wanted;
+  options.tls = (gh_tls_options){.chain_pem = gh_buf_str(&own),
+                                 .key_pem = gh_buf_str(&own_key),
+                                 .anchors_pem = gh_buf_str(&p.root_pem),
+                                 .tls13 = tls13,
+                                 .require_ems = true};
+  client_side c;
+  client_begin(&c, t, &options);
+  client_connect(&c, 1);
+  pthread_mutex_lock(&t->lock);
+  while (!c.ready && !c.closed) pthread_cond_wait(&t->changed, &t->lock);
+  bool ready = c.ready;
+  pthread_mutex_unlock(&t->lock);
+  client_end(&c);
+  link_end(t);
+  gh_buf_free(&chain);
+  gh_buf_wipe_free(&key);
+  gh_buf_free(&own);
+  gh_buf_wipe_free(&own_key);
+  return ready;
+}
+
+static const struct {
+  int flavour; /* row of `flavours` */
+  gh_tls_client_options wanted;
+  bool taken;
+} wishes[] = {
+    {0, {.server_name = {"mn-cse1.in-cse.sp.example.com", 29}}, true},
+    {0, {.server_name = {"mn-cse2.in-cse.sp.example.com", 29}}, false},
+    {1, {.peer_flavour = GH_CERT_AE_ID, .peer_name = {"//sp.example.com/in-cse/Cmeter", 30}}, true},
+    {1, {.peer_flavour = GH_CERT_AE_ID, .peer_name = {"//SP.example.com/in-cse/Cmeter", 30}}, true},
+    {1, {.peer_flavour = GH_CERT_AE_ID, .peer_name = {"//sp.example.com/in-cse/cmeter", 30}}, false},
+    {1, {.server_name = {"sp.example.com", 14}}, false},
+    {3, {.peer_flavour = GH_CERT_NODE_ID, .peer_name = {"urn:gsma:imei:90420156-025763-0", 31}}, true},
+    {3, {.peer_flavour = GH_CERT_NODE_ID, .peer_name = {"urn:gsma:imei:90420156-025763-1", 31}}, false},
+    {3, {.peer_flavour = GH_CERT_AE_ID, .peer_name = {"urn:gsma:imei:90420156-025763-0", 31}}, false},
+    {5, {.peer_flavour = GH_CERT_DEVICE, .peer_name = {"0.2.481.1.100.3030.10011", 24}}, true},
+    {5, {.peer_flavour = GH_CERT_DEVICE, .peer_name = {"0.2.481.1.100.3030.1001", 23}}, false},
+    {5, {.peer_flavour = GH_CERT_NODE_ID, .peer_name = {"0.2.481.1.100.3030.10011", 24}}, false},
+    {6, {.server_name = {"maf.sp.example.com", 18}}, true},
+};
+
+/*= TS-0003 8.1.2.4; the flavour and the globally unique identifier that were configured for the server */
+static void servers_of_every_flavour(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++)
+    for (int tls13 = 0; tls13 < 2; tls13++) {
+      const flavour_row *row = &flavours[wishes[i].flavour];
+      made m = make(row, &p.root, row->name, NULL);
+      if (our_client_takes(&m, &wishes[i].wanted, tls13) != wishes[i].taken) fail_msg("row %zu", i);
+      unmake(&m);
+    }
+}
+
+/* Nobody is taken for want of a name. */
+static void a_client_must_know_whom_it_wants(void **state)
+{
+  (void)state;
+  gh_tls_client *client;
+  gh_diag diag = {""};
+  gh_tls_client_options options = {.tls = {.chain_pem = gh_buf_str(&p.server_chain_pem),
+                                           .key_pem = gh_buf_str(&p.server_key_pem),
+                                           .anchors_pem = gh_buf_str(&p.root_pem)}};
+  assert_int_equal(gh_tls_client_new(&options, &client, &diag), GH_EINVAL);
+  options.peer_name = GH_STR("in-cse.sp.example.com");
+  options.peer_flavour = GH_CERT_CSE_ID; /* that is a server name */
+  assert_int_equal(gh_tls_client_new(&options, &client, &diag), GH_EINVAL);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(every_flavour_is_let_in, setup, teardown),
+      cmocka_unit_test_setup_teardown(every_flavour_is_refused, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_chain_outside_the_profile, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_good_path_of_a_stranger, setup, teardown),
+      cmocka_unit_test(certificates_of_servers),
+      cmocka_unit_test(servers_of_every_flavour),
+      cmocka_unit_test(a_client_must_know_whom_it_wants),
+  };
+  return cmocka_run_group_tests(tests, make_pki, free_pki);
+}
