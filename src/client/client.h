@@ -10,10 +10,14 @@
 
 typedef struct gh_client gh_client;
 
+/* A request of the other side, over WebSocket: fills *response (rsc, pc; what it needs lives in `arena`). */
+typedef void (*gh_client_on_request)(void *ctx, gh_arena *arena, const gh_request *request, gh_response *response);
+
 typedef enum gh_client_binding {
   GH_CLIENT_HTTP,
   GH_CLIENT_COAP,     /* over DTLS */
   GH_CLIENT_COAP_TCP, /* over TLS */
+  GH_CLIENT_WS        /* TS-0020 */
 } gh_client_binding;
 
 typedef struct gh_client_options {
@@ -26,6 +30,10 @@ typedef struct gh_client_options {
   const gh_security_policy *policy; /* NULL: the default */
   bool tls13;                       /* offer TLS 1.3 beside 1.2 */
   gh_client_binding binding;
+  gh_representation representation; /* WebSocket: of all its messages */
+  gh_client_on_request on_request;  /* WebSocket: called within gh_client_request and gh_client_wait_closed; NULL: all
+                                       requests of the other side are answered 4005 */
+  void *on_request_ctx;
   uint32_t timeout_ms; /* of connect and handshake, and of each request; 0: 10000 */
 } gh_client_options;
 

@@ -21,7 +21,7 @@ static bool endpoint_or_none(gh_str text)
 bool gh_device_binding_valid(gh_str binding)
 {
   return gh_str_eq(binding, GH_STR("http")) || gh_str_eq(binding, GH_STR("coap")) ||
-         gh_str_eq(binding, GH_STR("coaps_tcp"));
+         gh_str_eq(binding, GH_STR("coaps_tcp")) || gh_str_eq(binding, GH_STR("ws"));
 }
 
 static bool policy(gh_str text)
@@ -35,7 +35,7 @@ static bool key_id(gh_str text)
   return gh_key_id_parse(text, false, &ignored) == GH_OK;
 }
 
-#define BINDINGS "\"http\", \"coap\" (over DTLS) or \"coaps_tcp\""
+#define BINDINGS "\"http\", \"coap\" (over DTLS), \"coaps_tcp\" or \"ws\""
 #define ENDPOINT_FORM "host:port, [v6]:port or file:PATH"
 #define AT(field) offsetof(gh_device_config, field)
 

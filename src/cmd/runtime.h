@@ -45,6 +45,8 @@ typedef struct gh_served { /* one function */
   gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS];
   size_t peer_count;
   gh_http_outbound *outbound;
+  gh_ws_server websocket; /* CSE only */
+  gh_ws_outbound *ws_outbound;
 } gh_served;
 
 typedef struct gh_runtime {

@@ -107,6 +107,8 @@ gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *d
   }
   s->outbound =
       gh_http_outbound_new(s->peers, s->peer_count, s->runtime->workers, s->runtime->worker_count, &s->runtime->log);
+  s->ws_outbound = gh_ws_outbound_new(gh_http_outbound_port(s->outbound), s->runtime->workers,
+                                      s->runtime->worker_count, &s->runtime->log);
   return GH_OK;
 }
 
