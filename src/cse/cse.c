@@ -97,6 +97,7 @@ static gh_val *base(gh_host *host, gh_arena *a)
 const gh_function gh_cse_function = {
     .name = "cse",
     .base_ty = GH_TY_CSEBASE,
+    .forwards = true,
     .past_expiry_rsc = GH_RSC_BAD_REQUEST,
     .types = types,
     .type_count = sizeof types / sizeof *types,
