@@ -133,15 +133,16 @@ http {{
   open_file_cache max=16 inactive=600s;
   open_file_cache_valid 600s;
   keepalive_requests 1000000000;
+  http2_max_concurrent_streams 128;
   keepalive_timeout 600s;
   default_type application/json;
   client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
   server {{ listen 127.0.0.1:{plain} reuseport; root html; }}
   server {{
-    listen 127.0.0.1:{tls} ssl reuseport; root html;
+    listen 127.0.0.1:{tls} ssl http2 reuseport; root html; # HTTP/2 for those who choose it by ALPN
     ssl_certificate {dir}/server.pem;
     ssl_certificate_key {dir}/server.key;
-    ssl_protocols TLSv1.2;
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256;
     ssl_ecdh_curve prime256v1;
     ssl_session_cache off;
@@ -260,6 +261,36 @@ def bench_get(place):
             ours, theirs = in_turns(place, lambda: place.load(port, *args)["rate"],
                                     lambda: place.load(nginx_port, *args)["rate"])
             ratio_line(name, ours, theirs, goal)
+
+
+def h2load(place, server, port, streams):
+    """Requests per second of h2load with the AE's certificate over HTTP/2."""
+    cert, key = (os.path.join(server.dir, name) for name in ("ae.pem", "ae.key"))
+    env = {**os.environ, "BENCH_CERT": cert, "BENCH_KEY": key,
+           "LD_PRELOAD": os.path.join(place.bin, "libbench_client_certificate.so")}
+    fields = [word for line in HEAD.split("\r\n")[1:] if line for word in ("-H", line)]
+    done = subprocess.run(["h2load", "-c", "32", "-t", "2", "-m", str(streams), "-D", f"{round(1000 * place.seconds)}ms",
+                           "--npn-list=h2", "--ciphers=ECDHE-ECDSA-AES128-GCM-SHA256", "--tls13-ciphers=TLS_AES_128_GCM_SHA256",
+                           *fields, f"https://127.0.0.1:{port}{RESOURCE}"], env=env, stdout=subprocess.PIPE, text=True)
+    found = re.search(r"finished in [0-9.a-z]+, ([0-9.]+) req/s", done.stdout)
+    codes = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", done.stdout)
+    if done.returncode or not found or not codes or not int(codes.group(1)):
+        raise SystemExit("bench: h2load got no answer:\n" + done.stdout)
+    if any(int(codes.group(i)) for i in (2, 3, 4)):
+        note(f"h2load got other answers than 2xx: {codes.group(0)}")
+    return float(found.group(1))
+
+
+def bench_http2(place):
+    if not find_nginx() or not shutil.which("h2load"):
+        heading("GET over HTTP/2: skipped, nginx or h2load is not installed")
+        return
+    with Server(place) as server, Nginx(place, server) as nginx:
+        heading("GET of the container over HTTP/2 and TLS, 32 kept connections, h2load      Gatehouse : nginx")
+        for streams in (1, 8):
+            ours, theirs = in_turns(place, lambda: h2load(place, server, server.tls, streams),
+                                    lambda: h2load(place, server, nginx.tls, streams))
+            ratio_line(f"{streams} request{'s' if streams > 1 else ''} at once on each connection", ours, theirs, None)
 
 
 def handshake_rate(place, server, args, port=None):
@@ -444,7 +475,7 @@ def bench_coap(place):
         ratio_line("DTLS 1.2 PSK-AES128-CCM8", ours, theirs, 1.0)
 
 
-BENCHMARKS = {"get": bench_get, "handshake": bench_handshake, "profiles": bench_profiles, "coap": bench_coap,
+BENCHMARKS = {"get": bench_get, "http2": bench_http2, "handshake": bench_handshake, "profiles": bench_profiles, "coap": bench_coap,
               "create": bench_create, "latency": bench_latency, "memory": bench_memory}
 
 
