@@ -145,6 +145,16 @@ static void on_readable(run *r, conn *c)
     lost(r, c, "association closed");
 }
 
+/* The next handshakes, as long as they complete at once. */
+static void shake_again(run *r, conn *c)
+{
+  while (c->stands && r->o->mode == LOAD_HANDSHAKES && !atomic_load_explicit(r->t->stop, memory_order_relaxed)) {
+    latency_add(&r->t->latency, now_ns() - c->begun_ns);
+    end(c);
+    begin(r, c);
+  }
+}
+
 static void on_event(run *r, conn *c)
 {
   if (c->stands) {
@@ -152,10 +162,7 @@ static void on_event(run *r, conn *c)
     return;
   }
   step_handshake(r, c);
-  if (!c->stands || r->o->mode != LOAD_HANDSHAKES) return;
-  latency_add(&r->t->latency, now_ns() - c->begun_ns);
-  end(c);
-  begin(r, c);
+  shake_again(r, c);
 }
 
 /* Sends again what was not answered in time: a flight, or a request (which then has waited long in `latency`). */
@@ -165,6 +172,7 @@ static void look_for_losses(run *r, uint64_t now)
     conn *c = &r->conns[i];
     if (!c->ssl) continue;
     if (!c->stands && DTLSv1_handle_timeout(c->ssl) < 0) lost(r, c, "handshake not answered");
+    shake_again(r, c); /* one that was begun anew */
     if (c->stands && c->sent_ns && now - c->sent_ns > ACK_TIMEOUT_NS) send_request(r, c);
   }
   ERR_clear_error();
@@ -196,7 +204,10 @@ static void begin_all(run *r)
 {
   r->measuring = true;
   for (unsigned i = 0; i < r->t->connections; i++) {
-    if (r->o->mode == LOAD_HANDSHAKES) begin(r, &r->conns[i]);
+    if (r->o->mode == LOAD_HANDSHAKES) {
+      begin(r, &r->conns[i]);
+      shake_again(r, &r->conns[i]);
+    }
     if (r->o->mode == LOAD_REQUESTS) ask(r, &r->conns[i]);
   }
 }
