@@ -23,7 +23,7 @@ check: ## quick loop: build, unit tests, layers, layout
 	@tools/setup.sh test
 	@python3 tools/run_tests.py --quick --jobs $(JOBS)
 
-bench: ## ratios against nginx, OpenSSL and SQLite on this machine
+bench: ## ratios against nginx, OpenSSL, libcoap and SQLite on this machine
 	@tools/setup.sh bench
 	@cmake -S . -B build -DGH_BENCH=ON -DGH_TESTS=OFF >/dev/null
 	@cmake --build build -j $(JOBS)

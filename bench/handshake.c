@@ -1,7 +1,8 @@
-/* bench_handshake: PSK handshakes of OpenSSL with itself, client and server in one thread, nothing else: over memory
- * the most that this machine's OpenSSL can do; over a TCP connection each, the most that anybody could do with
- * sockets. Prints one line of JSON. bench_handshake [--over memory|tcp] [--tls 1.2|1.3]
- * [--ciphers LIST] [--threads N] [--seconds S]
+/* bench_handshake: handshakes of OpenSSL with itself, client and server in one thread, nothing else: over memory the
+ * most that this machine's OpenSSL can do; over a TCP connection each, or over UDP with DTLS 1.2, the most that
+ * anybody could do with sockets. With a pre-shared key, or with the certificates that bench_server left in DIR.
+ * Prints one line of JSON. bench_handshake [--over memory|tcp|udp] [--tls 1.2|1.3] [--ciphers LIST] [--suites13 LIST]
+ * [--certificate DIR] [--threads N] [--seconds S]
  */
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -18,12 +19,22 @@
 
 #include "latency.h"
 
-enum { KEY_BYTES = 32, THREADS_MAX = 64, BIO_BYTES = 8192 };
+enum { KEY_BYTES = 32, THREADS_MAX = 64, BIO_BYTES = 8192, COOKIE_BYTES = 32, MTU = 1232, TURNS_MAX = 12 };
+
+typedef enum over { OVER_MEMORY, OVER_TCP, OVER_UDP } over;
+
+typedef struct profile {
+  over kind;
+  int version;
+  const char *ciphers, *suites13; /* of 1.2 and of 1.3; NULL: OpenSSL's */
+  const char *certificates;       /* folder; NULL: pre-shared key */
+} profile;
 
 typedef struct loop {
   pthread_t thread;
+  over kind;
   SSL_CTX *client, *server;
-  int listener; /* -1: over memory */
+  int listener; /* UDP: the server's socket, one for all its peers in turn */
   struct sockaddr_in address;
   const atomic_bool *stop;
   uint64_t count;
@@ -53,18 +64,52 @@ static unsigned server_key(SSL *ssl, const char *identity, unsigned char *out, u
   return put_key(out);
 }
 
-static SSL_CTX *new_context(const SSL_METHOD *method, int version, const char *ciphers)
+static void fail(const char *what)
 {
-  SSL_CTX *ctx = SSL_CTX_new(method);
-  bool ok = ctx && SSL_CTX_set_min_proto_version(ctx, version) == 1 &&
-            SSL_CTX_set_max_proto_version(ctx, version) == 1 && SSL_CTX_set1_groups_list(ctx, "P-256") == 1 &&
-            SSL_CTX_set_cipher_list(ctx, ciphers) == 1;
-  if (!ok) {
-    ERR_print_errors_fp(stderr);
-    exit(3);
-  }
+  fprintf(stderr, "bench_handshake: %s\n", what);
+  ERR_print_errors_fp(stderr);
+  exit(3);
+}
+
+/* As our server has it: mutual certificates, one anchor. As the load generator has it: the client believes anybody.
+ */
+static bool use_certificate(SSL_CTX *ctx, const char *folder, bool server)
+{
+  char cert[512], key[512], anchor[512];
+  snprintf(cert, sizeof cert, "%s/%s.pem", folder, server ? "server" : "ae");
+  snprintf(key, sizeof key, "%s/%s.key", folder, server ? "server" : "ae");
+  snprintf(anchor, sizeof anchor, "%s/ca.pem", folder);
+  if (server) SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+  return SSL_CTX_use_certificate_chain_file(ctx, cert) == 1 &&
+         SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 &&
+         (!server || SSL_CTX_load_verify_locations(ctx, anchor, NULL) == 1);
+}
+
+static void use_key(SSL_CTX *ctx)
+{
   SSL_CTX_set_psk_client_callback(ctx, client_key);
   SSL_CTX_set_psk_server_callback(ctx, server_key);
+}
+
+static const SSL_METHOD *method_of(const profile *p, bool server)
+{
+  if (p->kind == OVER_UDP) return server ? DTLS_server_method() : DTLS_client_method();
+  return server ? TLS_server_method() : TLS_client_method();
+}
+
+static SSL_CTX *new_context(const profile *p, bool server)
+{
+  SSL_CTX *ctx = SSL_CTX_new(method_of(p, server));
+  if (!ctx) fail("no memory");
+  if (p->kind == OVER_UDP) SSL_CTX_set_security_level(ctx, 0); /* CCM_8 counts as 64 bits in OpenSSL 3.2 */
+  bool ok = SSL_CTX_set_min_proto_version(ctx, p->version) == 1 &&
+            SSL_CTX_set_max_proto_version(ctx, p->version) == 1 && SSL_CTX_set1_groups_list(ctx, "P-256") == 1 &&
+            SSL_CTX_set1_sigalgs_list(ctx, "ECDSA+SHA256") == 1 &&
+            (!p->ciphers || SSL_CTX_set_cipher_list(ctx, p->ciphers) == 1) &&
+            (!p->suites13 || SSL_CTX_set_ciphersuites(ctx, p->suites13) == 1) &&
+            (!p->certificates || use_certificate(ctx, p->certificates, server));
+  if (!ok) fail("this profile cannot be had");
+  if (!p->certificates) use_key(ctx);
   SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
   SSL_CTX_set_num_tickets(ctx, 0);
   SSL_CTX_set_read_ahead(ctx, 1);
@@ -72,11 +117,19 @@ static SSL_CTX *new_context(const SSL_METHOD *method, int version, const char *c
   return ctx;
 }
 
-static void fail(const char *what)
+/* The cookie exchange that a DTLS server must make, without what makes a cookie worth anything. */
+static int put_cookie(SSL *ssl, unsigned char *out, unsigned *len)
 {
-  fprintf(stderr, "bench_handshake: %s\n", what);
-  ERR_print_errors_fp(stderr);
-  exit(3);
+  (void)ssl;
+  memset(out, 0x5a, COOKIE_BYTES);
+  *len = COOKIE_BYTES;
+  return 1;
+}
+
+static int take_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
+{
+  (void)ssl;
+  return len == COOKIE_BYTES && cookie[0] == 0x5a;
 }
 
 static SSL *new_end(SSL_CTX *ctx, BIO *bio, bool server)
@@ -88,6 +141,10 @@ static SSL *new_end(SSL_CTX *ctx, BIO *bio, bool server)
     SSL_set_accept_state(ssl);
   else
     SSL_set_connect_state(ssl);
+  if (SSL_is_dtls(ssl)) {
+    SSL_set_options(ssl, SSL_OP_NO_QUERY_MTU | (server ? SSL_OP_COOKIE_EXCHANGE : 0));
+    SSL_set_mtu(ssl, MTU);
+  }
   return ssl;
 }
 
@@ -95,8 +152,9 @@ static void listen_on_loopback(loop *l)
 {
   socklen_t len = sizeof l->address;
   l->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  l->listener = socket(AF_INET, SOCK_STREAM, 0);
-  if (bind(l->listener, (struct sockaddr *)&l->address, len) != 0 || listen(l->listener, 16) != 0 ||
+  l->listener = socket(AF_INET, l->kind == OVER_UDP ? SOCK_DGRAM | SOCK_NONBLOCK : SOCK_STREAM, 0);
+  if (bind(l->listener, (struct sockaddr *)&l->address, len) != 0 ||
+      (l->kind == OVER_TCP && listen(l->listener, 16) != 0) ||
       getsockname(l->listener, (struct sockaddr *)&l->address, &len) != 0)
     fail("cannot listen");
 }
@@ -111,18 +169,60 @@ static void connect_pair(loop *l, BIO *bios[2])
   bios[1] = BIO_new_socket(server, BIO_CLOSE);
 }
 
+static BIO *datagram_bio(int fd, const struct sockaddr_in *peer, int close)
+{
+  BIO *bio = BIO_new_dgram(fd, close);
+  union { /* BIO_ctrl takes no const */
+    const struct sockaddr_in *in;
+    void *out;
+  } address = {.in = peer};
+  if (!bio) fail("no memory");
+  BIO_ctrl(bio, BIO_CTRL_DGRAM_SET_CONNECTED, 0, address.out);
+  return bio;
+}
+
+/* A socket for each client, as over TCP; the server's socket turns to the new peer. */
+static void meet_over_udp(loop *l, BIO *bios[2])
+{
+  struct sockaddr_in own;
+  socklen_t len = sizeof own;
+  int client = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  if (connect(client, (struct sockaddr *)&l->address, sizeof l->address) != 0 ||
+      getsockname(client, (struct sockaddr *)&own, &len) != 0 ||
+      connect(l->listener, (struct sockaddr *)&own, len) != 0)
+    fail("cannot connect");
+  bios[0] = datagram_bio(client, &l->address, BIO_CLOSE);
+  bios[1] = datagram_bio(l->listener, &own, BIO_NOCLOSE);
+}
+
+static void meet(loop *l, BIO *bios[2])
+{
+  switch (l->kind) {
+  case OVER_TCP: connect_pair(l, bios); return;
+  case OVER_UDP: meet_over_udp(l, bios); return;
+  case OVER_MEMORY:
+    if (BIO_new_bio_pair(&bios[0], BIO_BYTES, &bios[1], BIO_BYTES) != 1) fail("no memory");
+  }
+}
+
+/* Over UDP nothing but the client's close_notify tells the server of the end. */
+static void part(SSL *client, SSL *server)
+{
+  char octet;
+  SSL_shutdown(client);
+  if (SSL_read(server, &octet, 1) > 0) fail("more than an end");
+}
+
 static void shake_hands(loop *l)
 {
   BIO *bios[2];
-  if (l->listener >= 0)
-    connect_pair(l, bios);
-  else if (BIO_new_bio_pair(&bios[0], BIO_BYTES, &bios[1], BIO_BYTES) != 1)
-    fail("no memory");
+  meet(l, bios);
   SSL *client = new_end(l->client, bios[0], false), *server = new_end(l->server, bios[1], true);
   int done = 0;
-  for (int rounds = 0; rounds < 10 && done != 2; rounds++)
+  for (int turns = 0; turns < TURNS_MAX && done != 2; turns++)
     done = (SSL_do_handshake(client) == 1) + (SSL_do_handshake(server) == 1);
   if (done != 2) fail("no handshake");
+  if (l->kind == OVER_UDP) part(client, server);
   SSL_free(client);
   SSL_free(server);
 }
@@ -141,33 +241,55 @@ static const char *option(int argc, char **argv, const char *name, const char *o
   return otherwise;
 }
 
+static profile read_profile(int argc, char **argv)
+{
+  const char *where = option(argc, argv, "--over", "memory");
+  bool tls13 = strcmp(option(argc, argv, "--tls", "1.2"), "1.3") == 0;
+  profile p = {.kind = OVER_MEMORY,
+               .version = tls13 ? TLS1_3_VERSION : TLS1_2_VERSION,
+               .ciphers = option(argc, argv, "--ciphers", NULL),
+               .suites13 = option(argc, argv, "--suites13", NULL),
+               .certificates = option(argc, argv, "--certificate", NULL)};
+  if (strcmp(where, "tcp") == 0) p.kind = OVER_TCP;
+  if (strcmp(where, "udp") == 0) {
+    p.kind = OVER_UDP;
+    p.version = DTLS1_2_VERSION;
+  }
+  if (!p.ciphers && !p.certificates) p.ciphers = "PSK-AES128-CBC-SHA256";
+  return p;
+}
+
+static void start_loop(loop *l, const profile *p, const atomic_bool *stop)
+{
+  *l = (loop){
+      .kind = p->kind, .client = new_context(p, false), .server = new_context(p, true), .listener = -1, .stop = stop};
+  SSL_CTX_set_cookie_generate_cb(l->server, put_cookie);
+  SSL_CTX_set_cookie_verify_cb(l->server, take_cookie);
+  if (p->kind != OVER_MEMORY) listen_on_loopback(l);
+  pthread_create(&l->thread, NULL, run, l);
+}
+
+static uint64_t end_loop(loop *l)
+{
+  pthread_join(l->thread, NULL);
+  SSL_CTX_free(l->client);
+  SSL_CTX_free(l->server);
+  return l->count;
+}
+
 int main(int argc, char **argv)
 {
-  int version = strcmp(option(argc, argv, "--tls", "1.2"), "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION;
-  const char *ciphers = option(argc, argv, "--ciphers", "PSK-AES128-CBC-SHA256");
-  bool over_tcp = strcmp(option(argc, argv, "--over", "memory"), "tcp") == 0;
+  profile p = read_profile(argc, argv);
   unsigned threads = (unsigned)atoi(option(argc, argv, "--threads", "2"));
   double seconds = atof(option(argc, argv, "--seconds", "2"));
   atomic_bool stop = false;
-  loop loops[THREADS_MAX] = {0};
+  loop loops[THREADS_MAX];
   if (threads < 1 || threads > THREADS_MAX) return 2;
   uint64_t begun = now_ns(), count = 0;
-  for (unsigned i = 0; i < threads; i++) {
-    loops[i] = (loop){.client = new_context(TLS_client_method(), version, ciphers),
-                      .server = new_context(TLS_server_method(), version, ciphers),
-                      .listener = -1,
-                      .stop = &stop};
-    if (over_tcp) listen_on_loopback(&loops[i]);
-    pthread_create(&loops[i].thread, NULL, run, &loops[i]);
-  }
+  for (unsigned i = 0; i < threads; i++) start_loop(&loops[i], &p, &stop);
   usleep((useconds_t)(seconds * 1e6));
   atomic_store(&stop, true);
-  for (unsigned i = 0; i < threads; i++) {
-    pthread_join(loops[i].thread, NULL);
-    count += loops[i].count;
-    SSL_CTX_free(loops[i].client);
-    SSL_CTX_free(loops[i].server);
-  }
+  for (unsigned i = 0; i < threads; i++) count += end_loop(&loops[i]);
   seconds = (double)(now_ns() - begun) / 1e9;
   printf("{\"count\":%llu,\"seconds\":%.3f,\"rate\":%.1f}\n", (unsigned long long)count, seconds,
          (double)count / seconds);

@@ -1,7 +1,8 @@
 /* bench_load: requests, handshakes or idle connections against a server on this machine; prints one line of JSON.
  *   bench_load --port N [--mode requests|handshakes|idle] [--connections N] [--threads N] [--seconds S]
- *              [--request FILE] [--tls 1.2|1.3] [--ciphers LIST] [--cert FILE --key FILE] [--psk IDENTITY --psk-key
- * HEX] */
+ *              [--request FILE | --coap PATH | --coap-elective PATH] [--tls 1.2|1.3|dtls1.2] [--ciphers LIST]
+ *              [--suites13 LIST] [--cert FILE --key FILE] [--psk IDENTITY --psk-key HEX]
+ * Over TCP, or with dtls1.2 over UDP, where requests are CoAP. */
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -28,6 +29,20 @@ static bool read_file(const char *path, load_options *o)
   return o->request_len > 0;
 }
 
+static bool take_coap(const char *path, bool elective, load_options *o)
+{
+  gh_str request = load_coap_request(path, elective);
+  o->request = request.ptr;
+  o->request_len = request.len;
+  return request.len > 0;
+}
+
+static int version_named(const char *name)
+{
+  if (strcmp(name, "dtls1.2") == 0) return DTLS1_2_VERSION;
+  return strcmp(name, "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION;
+}
+
 static bool read_mode(const char *text, load_mode *out)
 {
   static const char *const names[] = {"requests", "handshakes", "idle"};
@@ -48,7 +63,13 @@ static bool read_option(int which, const char *value, load_options *o, load_tls_
   case 't': o->threads = (unsigned)atoi(value); return o->threads > 0;
   case 's': o->seconds = atof(value); return true;
   case 'r': return read_file(value, o);
-  case 'v': tls->version = strcmp(value, "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION; return true;
+  case 'a': return take_coap(value, false, o);
+  case 'A': return take_coap(value, true, o);
+  case 'v':
+    tls->version = version_named(value);
+    o->datagram = tls->version == DTLS1_2_VERSION;
+    return true;
+  case 'S': tls->suites13 = value; return true;
   case 'C': tls->ciphers = value; return true;
   case 'e': tls->cert = value; return true;
   case 'k': tls->key = value; return true;
@@ -61,9 +82,11 @@ static bool read_option(int which, const char *value, load_options *o, load_tls_
 static bool read_options(int argc, char **argv, load_options *o, load_tls_options *tls)
 {
   static const struct option known[] = {
-      {"port", 1, NULL, 'p'},    {"mode", 1, NULL, 'm'},    {"connections", 1, NULL, 'c'}, {"threads", 1, NULL, 't'},
-      {"seconds", 1, NULL, 's'}, {"request", 1, NULL, 'r'}, {"tls", 1, NULL, 'v'},         {"ciphers", 1, NULL, 'C'},
-      {"cert", 1, NULL, 'e'},    {"key", 1, NULL, 'k'},     {"psk", 1, NULL, 'i'},         {"psk-key", 1, NULL, 'K'},
+      {"port", 1, NULL, 'p'},    {"mode", 1, NULL, 'm'},          {"connections", 1, NULL, 'c'},
+      {"threads", 1, NULL, 't'}, {"seconds", 1, NULL, 's'},       {"request", 1, NULL, 'r'},
+      {"tls", 1, NULL, 'v'},     {"ciphers", 1, NULL, 'C'},       {"cert", 1, NULL, 'e'},
+      {"key", 1, NULL, 'k'},     {"psk", 1, NULL, 'i'},           {"psk-key", 1, NULL, 'K'},
+      {"coap", 1, NULL, 'a'},    {"coap-elective", 1, NULL, 'A'}, {"suites13", 1, NULL, 'S'},
       {NULL, 0, NULL, 0},
   };
   for (int which; (which = getopt_long(argc, argv, "", known, NULL)) != -1;)
@@ -112,7 +135,7 @@ static void measure(const load_options *o)
     t->connections = o->connections / o->threads + (i < o->connections % o->threads);
     t->start = &start;
     t->stop = &stop;
-    pthread_create(&t->thread, NULL, load_thread_main, t);
+    pthread_create(&t->thread, NULL, o->datagram ? load_datagram_main : load_thread_main, t);
   }
   pthread_barrier_wait(&start);
   uint64_t begun = now_ns();

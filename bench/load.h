@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "gatehouse/str.h"
 #include "latency.h"
 
 typedef enum load_mode {
@@ -24,15 +25,17 @@ typedef struct load_options {
   double seconds;
   const char *request; /* octets of one request */
   size_t request_len;
-  SSL_CTX *tls; /* NULL: plain */
+  SSL_CTX *tls;  /* NULL: plain */
+  bool datagram; /* CoAP over DTLS: `request` is a message of load_coap_request */
 } load_options;
 
 typedef struct load_tls_options {
   const char *cert, *key; /* PEM files of the client; may be NULL */
   const char *psk_identity;
   const char *psk_hex;
-  const char *ciphers; /* TLS 1.2 suites; may be NULL */
-  int version;         /* TLS1_2_VERSION or TLS1_3_VERSION */
+  const char *ciphers;  /* (D)TLS 1.2 suites; may be NULL */
+  const char *suites13; /* TLS 1.3 suites; may be NULL */
+  int version;          /* TLS1_2_VERSION, TLS1_3_VERSION or DTLS1_2_VERSION */
 } load_tls_options;
 
 /* The server's certificate is not checked: what is measured is the server. NULL, with a message, when something is
@@ -50,6 +53,15 @@ typedef struct load_thread {
   uint64_t octets;   /* of answers */
 } load_thread;
 
-void *load_thread_main(void *arg); /* a load_thread */
+void *load_thread_main(void *arg);   /* a load_thread: streams */
+void *load_datagram_main(void *arg); /* a load_thread: datagrams */
+
+/* A confirmable GET of `path` ("a/b/c") as an AE sends it, in static memory. `elective`: each oneM2M option has the
+ * next number, which is elective, so that a server that knows none of them reads and skips as many octets. */
+gh_str load_coap_request(const char *path, bool elective);
+/* Message ID and token of this request. */
+void load_coap_number(char *request, uint16_t mid);
+/* A piggybacked success to that request? */
+bool load_coap_is_answer(gh_str datagram, uint16_t mid);
 
 #endif

@@ -52,11 +52,14 @@ static bool set_credential(SSL_CTX *ctx, const load_tls_options *o)
 
 SSL_CTX *load_tls_new(const load_tls_options *o)
 {
-  SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+  bool datagram = o->version == DTLS1_2_VERSION;
+  SSL_CTX *ctx = SSL_CTX_new(datagram ? DTLS_client_method() : TLS_client_method());
+  if (ctx && datagram) SSL_CTX_set_security_level(ctx, 0); /* CCM_8 counts as 64 bits in OpenSSL 3.2 */
   bool ok = ctx && SSL_CTX_set_min_proto_version(ctx, o->version) == 1 &&
             SSL_CTX_set_max_proto_version(ctx, o->version) == 1 && SSL_CTX_set1_groups_list(ctx, "P-256") == 1 &&
             SSL_CTX_set1_sigalgs_list(ctx, "ECDSA+SHA256") == 1 &&
-            (!o->ciphers || SSL_CTX_set_cipher_list(ctx, o->ciphers) == 1) && set_credential(ctx, o);
+            (!o->ciphers || SSL_CTX_set_cipher_list(ctx, o->ciphers) == 1) &&
+            (!o->suites13 || SSL_CTX_set_ciphersuites(ctx, o->suites13) == 1) && set_credential(ctx, o);
   if (!ok) {
     ERR_print_errors_fp(stderr);
     SSL_CTX_free(ctx);

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Gatehouse against nginx, bare OpenSSL and bare SQLite, on the same two cores, in turns.
+"""Gatehouse against nginx, bare OpenSSL, libcoap and bare SQLite, on the same two cores, in turns.
 
 usage: bench/run.py BUILD [--only NAME[,NAME...]] [--rounds N] [--seconds S] [--json FILE]
 
-Names: get, handshake, create, latency, memory. Prints tables, asserts nothing. Of each pair both sides run one after the
+Names: get, http2, handshake, profiles, coap, create, latency, memory. Prints tables, asserts nothing. Of each pair both sides run one after the
 other, N times; a line shows the medians, the median of the N ratios and their spread.
 """
 import argparse
@@ -30,6 +30,20 @@ POST = (f"POST {RESOURCE} HTTP/1.1\r\n{HEAD}Content-Type: application/json;ty=4\
         f"Content-Length: {len(INSTANCE)}\r\n\r\n{INSTANCE}")
 PSK = ["--psk", IDENTITY, "--psk-key", KEY]
 IDLE_CONNECTIONS = 2000
+
+# The first suite of each policy (src/link/security_policy.c): what two who have no other wish agree on. Client and bare
+# loop offer it alone, with P-256 and ECDSA with SHA-256. None: the policy has no TLS 1.3.
+POLICIES = {
+    "ts0003-r3": {"1.2": ("PSK-AES128-CBC-SHA256", "ECDHE-ECDSA-AES128-SHA256"),
+                  "1.3": None,
+                  "dtls1.2": ("PSK-AES128-CCM8", "ECDHE-ECDSA-AES128-CCM8")},
+    "modern": {"1.2": ("ECDHE-PSK-CHACHA20-POLY1305", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+               "1.3": "TLS_AES_128_GCM_SHA256",
+               "dtls1.2": ("ECDHE-PSK-CHACHA20-POLY1305", "ECDHE-ECDSA-AES128-GCM-SHA256")},
+    "constrained": {"1.2": ("PSK-AES128-CCM8", "ECDHE-ECDSA-AES128-CCM8"),
+                    "1.3": "TLS_AES_128_CCM_8_SHA256",
+                    "dtls1.2": ("PSK-AES128-CCM8", "ECDHE-ECDSA-AES128-CCM8")},
+}
 
 
 class Place:
@@ -68,14 +82,14 @@ class Server:
 
     count = 0
 
-    def __init__(self, place):
+    def __init__(self, place, policy="modern", workers=2):
         Server.count += 1
         self.place, self.dir = place, place.path(f"server-{Server.count}")
         os.mkdir(self.dir)
-        self.process = subprocess.Popen([os.path.join(place.bin, "bench_server"), "--dir", self.dir],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([os.path.join(place.bin, "bench_server"), "--dir", self.dir, "--policy", policy,
+                                         "--workers", str(workers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         ready = json.loads(self.process.stdout.readline())
-        self.plain, self.tls, self.pid = ready["plain"], ready["tls"], ready["pid"]
+        self.plain, self.tls, self.dtls, self.pid = (ready[key] for key in ("plain", "tls", "dtls", "pid"))
 
     def __enter__(self):
         return self
@@ -90,9 +104,11 @@ class Server:
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
+    def own_certificate(self):
+        return ["--cert", os.path.join(self.dir, "ae.pem"), "--key", os.path.join(self.dir, "ae.key")]
+
     def certificate(self):
-        return ["--tls", "1.2", "--ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256",
-                "--cert", os.path.join(self.dir, "ae.pem"), "--key", os.path.join(self.dir, "ae.key")]
+        return ["--tls", "1.2", "--ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256", *self.own_certificate()]
 
     def body(self, path):
         """Octets of a resource, as a client gets them."""
@@ -117,15 +133,16 @@ http {{
   open_file_cache max=16 inactive=600s;
   open_file_cache_valid 600s;
   keepalive_requests 1000000000;
+  http2_max_concurrent_streams 128;
   keepalive_timeout 600s;
   default_type application/json;
   client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
   server {{ listen 127.0.0.1:{plain} reuseport; root html; }}
   server {{
-    listen 127.0.0.1:{tls} ssl reuseport; root html;
+    listen 127.0.0.1:{tls} ssl http2 reuseport; root html; # HTTP/2 for those who choose it by ALPN
     ssl_certificate {dir}/server.pem;
     ssl_certificate_key {dir}/server.key;
-    ssl_protocols TLSv1.2;
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256;
     ssl_ecdh_curve prime256v1;
     ssl_session_cache off;
@@ -204,15 +221,16 @@ def busy_share(seconds):
     return 1 - (idle_after - idle) / max(1, total_after - total)
 
 
-def ratio_line(name, ours, theirs, goal):
-    """ours and theirs: a rate for each round."""
+def ratio_line(name, ours, theirs, goal, **beside):
+    """ours and theirs: a rate for each round; beside: other values of the same line."""
     ratios = sorted(a / b for a, b in zip(ours, theirs))
     ratio = statistics.median(ratios)
     a, b = statistics.median(ours), statistics.median(theirs)
-    goal_text = f"  goal {goal:g}" if goal else ""
+    goal_text = f"  goal {goal:.1f}" if goal else ""
+    goal_text += "".join(f"  {key} {value}" for key, value in beside.items())
     spread = f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
     print(f"  {name:<42} {a:>7.0f}/s : {b:>7.0f}/s  ratio {ratio:5.2f} {spread:<14}{goal_text}", flush=True)
-    results.append({"name": name, "ours": a, "baseline": b, "ratio": round(ratio, 3), "goal": goal})
+    results.append({"name": name, "ours": a, "baseline": b, "ratio": round(ratio, 3), "goal": goal, **beside})
 
 
 def value_line(name, **values):
@@ -235,20 +253,50 @@ def bench_get(place):
     with Server(place) as server, Nginx(place, server) as nginx:
         size = len(server.body(RESOURCE))
         heading(f"GET of a container of {size} octets, 32 kept connections      Gatehouse : nginx")
-        for name, options, port, nginx_port in (
-            ("plain HTTP", [], server.plain, nginx.plain),
-            ("TLS 1.2 ECDHE-ECDSA-AES128-GCM-SHA256", server.certificate(), server.tls, nginx.tls),
+        for name, options, port, nginx_port, goal in (
+            ("plain HTTP", [], server.plain, nginx.plain, 1.0),
+            ("TLS 1.2 ECDHE-ECDSA-AES128-GCM-SHA256", server.certificate(), server.tls, nginx.tls, 0.9),
         ):
             args = ["--request", place.get, "--connections", 32, *options]
             ours, theirs = in_turns(place, lambda: place.load(port, *args)["rate"],
                                     lambda: place.load(nginx_port, *args)["rate"])
-            ratio_line(name, ours, theirs, 0.6)
+            ratio_line(name, ours, theirs, goal)
 
 
-def handshake_rate(place, server, args):
+def h2load(place, server, port, streams):
+    """Requests per second of h2load with the AE's certificate over HTTP/2."""
+    cert, key = (os.path.join(server.dir, name) for name in ("ae.pem", "ae.key"))
+    env = {**os.environ, "BENCH_CERT": cert, "BENCH_KEY": key,
+           "LD_PRELOAD": os.path.join(place.bin, "libbench_client_certificate.so")}
+    fields = [word for line in HEAD.split("\r\n")[1:] if line for word in ("-H", line)]
+    done = subprocess.run(["h2load", "-c", "32", "-t", "2", "-m", str(streams), "-D", f"{round(1000 * place.seconds)}ms",
+                           "--npn-list=h2", "--ciphers=ECDHE-ECDSA-AES128-GCM-SHA256", "--tls13-ciphers=TLS_AES_128_GCM_SHA256",
+                           *fields, f"https://127.0.0.1:{port}{RESOURCE}"], env=env, stdout=subprocess.PIPE, text=True)
+    found = re.search(r"finished in [0-9.a-z]+, ([0-9.]+) req/s", done.stdout)
+    codes = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", done.stdout)
+    if done.returncode or not found or not codes or not int(codes.group(1)):
+        raise SystemExit("bench: h2load got no answer:\n" + done.stdout)
+    if any(int(codes.group(i)) for i in (2, 3, 4)):
+        note(f"h2load got other answers than 2xx: {codes.group(0)}")
+    return float(found.group(1))
+
+
+def bench_http2(place):
+    if not find_nginx() or not shutil.which("h2load"):
+        heading("GET over HTTP/2: skipped, nginx or h2load is not installed")
+        return
+    with Server(place) as server, Nginx(place, server) as nginx:
+        heading("GET of the container over HTTP/2 and TLS, 32 kept connections, h2load      Gatehouse : nginx")
+        for streams in (1, 8):
+            ours, theirs = in_turns(place, lambda: h2load(place, server, server.tls, streams),
+                                    lambda: h2load(place, server, nginx.tls, streams))
+            ratio_line(f"{streams} request{'s' if streams > 1 else ''} at once on each connection", ours, theirs, None)
+
+
+def handshake_rate(place, server, args, port=None):
     """What the load generator completed; the server must have completed as many."""
     before = server.counters()["handshakes"]
-    result = place.load(server.tls, *args)
+    result = place.load(port or server.tls, *args)
     time.sleep(0.1)
     if server.counters()["handshakes"] - before < result["count"]:
         note("the server completed fewer handshakes than its clients")
@@ -334,25 +382,119 @@ def bench_latency(place):
         value_line(name, **values)
 
 
-def bench_memory(place):
+def idle_octets(place, server, port, args):
+    """Resident octets of the server for each of many idle associations; the server must be new."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     count = min(IDLE_CONNECTIONS, limit - 100)
-    heading(f"Resident memory for each of {count} idle TLS connections")
+    before = server.anonymous_bytes()
+    load = subprocess.Popen([os.path.join(place.bin, "bench_load"), "--port", str(port), "--mode", "idle",
+                             "--connections", str(count), *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    load.stdout.readline()
+    while load.poll() is None and server.counters()["handshakes"] < count:
+        time.sleep(0.05)
+    octets = round((server.anonymous_bytes() - before) / count)
+    load.communicate("")
+    return octets
+
+
+def bench_memory(place):
+    heading(f"Resident memory for each of {IDLE_CONNECTIONS} idle TLS connections")
     for name in ("TLS 1.2 with certificates", "TLS 1.2 PSK", "TLS 1.3 PSK"):
         with Server(place) as server:
             options = server.certificate() if "certificates" in name else ["--tls", name[4:7], *PSK]
-            before = server.anonymous_bytes()
-            load = subprocess.Popen([os.path.join(place.bin, "bench_load"), "--port", str(server.tls), "--mode", "idle",
-                                     "--connections", str(count), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            load.stdout.readline()
-            while server.counters()["handshakes"] < count:
-                time.sleep(0.05)
-            value_line(name, octets=round((server.anonymous_bytes() - before) / count))
-            load.communicate("")
+            value_line(name, octets=idle_octets(place, server, server.tls, options))
 
 
-BENCHMARKS = {"get": bench_get, "handshake": bench_handshake, "create": bench_create, "latency": bench_latency,
-              "memory": bench_memory}
+def profiles_of(policy):
+    """For each association that a policy allows: its name, version, suite options, and whether with certificates."""
+    for version in ("1.2", "1.3", "dtls1.2"):
+        suites = POLICIES[policy][version]
+        for certificate in (False, True):
+            if suites is None:
+                continue
+            options = ["--suites13", suites] if version == "1.3" else ["--ciphers", suites[certificate]]
+            text = "DTLS 1.2" if version == "dtls1.2" else "TLS " + version
+            yield f"{policy} {text} {'certificate' if certificate else 'PSK'}", version, options, certificate
+
+
+def bench_profile(place, policy, name, version, suites, certificate):
+    datagram = version == "dtls1.2"
+    with Server(place, policy) as server:
+        port = server.dtls if datagram else server.tls
+        client = ["--tls", version, *suites, *(server.own_certificate() if certificate else PSK)]
+        bare = ["--over", "udp"] if datagram else ["--over", "tcp", "--tls", version]
+        bare += [*suites, *(["--certificate", server.dir] if certificate else [])]
+        octets = idle_octets(place, server, port, client)
+        args = ["--mode", "handshakes", "--connections", 64, *client]
+        ours, theirs = in_turns(place, lambda: handshake_rate(place, server, args, port),
+                                lambda: place.run("bench_handshake", *bare, "--seconds", place.seconds)["rate"])
+    ratio_line(name, ours, theirs, 0.8, octets=octets)
+
+
+def bench_profiles(place):
+    heading("Handshakes of each security policy                       Gatehouse : OpenSSL with itself in one process")
+    note("the policy's first suite; TLS over TCP, DTLS over UDP with the cookie exchange; certificates on both sides")
+    note(f"octets: resident memory of the server for each of {IDLE_CONNECTIONS} idle associations")
+    for policy in POLICIES:
+        for profile in profiles_of(policy):
+            bench_profile(place, policy, *profile)
+
+
+class NullServer:
+    """libcoap's server, which answers with the container's text and does nothing else."""
+
+    def __init__(self, place, server):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        body = place.write("coap/body", server.body(RESOURCE))
+        self.process = subprocess.Popen([os.path.join(place.bin, "bench_coap_null"), str(self.port), RESOURCE[1:], KEY, body],
+                                        stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline() != "serving\n":
+            raise SystemExit("bench: libcoap's server does not start")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.communicate()
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def coap_rate(place, pid, port, costs, *args):
+    """Requests per second; appends to `costs` the microseconds of its processor that the server spent on each."""
+    before = cpu_seconds(pid)
+    result = place.load(port, *args)
+    costs.append(1e6 * (cpu_seconds(pid) - before) / max(1, result["count"]))
+    return result["rate"]
+
+
+def bench_coap(place):
+    if not os.path.exists(os.path.join(place.bin, "bench_coap_null")):
+        heading("CoAP over DTLS: skipped, libcoap3-dev was not there when the benchmarks were built")
+        return
+    with Server(place, "ts0003-r3", workers=1) as server, NullServer(place, server) as null:
+        size = len(server.body(RESOURCE))
+        heading(f"CoAP GET of a container of {size} octets, 32 kept associations  Gatehouse : libcoap, doing nothing")
+        note("confirmable, answers piggybacked; both servers have one thread; oneM2M options elective for libcoap")
+        note("cpu_us: processor time of the server for each request, which other programs disturb less than the rate")
+        profile = ["--connections", 32, "--tls", "dtls1.2", "--ciphers", "PSK-AES128-CCM8", *PSK]
+        costs, null_costs, path = [], [], RESOURCE[1:]
+        ours, theirs = in_turns(place,
+                                lambda: coap_rate(place, server.pid, server.dtls, costs, "--coap", path, *profile),
+                                lambda: coap_rate(place, null.process.pid, null.port, null_costs, "--coap-elective", path,
+                                                  *profile))
+        cpu = f"{statistics.median(costs):.1f} : {statistics.median(null_costs):.1f}"
+        ratio_line("DTLS 1.2 PSK-AES128-CCM8", ours, theirs, 1.0, cpu_us=cpu)
+
+
+BENCHMARKS = {"get": bench_get, "http2": bench_http2, "handshake": bench_handshake, "profiles": bench_profiles, "coap": bench_coap,
+              "create": bench_create, "latency": bench_latency, "memory": bench_memory}
 
 
 # ---- the machine

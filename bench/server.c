@@ -1,6 +1,6 @@
-/* bench_server: a CSE on a plain and a TLS port, chosen by the system. Prints one line of JSON with the ports when it
- * serves; after that answers each line of its standard input with the counters so far; ends when the input ends.
- *   bench_server --dir DIR [--workers N] */
+/* bench_server: a CSE on a plain and a TLS port (HTTP) and on a DTLS port (CoAP), chosen by the system. Prints one
+ * line of JSON with the ports when it serves; after that answers each line of its standard input with the counters so
+ * far; ends when the input ends. bench_server --dir DIR [--workers N] [--policy NAME] */
 #include "server.h"
 
 #include <signal.h>
@@ -77,22 +77,42 @@ static gh_err listen_on(server *s, gh_tls_server *tls, uint16_t *port, gh_listen
   return gh_listener_open(&options, s->workers, s->worker_count, port, out, diag);
 }
 
-static gh_err start(server *s, size_t workers, gh_diag *diag)
+static gh_err listen_for_coap(server *s, gh_diag *diag)
+{
+  gh_listener_options options = {.host = "127.0.0.1", .tls = s->dtls};
+  s->coap = (gh_coap_server){.host = s->host, .max_body_bytes = 64 * 1024};
+  gh_coap_udp_listen_options(&s->coap, &options);
+  return gh_dtls_listener_open(&options, s->workers, s->worker_count, &s->random, &s->dtls_port, &s->dtls_listener,
+                               diag);
+}
+
+/* Contexts for streams and for datagrams, of one policy and one credential. */
+static gh_err make_contexts(server *s, gh_diag *diag)
 {
   gh_arena arena;
   gh_tls_options tls;
   gh_arena_init(&arena);
+  gh_err err = world_credentials(s, &arena, &tls, diag);
+  if (err == GH_OK) err = gh_tls_server_new(&tls, &s->host->key_source, &s->random, &s->tls, diag);
+  tls.datagram = true;
+  tls.alpn = NULL;
+  if (err == GH_OK) err = gh_tls_server_new(&tls, &s->host->key_source, &s->random, &s->dtls, diag);
+  gh_arena_free(&arena);
+  return err;
+}
+
+static gh_err start(server *s, size_t workers, gh_diag *diag)
+{
   gh_err err = start_workers(s, workers);
   if (err == GH_OK) err = open_host(s, diag);
-  if (err == GH_OK) err = world_credentials(s, &arena, &tls, diag);
-  if (err == GH_OK) err = gh_tls_server_new(&tls, &s->host->key_source, &s->random, &s->tls, diag);
-  gh_arena_free(&arena);
+  if (err == GH_OK) err = make_contexts(s, diag);
   if (err == GH_OK) err = world_key(s, diag);
   if (err == GH_OK) err = world_resources(s, diag);
   if (err != GH_OK) return err;
   s->http = (gh_http_server){.host = s->host, .limits = gh_http_default_limits};
   GH_TRY(listen_on(s, NULL, &s->plain_port, &s->plain_listener, diag));
-  return listen_on(s, s->tls, &s->tls_port, &s->tls_listener, diag);
+  GH_TRY(listen_on(s, s->tls, &s->tls_port, &s->tls_listener, diag));
+  return listen_for_coap(s, diag);
 }
 
 static void close_worker(void *arg)
@@ -104,6 +124,7 @@ static void stop(server *s)
 {
   gh_listener_close(s->plain_listener);
   gh_listener_close(s->tls_listener);
+  gh_dtls_listener_close(s->dtls_listener);
   gh_host_stop(s->host);
   for (size_t i = 0; i < s->worker_count; i++) gh_loop_call(s->loops[i], close_worker, s->workers[i]);
   gh_host_close_store(s->host);
@@ -115,7 +136,9 @@ static void stop(server *s)
   gh_host_close(s->host);
   gh_listener_free(s->plain_listener);
   gh_listener_free(s->tls_listener);
+  gh_dtls_listener_free(s->dtls_listener);
   gh_tls_server_free(s->tls);
+  gh_tls_server_free(s->dtls);
   gh_se_close(s->se);
 }
 
@@ -140,7 +163,8 @@ static void print_counters(const server *s)
 static void serve(const server *s)
 {
   char line[64];
-  printf("{\"plain\":%u,\"tls\":%u,\"pid\":%d}\n", s->plain_port, s->tls_port, (int)getpid());
+  printf("{\"plain\":%u,\"tls\":%u,\"dtls\":%u,\"pid\":%d}\n", s->plain_port, s->tls_port, s->dtls_port,
+         (int)getpid());
   fflush(stdout);
   while (fgets(line, sizeof line, stdin)) print_counters(s);
 }
@@ -158,12 +182,13 @@ int main(int argc, char **argv)
   gh_diag diag = {""};
   int workers = atoi(option(argc, argv, "--workers", "2"));
   s.dir = option(argc, argv, "--dir", NULL);
+  s.policy = gh_security_policy_named(gh_str_of(option(argc, argv, "--policy", "modern")));
   s.clock = gh_clock_system();
   s.random = gh_random_system();
   s.log = (gh_log){
       .level = GH_LOG_ERROR, .format = GH_LOG_JSON, .fd = STDERR_FILENO, .clock = s.clock, .component = "bench"};
-  if (!s.dir || workers < 1 || workers > SERVER_WORKERS_MAX) {
-    fprintf(stderr, "usage: bench_server --dir DIR [--workers N]\n");
+  if (!s.dir || !s.policy || workers < 1 || workers > SERVER_WORKERS_MAX) {
+    fprintf(stderr, "usage: bench_server --dir DIR [--workers N] [--policy NAME]\n");
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);

@@ -2,10 +2,11 @@
 #ifndef GH_BENCH_SERVER_H
 #define GH_BENCH_SERVER_H
 
+#include "bind/coap_server.h"
 #include "bind/http_server.h"
 #include "cse/cse.h"
 #include "host/host.h"
-#include "link/listener.h"
+#include "link/dtls.h"
 
 enum { SERVER_WORKERS_MAX = 16 };
 
@@ -17,6 +18,7 @@ enum { SERVER_WORKERS_MAX = 16 };
 
 typedef struct server {
   const char *dir; /* store, key file and the load generator's credentials */
+  const gh_security_policy *policy;
   gh_clock clock;
   gh_random random;
   gh_log log;
@@ -26,9 +28,11 @@ typedef struct server {
   gh_se *se;
   gh_host *host;
   gh_http_server http;
-  gh_tls_server *tls;
+  gh_coap_server coap;
+  gh_tls_server *tls, *dtls;
   gh_listener *plain_listener, *tls_listener;
-  uint16_t plain_port, tls_port;
+  gh_dtls_listener *dtls_listener;
+  uint16_t plain_port, tls_port, dtls_port;
 } server;
 
 /* server_world.c: what must be there before anything can be measured. */

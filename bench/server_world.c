@@ -70,10 +70,11 @@ gh_err world_credentials(server *s, gh_arena *arena, gh_tls_options *tls, gh_dia
   authority ca = {NULL, NULL};
   gh_buf anchor = GH_BUF_INIT;
   gh_str ignored_cert, ignored_key;
-  *tls = (gh_tls_options){.tls13 = true, .require_ems = true, .alpn = GH_HTTP_ALPN};
+  *tls = (gh_tls_options){.policy = s->policy, .tls13 = true, .require_ems = true, .alpn = GH_HTTP_ALPN};
   gh_err err = gh_cert_new_key(&ca.key);
   if (err == GH_OK) err = issue(s, GH_CERT_CA, GH_STR("bench CA"), ca.key, NULL, &ca.cert, diag);
   if (err == GH_OK) err = gh_cert_to_pem(ca.cert, &anchor);
+  if (err == GH_OK) err = write_file(s, "ca.pem", gh_buf_str(&anchor));
   if (err == GH_OK)
     err = equip(s, &ca, GH_CERT_CSE_ID, GH_STR(BENCH_FQDN), "server", arena, &tls->chain_pem, &tls->key_pem, diag);
   if (err == GH_OK)

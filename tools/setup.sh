@@ -42,6 +42,7 @@ iproute2            looks at sockets from the tests
 bench_packages="
 nginx               the web server we measure against
 wrk                 HTTP load generator
+libcoap3-dev        the CoAP server we measure against
 "
 
 die() {

@@ -9,8 +9,12 @@ const gh_coap_timing gh_coap_default_timing = {.ack_timeout_us = 2 * GH_US_PER_S
                                                .lifetime_us = 247 * GH_US_PER_S,
                                                .max_retransmit = 4};
 
+enum { MID_SLOTS = 64 }; /* peers count their Message IDs up: they spread */
+
 struct gh_coap_recent { /* a message that was received */
-  gh_coap_recent *next;
+  gh_coap_recent *next; /* the one before it in time */
+  gh_coap_recent *newer;
+  gh_coap_recent *same_slot; /* of by_mid */
   int64_t received_us;
   uint32_t id;
   uint16_t mid;
@@ -45,31 +49,70 @@ static void free_recent(gh_coap_recent *recent)
   free(recent);
 }
 
-/* Forgets what is older than a Message ID lives, and the answers that no duplicate asks for any more. */
+static gh_coap_recent **slot_of(const gh_coap_layer *layer, uint16_t mid)
+{
+  return &layer->by_mid[mid % MID_SLOTS];
+}
+
+static void link_recent(gh_coap_layer *layer, gh_coap_recent *r)
+{
+  if (!layer->by_mid) layer->by_mid = gh_calloc(MID_SLOTS, sizeof(gh_coap_recent *));
+  gh_coap_recent **slot = slot_of(layer, r->mid);
+  r->same_slot = *slot;
+  *slot = r;
+  r->next = layer->recent;
+  *(r->next ? &r->next->newer : &layer->oldest) = r;
+  layer->recent = r;
+  layer->recent_count++;
+  layer->under_way++;
+}
+
+static void drop_recent(gh_coap_layer *layer, gh_coap_recent *r)
+{
+  gh_coap_recent **at = slot_of(layer, r->mid);
+  while (*at != r) at = &(*at)->same_slot;
+  *at = r->same_slot;
+  *(r->newer ? &r->newer->next : &layer->recent) = r->next;
+  *(r->next ? &r->next->newer : &layer->oldest) = r->newer;
+  layer->recent_count--;
+  if (!r->answered) layer->under_way--;
+  free_recent(r);
+}
+
+/* Forgets what is older than a Message ID lives, and the oldest of too many; never what is under way. */
 /*= RFC 7252 4.5; RFC 7252 4.8.2 */
 static void age(gh_coap_layer *layer, int64_t now_us)
 {
-  size_t count = 0;
-  gh_coap_recent **at = &layer->recent;
-  while (*at) {
-    gh_coap_recent *r = *at;
-    bool under_way = !r->answered;
-    if (!under_way && (r->received_us + layer->timing.lifetime_us <= now_us || count >= GH_COAP_RECENT_MAX)) {
-      *at = r->next;
-      free_recent(r);
-      continue;
-    }
-    if (count >= GH_COAP_REPLIES_MAX) gh_buf_wipe_free(&r->reply);
-    count++;
-    at = &r->next;
+  for (gh_coap_recent *r = layer->oldest, *newer; r; r = newer) {
+    newer = r->newer;
+    bool expired = r->received_us + layer->timing.lifetime_us <= now_us;
+    if (!expired && layer->recent_count <= GH_COAP_RECENT_MAX) return;
+    if (r->answered) drop_recent(layer, r);
   }
+}
+
+/* Is it one of the newest, whose answers are kept? */
+static bool keeps_reply(const gh_coap_layer *layer, const gh_coap_recent *recent)
+{
+  const gh_coap_recent *r = layer->recent;
+  for (int i = 0; r && i < GH_COAP_REPLIES_MAX; i++, r = r->next)
+    if (r == recent) return true;
+  return false;
+}
+
+/* One more has come: what was the last of the newest loses its answer. */
+static void drop_old_reply(gh_coap_layer *layer)
+{
+  gh_coap_recent *r = layer->recent;
+  for (int i = 0; r && i < GH_COAP_REPLIES_MAX; i++) r = r->next;
+  if (r) gh_buf_wipe_free(&r->reply);
 }
 
 static gh_coap_recent *find_mid(const gh_coap_layer *layer, uint16_t mid)
 {
-  for (gh_coap_recent *r = layer->recent; r; r = r->next)
-    if (r->mid == mid) return r;
-  return NULL;
+  gh_coap_recent *r = layer->by_mid ? *slot_of(layer, mid) : NULL;
+  while (r && r->mid != mid) r = r->same_slot;
+  return r;
 }
 
 static gh_coap_recent *find_id(const gh_coap_layer *layer, uint32_t id)
@@ -82,25 +125,25 @@ static gh_coap_recent *find_id(const gh_coap_layer *layer, uint32_t id)
 static gh_coap_recent *remember(gh_coap_layer *layer, int64_t now_us, const gh_coap_message *m)
 {
   gh_coap_recent *r = gh_calloc(1, sizeof *r);
-  *r = (gh_coap_recent){.next = layer->recent,
-                        .received_us = now_us,
-                        .id = layer->next_id++,
-                        .mid = m->mid,
-                        .confirmable = m->type == GH_COAP_CON};
-  layer->recent = r;
+  *r = (gh_coap_recent){
+      .received_us = now_us, .id = layer->next_id++, .mid = m->mid, .confirmable = m->type == GH_COAP_CON};
+  link_recent(layer, r);
+  drop_old_reply(layer);
   age(layer, now_us);
   return r;
 }
 
 void gh_coap_layer_forget(gh_coap_layer *layer, uint32_t request_id)
 {
-  for (gh_coap_recent **at = &layer->recent; *at; at = &(*at)->next)
-    if ((*at)->id == request_id) {
-      gh_coap_recent *gone = *at;
-      *at = gone->next;
-      free_recent(gone);
-      return;
-    }
+  gh_coap_recent *r = find_id(layer, request_id);
+  if (r) drop_recent(layer, r);
+}
+
+/* It is not under way any more. */
+static void mark_answered(gh_coap_layer *layer, gh_coap_recent *r)
+{
+  if (!r->answered) layer->under_way--;
+  r->answered = true;
 }
 
 /* ---- what is sent */
@@ -167,7 +210,7 @@ void gh_coap_layer_answer(gh_coap_layer *layer, int64_t now_us, uint32_t request
   gh_coap_recent *r = find_id(layer, request_id);
   uint16_t mid;
   if (!r) return;
-  r->answered = true;
+  mark_answered(layer, r);
   if (r->confirmable && r->acknowledged) {
     if (gh_coap_layer_send(layer, now_us, answer, &mid) != GH_OK)
       return; /* too many unacknowledged: the peer is gone */
@@ -177,7 +220,7 @@ void gh_coap_layer_answer(gh_coap_layer *layer, int64_t now_us, uint32_t request
   answer->mid = r->confirmable ? r->mid : layer->next_mid++;
   gh_coap_write_udp(&r->reply, answer);
   layer->emit(layer->ctx, gh_buf_str(&r->reply));
-  if (!r->confirmable) gh_buf_wipe_free(&r->reply); /* a duplicate of it is ignored */
+  if (!r->confirmable || !keeps_reply(layer, r)) gh_buf_wipe_free(&r->reply); /* of the former no duplicate counts */
 }
 
 /* ---- taking datagrams */
@@ -219,7 +262,8 @@ static gh_coap_event take_response(gh_coap_layer *layer, int64_t now_us, const g
 {
   if (!layer->client) return reject(layer, m->type, m->mid);
   gh_coap_recent *r = remember(layer, now_us, m);
-  r->answered = r->acknowledged = true;
+  mark_answered(layer, r);
+  r->acknowledged = true;
   if (m->type == GH_COAP_CON) emit_empty(layer, GH_COAP_ACK, m->mid);
   return GH_COAP_NEW_RESPONSE;
 }
@@ -252,9 +296,12 @@ static int64_t earlier(int64_t a, int64_t b)
 int64_t gh_coap_layer_tick(gh_coap_layer *layer, int64_t now_us)
 {
   int64_t next = INT64_MAX;
+  size_t left = layer->under_way;
   age(layer, now_us);
-  for (gh_coap_recent *r = layer->recent; r; r = r->next) {
-    if (r->answered || r->acknowledged || !r->confirmable) continue;
+  for (gh_coap_recent *r = layer->recent; r && left; r = r->next) {
+    if (r->answered) continue;
+    left--;
+    if (r->acknowledged || !r->confirmable) continue;
     if (r->received_us + layer->timing.ack_delay_us <= now_us) {
       r->acknowledged = true;
       emit_empty(layer, GH_COAP_ACK, r->mid);
@@ -290,6 +337,9 @@ void gh_coap_layer_free(gh_coap_layer *layer)
     gh_buf_wipe_free(&o->octets);
     free(o);
   }
-  layer->recent = NULL;
+  free(layer->by_mid);
+  layer->by_mid = NULL;
+  layer->recent = layer->oldest = NULL;
+  layer->recent_count = layer->under_way = 0;
   layer->first = layer->last = NULL;
 }

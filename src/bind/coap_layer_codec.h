@@ -33,7 +33,9 @@ typedef struct gh_coap_layer {
   void *ctx;
   bool client; /* responses are expected */
   /* private */
-  gh_coap_recent *recent; /* newest first */
+  gh_coap_recent *recent, *oldest; /* newest first */
+  size_t recent_count, under_way;  /* of those, not yet answered */
+  gh_coap_recent **by_mid;         /* the same ones by Message ID; NULL before the first */
   gh_coap_outgoing *first, *last;
   size_t queued;
   uint16_t next_mid;

@@ -183,6 +183,71 @@ static void what_is_rejected(void **state)
   end(&layer, &w);
 }
 
+static void serve_at_once(gh_coap_layer *layer, int64_t now_us, uint16_t mid)
+{
+  uint32_t id = 0;
+  gh_coap_message answer = {.code = GH_COAP_CONTENT};
+  assert_int_equal(take(layer, now_us, GH_COAP_CON, GH_COAP_GET, mid, &id), GH_COAP_NEW_REQUEST);
+  gh_coap_layer_answer(layer, now_us, id, &answer);
+}
+
+/* What a second copy is answered: 2.05 again, or an empty acknowledgement. */
+static uint8_t repeat(gh_coap_layer *layer, wire *w, uint16_t mid)
+{
+  uint32_t id = 0;
+  int before = w->count;
+  assert_int_equal(take(layer, 1, GH_COAP_CON, GH_COAP_GET, mid, &id), GH_COAP_NOTHING);
+  assert_int_equal(w->count, before + 1);
+  assert_int_equal(w->m.type, GH_COAP_ACK);
+  assert_int_equal(w->m.mid, mid);
+  return w->m.code;
+}
+
+/*= RFC 7252 4.5; RFC 7252 4.8.2 what is remembered is bounded, in number and in time, but for what is under way */
+static void old_messages_are_forgotten(void **state)
+{
+  (void)state;
+  enum { SLOW = 9999, COUNT = 200, KEPT = GH_COAP_RECENT_MAX - 1 /* beside the slow one */ };
+  gh_coap_layer layer;
+  wire w;
+  uint32_t slow = 0, id = 0;
+  begin(&layer, &w, false);
+  assert_int_equal(take(&layer, 0, GH_COAP_CON, GH_COAP_GET, SLOW, &slow), GH_COAP_NEW_REQUEST);
+  for (uint16_t mid = 0; mid < COUNT; mid++) serve_at_once(&layer, 0, mid);
+  for (uint16_t mid = COUNT - KEPT; mid < COUNT; mid++)
+    assert_int_equal(repeat(&layer, &w, mid), mid < COUNT - GH_COAP_REPLIES_MAX ? GH_COAP_EMPTY : GH_COAP_CONTENT);
+  assert_int_equal(repeat(&layer, &w, SLOW), GH_COAP_EMPTY);
+  serve_at_once(&layer, 1, COUNT - KEPT - 1); /* forgotten: performed again */
+  assert_int_equal(gh_coap_layer_tick(&layer, 1), INT64_MAX);
+
+  int64_t later = gh_coap_default_timing.lifetime_us + 1;
+  serve_at_once(&layer, later, COUNT - 1);
+  assert_int_equal(take(&layer, later, GH_COAP_CON, GH_COAP_GET, SLOW, &id), GH_COAP_NOTHING);
+  gh_coap_message answer = {.code = GH_COAP_CHANGED};
+  gh_coap_layer_answer(&layer, later, slow, &answer);
+  assert_int_equal(w.m.code, GH_COAP_CHANGED);
+  assert_int_equal(w.m.type, GH_COAP_CON); /* it was acknowledged before */
+  end(&layer, &w);
+}
+
+/* Message IDs that fall into one slot, and the middle one taken out. */
+static void a_request_that_was_not_performed_is_new(void **state)
+{
+  (void)state;
+  gh_coap_layer layer;
+  wire w;
+  uint32_t ids[3], again = 0;
+  begin(&layer, &w, false);
+  for (uint16_t i = 0; i < 3; i++)
+    assert_int_equal(take(&layer, 0, GH_COAP_CON, GH_COAP_GET, (uint16_t)(i * 1024), &ids[i]), GH_COAP_NEW_REQUEST);
+  gh_coap_layer_forget(&layer, ids[1]);
+  assert_int_equal(take(&layer, 0, GH_COAP_CON, GH_COAP_GET, 0, &again), GH_COAP_NOTHING);
+  assert_int_equal(take(&layer, 0, GH_COAP_CON, GH_COAP_GET, 2048, &again), GH_COAP_NOTHING);
+  assert_int_equal(take(&layer, 0, GH_COAP_CON, GH_COAP_GET, 1024, &again), GH_COAP_NEW_REQUEST);
+  assert_true(again != ids[1]);
+  end(&layer, &w);
+}
+
 static void non_confirmable_requests(void **state)
 {
   (void)state;
@@ -359,6 +424,8 @@ int main(void)
       cmocka_unit_test(acknowledgements_match_what_is_under_way),
       cmocka_unit_test(what_is_rejected),
       cmocka_unit_test(non_confirmable_requests),
+      cmocka_unit_test(old_messages_are_forgotten),
+      cmocka_unit_test(a_request_that_was_not_performed_is_new),
       WITH(uploads),
       WITH(uploads_with_bert),
       WITH(uploads_are_bounded),
