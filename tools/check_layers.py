@@ -35,6 +35,7 @@ LIBRARIES = {
     "libconfig.h": ("client", "cmd"),
     "http_parser.h": ("bind",),
     "curl/curl.h": ("bind",),
+    "mosquitto.h": ("bind",),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')

@@ -13,6 +13,7 @@ libssl-dev          OpenSSL: TLS, certificates, ciphers
 libuv1-dev          event loop
 libhttp-parser-dev  HTTP/1.1 parser
 libnghttp2-dev      HTTP/2 framing
+libmosquitto-dev    client of an MQTT broker
 libsqlite3-dev      SQLite: the embedded store
 libconfig-dev       configuration files
 libcurl4-openssl-dev  asks OCSP responders and CRL servers
@@ -27,6 +28,8 @@ openssl             raw TLS client in the tests
 curl                raw HTTPS client in the tests
 nghttp2-client      HTTP/2 clients of another maker
 gnutls-bin          TLS client of another maker
+mosquitto           MQTT broker
+mosquitto-clients   MQTT clients of another maker
 libcoap3-bin        CoAP client of another maker
 valgrind            memory checker
 clang               compiler for the fuzz targets

@@ -172,7 +172,7 @@ gh_err gh_mqtt_credential_of_level(gh_arena *arena, gh_str level, gh_str *creden
 /* A level without colon. */
 static gh_str spell_out(gh_arena *arena, gh_str level)
 {
-  bool is_stem = level.len > 1 && (level.ptr[0] == 'C' || level.ptr[0] == 'S');
+  bool is_stem = level.ptr[0] == 'C' || level.ptr[0] == 'S'; /* alone they ask for a stem: no identifier */
   return is_stem ? level : gh_arena_fmt(arena, "/%.*s", GH_STR_ARG(level));
 }
 
