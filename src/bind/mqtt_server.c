@@ -3,14 +3,19 @@
 #include "bind/mqtt_server.h"
 
 #include <mosquitto.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "bind/mqtt_call_server.h"
 
 enum { QOS = 1, KEEPALIVE_S = 30, LOOP_MS = 250, RETRY_FIRST_MS = 250, RETRY_MAX_MS = 30000, PROTOCOL_3_1_1 = 4 };
-enum { LAST_LOOPS = 4 }; /* to say DISCONNECT */
+enum {
+  CONNECT_MS = 10000, /* of TCP, then of TLS and CONNECT */
+  LAST_LOOPS = 4      /* to say DISCONNECT */
+};
 
 /*= TS-0010 6.4.1 it is good practice not to send more than 100 kB; twice that is taken */
 const gh_mqtt_limits gh_mqtt_default_limits = {
@@ -250,6 +255,47 @@ static void pause_after(gh_mqtt_server *s, int rc, uint32_t *retry_ms)
   *retry_ms = *retry_ms * 2 < RETRY_MAX_MS ? *retry_ms * 2 : RETRY_MAX_MS;
 }
 
+static int64_t now_ms(void)
+{
+  const struct timespec t = in_ms(0);
+  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The socket is about to be connected. libmosquitto would not notice that nobody is there. */
+static int wait_connected(gh_mqtt_server *s)
+{
+  struct pollfd at = {.fd = mosquitto_socket(s->mosq), .events = POLLOUT};
+  int64_t until = now_ms() + CONNECT_MS;
+  while (at.fd >= 0 && now_ms() < until && !is_stopping(s)) {
+    int fault = 0;
+    socklen_t len = sizeof fault;
+    if (poll(&at, 1, LOOP_MS) <= 0) continue;
+    bool fine = getsockopt(at.fd, SOL_SOCKET, SO_ERROR, &fault, &len) == 0 && !fault && !(at.revents & POLLERR);
+    return fine ? MOSQ_ERR_SUCCESS : MOSQ_ERR_CONN_LOST;
+  }
+  return MOSQ_ERR_CONN_LOST;
+}
+
+static bool is_connected(gh_mqtt_server *s)
+{
+  pthread_mutex_lock(&s->lock);
+  bool connected = s->connected;
+  pthread_mutex_unlock(&s->lock);
+  return connected;
+}
+
+/* Until the connection ends, or is not there in time. */
+static int converse(gh_mqtt_server *s)
+{
+  int rc = wait_connected(s);
+  int64_t until = now_ms() + CONNECT_MS;
+  for (int last = 0; rc == MOSQ_ERR_SUCCESS && last < LAST_LOOPS; last += is_stopping(s)) {
+    rc = mosquitto_loop(s->mosq, LOOP_MS, 1);
+    if (rc == MOSQ_ERR_SUCCESS && !is_connected(s) && now_ms() > until) rc = MOSQ_ERR_CONN_LOST;
+  }
+  return rc;
+}
+
 /* libmosquitto's own thread gives up at the first failed handshake: this one does not. */
 static void *run(void *arg)
 {
@@ -257,8 +303,7 @@ static void *run(void *arg)
   uint32_t retry_ms = RETRY_FIRST_MS;
   int rc = mosquitto_connect_async(s->mosq, s->options.broker_host, s->options.broker_port, KEEPALIVE_S);
   while (!is_stopping(s)) {
-    for (int last = 0; rc == MOSQ_ERR_SUCCESS && last < LAST_LOOPS; last += is_stopping(s))
-      rc = mosquitto_loop(s->mosq, LOOP_MS, 1);
+    if (rc == MOSQ_ERR_SUCCESS) rc = converse(s);
     pause_after(s, rc, &retry_ms);
     if (!is_stopping(s)) rc = mosquitto_reconnect_async(s->mosq);
   }
