@@ -270,7 +270,8 @@ static int wait_connected(gh_mqtt_server *s)
     int fault = 0;
     socklen_t len = sizeof fault;
     if (poll(&at, 1, LOOP_MS) <= 0) continue;
-    bool fine = getsockopt(at.fd, SOL_SOCKET, SO_ERROR, &fault, &len) == 0 && !fault && !(at.revents & POLLERR);
+    bool fine =
+        getsockopt(at.fd, SOL_SOCKET, SO_ERROR, &fault, &len) == 0 && !fault && !(at.revents & (POLLERR | POLLHUP));
     return fine ? MOSQ_ERR_SUCCESS : MOSQ_ERR_CONN_LOST;
   }
   return MOSQ_ERR_CONN_LOST;

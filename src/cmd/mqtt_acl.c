@@ -127,6 +127,7 @@ static gh_err take_key(list *l, const gh_node *node)
   if (owner.len && gh_id_parse(owner).kind == GH_ID_CSE && level_of(l, owner, &level)) {
     grant_cse(l, user, level);
     grant_exchange(l, user, level, l->self);
+    grant(l, l->acl->user, "write", GH_MQTT_RESP, level, l->self); /* its registration comes as a request */
   } else if (owner.len && is_registered(l, owner) && level_of(l, owner, &level)) {
     grant_ae(l, user, level);
   } else if (!is_credential_of_ae(l, credential_id)) {

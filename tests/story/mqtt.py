@@ -92,7 +92,7 @@ class Device:
 
     def listen(self, topic, seconds=5):
         """Begins to listen; listened() has what came first."""
-        self.listener = subprocess.Popen(["mosquitto_sub", *self.options, "-t", topic, "-C", "1", "-W", str(seconds), "-d", "-F", "ANSWER %X"],
+        self.listener = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", *self.options, "-t", topic, "-C", "1", "-W", str(seconds), "-d", "-F", "ANSWER %X"],
                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
         seen = b""
         while b"Subscribed" not in seen:
@@ -258,8 +258,11 @@ class Story:
     def twice(self, pump):
         #  /*= TS-0010 6.4.1 */
         request = {"op": 1, "fr": "Cpump1", "to": "cse-in/Cpump1/box", "rqi": "same", "rvi": "3", "ty": 4, "pc": {"m2m:cin": {"con": "1"}}}
+        pump.listener.listen("/oneM2M/resp/Cpump1/in-cse/json", 10)
         for _ in range(3):
             pump.speaker.publish("/oneM2M/req/Cpump1/in-cse/json", request)
+        octets = pump.listener.listened()
+        self.expect(octets is not None and rsc(json.loads(octets)) == 2001, "a request is answered", octets)
         self.expect(self.realm.log_says("cse", "duplicate-request", 2), "the same request thrice is performed once")
         answer = pump.ask({"op": 2, "fr": "Cpump1", "to": "cse-in/Cpump1/box"})
         self.expect(rsc(answer) == 2000 and answer["pc"]["m2m:cnt"]["cni"] == 2, "as the container says", answer)
