@@ -85,7 +85,12 @@ const gh_feature gh_features[] = {
     {"cbor", "TS-0004 8.5", "CBOR beside JSON, chosen by Content-Type and Accept", YES, "", "unit_m2m_test_cbor"},
     {"coap", "TS-0008", "CoAP binding over DTLS and over TLS, block-wise transfers: server and device", PARTLY,
      "requests of a function to another one use HTTP", "unit_cmd_test_flow"},
-    {"mqtt", "TS-0010", "MQTT binding", NO, "a later issue", ""},
+    {"mqtt", "TS-0010", "MQTT binding through a broker: requests to a CSE, registration, JSON and CBOR", PARTLY,
+     "a CSE sends no requests over MQTT yet", "story_mqtt"},
+    {"mqtt-authorization", "TS-0010 7.4", "Access control list of the MQTT broker from registrations and keys", YES, "",
+     "unit_cmd_test_mqtt_acl"},
+    {"mqtt-originator", "TS-0010 7.2", "Originator as the broker authenticated it; From must agree", YES, "",
+     "unit_bind_test_mqtt_call"},
     {"websocket", "TS-0020", "WebSocket binding", NO, "a later issue", ""},
 };
 /* clang-format on */

@@ -292,10 +292,11 @@ class Story:
         conf.write_text(conf.read_text(encoding="utf-8").replace("enforces = true;", "enforces = false;"), encoding="utf-8")
         self.realm.start("cse")
         self.connected(4)
+        #  /*= TS-0004 7.3.2.1 */
         answer = pump.ask({"op": 2, "fr": "/in-cse", "to": "cse-in"})
-        self.expect(rsc(answer) == 4106, "without an enforcing broker: From must agree all the same", answer)
+        self.expect(rsc(answer) == 4106, "without an enforcing broker From must agree all the same", answer)
         answer = pump.ask({"op": 2, "fr": "Cpump1", "to": "cse-in/Cpump1"})
-        self.expect(rsc(answer) in (2000, 4103), "and a registered AE is outside any association", answer)
+        self.expect(rsc(answer) == 4107, "and an AE that registered with a credential is not believed without", answer)
 
     def wrong_broker(self):
         """A certificate of the same CA with another name is not our broker."""
