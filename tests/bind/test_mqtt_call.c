@@ -175,7 +175,7 @@ static void a_duplicate_is_dropped(void **state)
   SAYS(REQ("Cmeter"), READ("Cmeter", "cse-in/Cmeter", "x"), true, 0);
   assert_true(t->is_duplicate);
   SAYS(REQ("Cother"), READ("Cother", "cse-in/Cmeter", "x"), true, 4103); /* another's rqi is its own */
-  char request[200], rqi[8];
+  char request[200], rqi[16];
   for (int i = 0; i < 8; i++) { /* the window is bounded */
     snprintf(rqi, sizeof rqi, "w%d", i);
     snprintf(request, sizeof request, "{\"op\":2,\"fr\":\"Cmeter\",\"to\":\"cse-in/Cmeter\",\"rqi\":\"%s\"}", rqi);

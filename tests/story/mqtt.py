@@ -83,7 +83,7 @@ class Device:
     def __init__(self, broker, identity, key):
         self.options = ["-h", "127.0.0.1", "-p", str(broker.device_port), "--psk", key, "--psk-identity", identity, "-V", "mqttv311",
                         "-q", "1", "-c", "-i", "A::" + identity]
-        self.listener = None
+        self.listener, self.answers = None, []
 
     def publish(self, topic, payload=None, file=None):
         what = ["-f", file] if file else ["-m", payload if isinstance(payload, str) else json.dumps(payload)]
@@ -91,21 +91,31 @@ class Device:
         return run(["mosquitto_pub", *options, "-t", topic, *what])
 
     def listen(self, topic, seconds=5):
-        """Begins to listen; listened() has what came first."""
-        self.listener = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", *self.options, "-t", topic, "-C", "1", "-W", str(seconds), "-d", "-F", "ANSWER %X"],
-                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
-        seen = b""
-        while b"Subscribed" not in seen:
-            line = self.listener.stdout.readline()
-            if not line:
-                return seen.decode(errors="replace")
-            seen += line
-        return ""
+        """Begins to listen; False when the broker does not take the subscription."""
+        self.answers = []
+        self.listener = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", *self.options, "-t", topic, "-W", str(seconds), "-d", "-F",
+                                          "ANSWER %X"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
+        return self.read_until(lambda line: line.startswith("Subscribed"))
 
-    def listened(self):
-        text = self.listener.communicate(timeout=30)[0].decode(errors="replace")
-        answers = [line.split()[1] for line in text.splitlines() if line.startswith("ANSWER ")]
-        return bytes.fromhex(answers[0]) if answers else None
+    def read_until(self, found):
+        for octets in iter(self.listener.stdout.readline, b""):
+            line = octets.decode(errors="replace").strip()
+            if line.startswith("ANSWER "):
+                self.answers.append(bytes.fromhex(line.split()[1]))
+            if found(line):
+                return True
+        return False
+
+    def listened(self, rqi):
+        """The answer to this request, or None. QoS 1: a broker that was killed may deliver an old one again."""
+        def right(octets):
+            return f'"rqi":"{rqi}"'.encode() in octets or cbor_text("rqi") + cbor_text(rqi) in octets
+        if not any(map(right, self.answers)):
+            self.read_until(lambda _: any(map(right, self.answers)))
+        self.listener.terminate()
+        self.listener.wait(10)
+        self.listener.stdout.close()
+        return next(filter(right, self.answers), None)
 
 
 class Talker:
@@ -121,13 +131,13 @@ class Talker:
         level = level or self.level
         answer = {"req": "resp", "reg_req": "reg_resp"}[kind]
         form = "cbor" if "file" in publish else "json"
-        trouble = self.listener.listen(f"/oneM2M/{answer}/{level}/{self.cse}/{form}", seconds)
-        if trouble:
-            return {"trouble": trouble}
+        if not self.listener.listen(f"/oneM2M/{answer}/{level}/{self.cse}/{form}", seconds):
+            return {"trouble": "cannot listen"}
+        rqi = f"{level}-{self.count}" if request else "cb1"
         if request is not None:
-            request = {"rqi": f"{level}-{self.count}", "rvi": "3", **request}
+            request = {"rqi": rqi, "rvi": "3", **request}
         self.speaker.publish(f"/oneM2M/{kind}/{level}/{self.cse}/{form}", request, **publish)
-        octets = self.listener.listened()
+        octets = self.listener.listened(rqi)
         if octets is None or form == "cbor":
             return octets
         return json.loads(octets)
@@ -216,11 +226,12 @@ class Story:
         device, level = talker.listener, talker.level
         topic = f"/oneM2M/reg_resp/{level}/in-cse/json"
         device.listen(topic, 1)
-        device.listened()
+        device.listener.terminate()
+        device.listener.wait(10)
         request = {"op": 1, "fr": "C", "to": "cse-in", "rqi": f"reg-{stem}", "rvi": "3", "ty": 2, "pc": AE_BODY}
         run(["mosquitto_pub", *device.options, "-t", f"/oneM2M/reg_req/{level}/in-cse/json", "-m", json.dumps(request)])
         device.listen(topic, 5)
-        octets = device.listened()
+        octets = device.listened(f"reg-{stem}")
         answer = json.loads(octets) if octets else None
         self.expect(rsc(answer) == 2001 and answer["pc"]["m2m:ae"]["aei"] == stem, f"{stem} registers under its Credential-ID", answer)
 
@@ -261,7 +272,7 @@ class Story:
         pump.listener.listen("/oneM2M/resp/Cpump1/in-cse/json", 10)
         for _ in range(3):
             pump.speaker.publish("/oneM2M/req/Cpump1/in-cse/json", request)
-        octets = pump.listener.listened()
+        octets = pump.listener.listened("same")
         self.expect(octets is not None and rsc(json.loads(octets)) == 2001, "a request is answered", octets)
         self.expect(self.realm.log_says("cse", "duplicate-request", 2), "the same request thrice is performed once")
         answer = pump.ask({"op": 2, "fr": "Cpump1", "to": "cse-in/Cpump1/box"})
@@ -281,8 +292,8 @@ class Story:
         pump.speaker.publish("/oneM2M/req/Cpump1/in-cse/json", request)
         time.sleep(0.3)
         self.realm.start("cse")
-        octets = pump.listener.listened()
-        self.expect(octets is not None and json.loads(octets)["rqi"] == "kept", "what came while the CSE was away is answered", octets)
+        octets = pump.listener.listened("kept")
+        self.expect(octets is not None, "what came while the CSE was away is answered", octets)
         self.expect(self.connected(3), "after it has connected again")
 
     def nobody_enforces(self, pump):
