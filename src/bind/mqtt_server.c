@@ -14,7 +14,7 @@
 enum { QOS = 1, KEEPALIVE_S = 30, LOOP_MS = 250, RETRY_FIRST_MS = 250, RETRY_MAX_MS = 30000, PROTOCOL_3_1_1 = 4 };
 enum {
   CONNECT_MS = 10000, /* of TCP, then of TLS and CONNECT */
-  LAST_LOOPS = 4      /* to say DISCONNECT */
+  LAST_MS = 1000      /* to say DISCONNECT */
 };
 
 /*= TS-0010 6.4.1 it is good practice not to send more than 100 kB; twice that is taken */
@@ -289,10 +289,11 @@ static bool is_connected(gh_mqtt_server *s)
 static int converse(gh_mqtt_server *s)
 {
   int rc = wait_connected(s);
-  int64_t until = now_ms() + CONNECT_MS;
-  for (int last = 0; rc == MOSQ_ERR_SUCCESS && last < LAST_LOOPS; last += is_stopping(s)) {
+  int64_t until = now_ms() + CONNECT_MS, end = INT64_MAX;
+  while (rc == MOSQ_ERR_SUCCESS && now_ms() < end) {
     rc = mosquitto_loop(s->mosq, LOOP_MS, 1);
     if (rc == MOSQ_ERR_SUCCESS && !is_connected(s) && now_ms() > until) rc = MOSQ_ERR_CONN_LOST;
+    if (end == INT64_MAX && is_stopping(s)) end = now_ms() + LAST_MS;
   }
   return rc;
 }

@@ -266,7 +266,9 @@ static void the_end_is_said(void **state)
   broker_test *t = *state;
   start(t);
   welcome(t);
-  gh_mqtt_server_stop(t->server, 1000);
+  publish(t, "/oneM2M/req/Cx/in-cse/json", READ("1"), false);
+  expect_answer(t, "/oneM2M/resp/Cx/in-cse/json", "\"rqi\":\"1\"");
+  gh_mqtt_server_stop(t->server, WAIT_S * 1000); /* until the answer is confirmed */
   expect(t, DISCONNECT);
 }
 
