@@ -34,6 +34,7 @@ LIBRARIES = {
     "sqlite3.h": ("store",),
     "libconfig.h": ("client", "cmd"),
     "http_parser.h": ("bind",),
+    "wslay/wslay.h": ("bind",),
     "curl/curl.h": ("bind",),
     "mosquitto.h": ("bind",),
 }

@@ -12,6 +12,7 @@ pkg-config          finds the libraries
 libssl-dev          OpenSSL: TLS, certificates, ciphers
 libuv1-dev          event loop
 libhttp-parser-dev  HTTP/1.1 parser
+libwslay-dev        WebSocket framing
 libnghttp2-dev      HTTP/2 framing
 libmosquitto-dev    client of an MQTT broker
 libsqlite3-dev      SQLite: the embedded store
@@ -28,6 +29,8 @@ openssl             raw TLS client in the tests
 curl                raw HTTPS client in the tests
 nghttp2-client      HTTP/2 clients of another maker
 gnutls-bin          TLS client of another maker
+python3-websockets  WebSocket client of another maker
+python3-cbor2       CBOR codec of another maker
 mosquitto           MQTT broker
 mosquitto-clients   MQTT clients of another maker
 libcoap3-bin        CoAP client of another maker

@@ -36,8 +36,9 @@ typedef struct gh_device_config {
   gh_str cse_rn; /* name of its CSEBase: "cse-in" */
   gh_device_peer cse, mef, maf;
   gh_str kpm_id;          /* KpmID, "name@MEF-FQDN" (TS-0003 10.5) */
-  gh_str binding;         /* "http", "coap" (over DTLS) or "coaps_tcp" */
-  bool tls13;             /* offer TLS 1.3 beside 1.2 */
+  gh_str binding;         /* "http", "coap" (over DTLS), "coaps_tcp", or "ws" (with the CSE; else HTTP) */
+  gh_str security_policy; /* "modern", "ts0003-r3", "constrained": suites, groups, versions */
+  bool tls13;             /* offer TLS 1.3 beside 1.2, where the policy has it */
   int64_t timeout_ms;     /* of a handshake and of a request */
   int64_t registration_s; /* life that is asked for client registrations; the server may shorten it */
   int64_t key_s;          /* life that is asked for registered keys */
@@ -146,7 +147,8 @@ typedef struct gh_device_request {
   uint32_t ty;    /* CREATE: resource type */
   int rcn;        /* result content (TS-0004 6.3.4.2.7); -1: absent */
   gh_str content; /* JSON, {"m2m:cnt":{...}}; empty: none */
-  bool cbor;      /* send and ask for CBOR (TS-0004 8.5); `content` and the reply's content are JSON all the same */
+  bool cbor;      /* send and ask for CBOR (TS-0004 8.5); `content` and the reply's content are JSON all the same.
+                     Over WebSocket the first request of an association decides for all */
 } gh_device_request;
 
 /* As the registered AE, over the association with the CSE. GH_ESYNTAX: `content` is not JSON (*diag has the

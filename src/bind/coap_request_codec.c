@@ -147,12 +147,13 @@ static int read_body(reading *r)
 {
   uint32_t format, accept;
   if (gh_coap_find_uint(r->message, GH_COAP_ACCEPT, &accept)) {
-    if (!gh_coap_format_offered(accept)) return refuse(r, GH_RSC_NOT_ACCEPTABLE, "Accept: only JSON is offered");
+    if (!gh_coap_format_offered(accept)) return refuse(r, GH_RSC_NOT_ACCEPTABLE, "Accept: not a format of answers");
     r->context->text_format = (uint16_t)accept;
   }
   if (!r->message->payload.len) return GH_RSC_OK;
   if (!gh_coap_find_uint(r->message, GH_COAP_CONTENT_FORMAT, &format) || !gh_coap_format_readable(format, r->out->op))
     return refuse(r, GH_RSC_UNSUPPORTED_MEDIA_TYPE, "Content-Format: not one of this operation");
+  if (!gh_coap_find(r->message, GH_COAP_ACCEPT)) r->context->text_format = gh_coap_format_like(format);
   gh_str kept = gh_arena_dup(r->arena, r->message->payload); /* the tree borrows from it */
   return rsc_of(gh_coap_read_content(r->arena, format, kept, &r->out->pc, r->diag));
 }
@@ -267,8 +268,10 @@ gh_err gh_coap_from_request(gh_arena *arena, const gh_request *request, int64_t 
     GH_REQUIRE(request->ty && request->ty <= UINT16_MAX, GH_EINVAL);
     GH_REQUIRE(gh_coap_add_uint(arena, out, GH_COAP_TY, request->ty), GH_EINVAL);
   }
-  uint16_t format = gh_coap_format_default();
-  out->payload = gh_coap_write_content(arena, format, request->pc, GH_STR_NONE);
+  uint16_t format = gh_coap_format_of(request->content_type);
+  out->payload = gh_coap_write_content(arena, &format, request->pc, GH_STR_NONE);
   if (out->payload.len) GH_REQUIRE(gh_coap_add_uint(arena, out, GH_COAP_CONTENT_FORMAT, format), GH_EINVAL);
+  if (request->accept)
+    GH_REQUIRE(gh_coap_add_uint(arena, out, GH_COAP_ACCEPT, gh_coap_format_of(request->accept)), GH_EINVAL);
   return GH_OK;
 }

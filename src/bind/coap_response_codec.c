@@ -38,9 +38,9 @@ void gh_coap_from_response(gh_arena *arena, const gh_request *request, const gh_
   if (response->location.len && gh_coap_write_path(out, GH_COAP_LOCATION_PATH, response->location) != GH_OK)
     out->option_count = 0;
   bool empty = request && request->op == GH_OP_NOTIFY && response->rsc == GH_RSC_OK;
-  out->payload =
-      empty ? GH_STR_NONE : gh_coap_write_content(arena, context->text_format, response->pc, response->body);
-  if (out->payload.len) (void)gh_coap_add_uint(arena, out, GH_COAP_CONTENT_FORMAT, context->text_format);
+  uint16_t format = context->text_format;
+  out->payload = empty ? GH_STR_NONE : gh_coap_write_content(arena, &format, response->pc, response->body);
+  if (out->payload.len) (void)gh_coap_add_uint(arena, out, GH_COAP_CONTENT_FORMAT, format);
   /* complete mapping: nobody between us and the client may answer for us */
   if (request && request->op == GH_OP_RETRIEVE) (void)gh_coap_add_uint(arena, out, GH_COAP_MAX_AGE, 0);
   add_text(out, GH_COAP_RVI, first_of(response->rvi, rvi));

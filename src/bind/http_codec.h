@@ -58,6 +58,12 @@ typedef enum gh_http_header {
   GH_HTTP_X_AS,
   GH_HTTP_X_ASRI,
   GH_HTTP_X_GTM,
+  GH_HTTP_ORIGIN, /* of a page in a browser */
+  GH_HTTP_WS_ACCEPT,
+  GH_HTTP_WS_EXTENSIONS,
+  GH_HTTP_WS_KEY,
+  GH_HTTP_WS_PROTOCOL,
+  GH_HTTP_WS_VERSION,
   GH_HTTP_HEADER_COUNT
 } gh_http_header;
 
@@ -68,10 +74,11 @@ typedef struct gh_http_message {
   gh_str target;                       /* requests: the request target as it came */
   gh_str body;                         /* without transfer coding; empty when there is none */
   bool keep_alive;                     /* the peer lets the connection live after this exchange */
-  uint32_t seen;                       /* bit per gh_http_header: present */
-  uint32_t repeated;                   /* bit per gh_http_header: present more than once */
-  gh_str header[GH_HTTP_HEADER_COUNT]; /* first value, blanks trimmed; empty when absent; of Accept all
-                                          values, separated by commas */
+  bool upgrade;                        /* asks for, or grants, WebSocket; see gh_http_reader.websocket */
+  uint64_t seen;                       /* bit per gh_http_header: present */
+  uint64_t repeated;                   /* bit per gh_http_header: present more than once */
+  gh_str header[GH_HTTP_HEADER_COUNT]; /* first value, blanks trimmed; empty when absent; of Accept and
+                                          Sec-WebSocket-Protocol all values, separated by commas */
 } gh_http_message;
 
 static inline bool gh_http_has(const gh_http_message *message, gh_http_header header)
@@ -100,10 +107,11 @@ typedef struct gh_http_chunks {
   size_t coded_bytes; /* octets taken so far, framing included */
 } gh_http_chunks;
 
-/* Reader of one connection. Owned by the connection; about 700 octets plus what the current message needs. */
+/* Reader of one connection. Owned by the connection; about 900 octets plus what the current message needs. */
 typedef struct gh_http_reader {
   gh_http_message message; /* valid in state GH_HTTP_MESSAGE */
   gh_http_error error;     /* valid in state GH_HTTP_ERROR */
+  bool websocket;          /* set by the owner after init: an Upgrade to WebSocket is a message, not an error */
 
   /* below: private to the reader */
   const gh_http_limits *limits;
@@ -116,7 +124,8 @@ typedef struct gh_http_reader {
   gh_http_chunks chunks;
   gh_buf head;
   gh_buf body;
-  gh_buf accept; /* values of a repeated Accept */
+  gh_buf accept;    /* values of a repeated Accept */
+  gh_buf protocols; /* values of a repeated Sec-WebSocket-Protocol */
 } gh_http_reader;
 
 /* `limits` must outlive the reader; NULL means gh_http_default_limits. Allocates nothing. */

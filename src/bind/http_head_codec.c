@@ -124,12 +124,18 @@ static const gh_str header_names[GH_HTTP_HEADER_COUNT] = {
     {"X-M2M-AS", 8},
     {"X-M2M-ASRI", 10},
     {"X-M2M-GTM", 9},
+    {"Origin", 6},
+    {"Sec-WebSocket-Accept", 20},
+    {"Sec-WebSocket-Extensions", 24},
+    {"Sec-WebSocket-Key", 17},
+    {"Sec-WebSocket-Protocol", 22},
+    {"Sec-WebSocket-Version", 21},
 };
 
 /* GH_HTTP_HEADER_COUNT for a name that means nothing here (TS-0009 6.4.0: ignored). */
 static unsigned header_of(gh_str name)
 {
-  if (name.len < 4 || name.len > 17) return GH_HTTP_HEADER_COUNT;
+  if (name.len < 4 || name.len > 24) return GH_HTTP_HEADER_COUNT;
   char last = (char)(name.ptr[name.len - 1] | 0x20);
   for (unsigned h = 0; h < GH_HTTP_HEADER_COUNT; h++) {
     gh_str known = header_names[h];
@@ -147,7 +153,7 @@ static gh_str trim_end(gh_str s)
 /* What the callbacks of libhttp-parser fill. */
 typedef struct head {
   gh_http_message *message;
-  gh_buf *accept;
+  gh_buf *accept, *protocols;
   unsigned count;
   unsigned current; /* gh_http_header, or GH_HTTP_HEADER_COUNT */
   bool repeats;
@@ -168,7 +174,7 @@ static int on_name(http_parser *parser, const char *at, size_t len)
   h->current = header_of((gh_str){at, len});
   h->repeats = false;
   if (h->current == GH_HTTP_HEADER_COUNT) return 0;
-  uint32_t bit = UINT32_C(1) << h->current;
+  uint64_t bit = UINT64_C(1) << h->current;
   h->repeats = (h->message->seen & bit) != 0;
   if (h->repeats) h->message->repeated |= bit;
   h->message->seen |= bit;
@@ -176,13 +182,12 @@ static int on_name(http_parser *parser, const char *at, size_t len)
 }
 
 /*= RFC 9110 5.3 a list over several fields is one list */
-static void join_accept(head *h, gh_str value)
+static void join(gh_buf *list, gh_str *joined, gh_str value)
 {
-  gh_str *joined = &h->message->header[GH_HTTP_ACCEPT];
-  if (!h->accept->len) gh_buf_add(h->accept, *joined);
-  gh_buf_add_char(h->accept, ',');
-  gh_buf_add(h->accept, value);
-  *joined = gh_buf_str(h->accept);
+  if (!list->len) gh_buf_add(list, *joined);
+  gh_buf_add_char(list, ',');
+  gh_buf_add(list, value);
+  *joined = gh_buf_str(list);
 }
 
 static int on_value(http_parser *parser, const char *at, size_t len)
@@ -193,7 +198,9 @@ static int on_value(http_parser *parser, const char *at, size_t len)
   if (!h->repeats)
     h->message->header[h->current] = value;
   else if (h->current == GH_HTTP_ACCEPT)
-    join_accept(h, value);
+    join(h->accept, &h->message->header[GH_HTTP_ACCEPT], value);
+  else if (h->current == GH_HTTP_WS_PROTOCOL)
+    join(h->protocols, &h->message->header[GH_HTTP_WS_PROTOCOL], value); /*= TS-0020 6.2.2.7 */
   return 0;
 }
 
@@ -234,7 +241,7 @@ static bool run_parser(gh_http_reader *reader, http_parser *parser, head *h)
 static bool check_framing(gh_http_reader *reader, const http_parser *parser, gh_http_framing *framing)
 {
   const gh_http_message *m = &reader->message;
-  uint32_t framing_bits = UINT32_C(1) << GH_HTTP_CONTENT_LENGTH | UINT32_C(1) << GH_HTTP_TRANSFER_ENCODING;
+  uint64_t framing_bits = UINT64_C(1) << GH_HTTP_CONTENT_LENGTH | UINT64_C(1) << GH_HTTP_TRANSFER_ENCODING;
   if (m->repeated & framing_bits) return gh_http_refuse(reader, 400, "framing header repeated");
   if ((m->seen & framing_bits) == framing_bits)
     return gh_http_refuse(reader, 400, "both Content-Length and Transfer-Encoding");
@@ -254,14 +261,23 @@ static bool check_framing(gh_http_reader *reader, const http_parser *parser, gh_
   return true;
 }
 
-static bool check_request(gh_http_reader *reader, const http_parser *parser)
+/*= RFC 6455 4.1 Upgrade names it, Connection says that it is meant for the next hop */
+static bool means_websocket(const gh_http_reader *reader, const http_parser *parser)
+{
+  const gh_http_message *m = &reader->message;
+  return reader->websocket && (parser->flags & F_CONNECTION_UPGRADE) && !(m->repeated >> GH_HTTP_UPGRADE & 1u) &&
+         gh_str_eq_nocase(m->header[GH_HTTP_UPGRADE], GH_STR("websocket"));
+}
+
+static bool check_request(gh_http_reader *reader, const http_parser *parser, gh_http_framing framing)
 {
   gh_http_message *m = &reader->message;
   if (parser->http_major != 1 || parser->http_minor != 1) /*= TS-0009 6.2.3 */
     return gh_http_refuse(reader, 505, "HTTP version is not 1.1");
   if (m->target.len > reader->limits->max_target_bytes) return gh_http_refuse(reader, 414, "request target too long");
   if (parser->method == HTTP_CONNECT) return gh_http_refuse(reader, 405, "CONNECT is not offered");
-  if (parser->upgrade || gh_http_has(m, GH_HTTP_UPGRADE))
+  m->upgrade = parser->method == HTTP_GET && framing == GH_HTTP_NO_BODY && means_websocket(reader, parser);
+  if ((parser->upgrade || gh_http_has(m, GH_HTTP_UPGRADE)) && !m->upgrade)
     return gh_http_refuse(reader, 400, "Upgrade is not offered");
   if (!gh_http_has(m, GH_HTTP_HOST) || !m->header[GH_HTTP_HOST].len) /*= TS-0009 6.4.1 */
     return gh_http_refuse(reader, 400, "Host is missing");
@@ -282,7 +298,8 @@ static bool check_response(gh_http_reader *reader, const http_parser *parser, gh
   m->keep_alive = http_should_keep_alive(parser) && *framing != GH_HTTP_UNTIL_CLOSE;
   if (parser->http_major != 1) return gh_http_refuse(reader, 505, "HTTP version is not 1");
   if (m->status < 100 || m->status > 599) return gh_http_refuse(reader, 400, "no such status");
-  if (m->status == 101) return gh_http_refuse(reader, 400, "Upgrade was not asked for");
+  m->upgrade = m->status == 101 && means_websocket(reader, parser);
+  if (m->status == 101 && !m->upgrade) return gh_http_refuse(reader, 400, "Upgrade was not asked for");
   if (m->status < 200 || m->status == 204 || m->status == 304) { /*= RFC 9112 6.3 */
     m->keep_alive = http_should_keep_alive(parser);
     *framing = GH_HTTP_NO_BODY;
@@ -293,10 +310,13 @@ static bool check_response(gh_http_reader *reader, const http_parser *parser, gh
 bool gh_http_head_parse(gh_http_reader *reader, gh_http_framing *framing)
 {
   http_parser parser;
-  head h = {.message = &reader->message, .accept = &reader->accept, .current = GH_HTTP_HEADER_COUNT};
+  head h = {.message = &reader->message,
+            .accept = &reader->accept,
+            .protocols = &reader->protocols,
+            .current = GH_HTTP_HEADER_COUNT};
   if (!run_parser(reader, &parser, &h)) return false;
   if (h.count > reader->limits->max_headers) return gh_http_refuse(reader, 431, "too many header fields");
   if (!check_framing(reader, &parser, framing)) return false;
-  if (reader->mode == GH_HTTP_REQUESTS) return check_request(reader, &parser);
+  if (reader->mode == GH_HTTP_REQUESTS) return check_request(reader, &parser, *framing);
   return check_response(reader, &parser, framing);
 }

@@ -25,6 +25,7 @@ void gh_http_reader_free(gh_http_reader *reader)
   gh_buf_wipe_free(&reader->head);
   gh_buf_wipe_free(&reader->body); /* keys travel in bodies */
   gh_buf_free(&reader->accept);
+  gh_buf_free(&reader->protocols);
 }
 
 static void set_phase(gh_http_reader *reader, phase next)
@@ -49,7 +50,7 @@ static void begin_body(gh_http_reader *reader, gh_http_framing framing)
   switch (framing) {
   case GH_HTTP_NO_BODY:
     reader->continue_wanted = false;
-    if (reader->mode == GH_HTTP_RESPONSES && reader->message.status < 200)
+    if (reader->mode == GH_HTTP_RESPONSES && reader->message.status < 200 && !reader->message.upgrade)
       gh_http_next(reader);
     else
       finish(reader);
@@ -164,10 +165,15 @@ static void recycle(gh_buf *buf)
 
 void gh_http_next(gh_http_reader *reader)
 {
-  gh_http_reader fresh = {.mode = reader->mode, .limits = reader->limits, .head = reader->head, .body = reader->body};
+  gh_http_reader fresh = {.websocket = reader->websocket,
+                          .mode = reader->mode,
+                          .limits = reader->limits,
+                          .head = reader->head,
+                          .body = reader->body};
   recycle(&fresh.head);
   recycle(&fresh.body);
   gh_buf_free(&reader->accept);
+  gh_buf_free(&reader->protocols);
   *reader = fresh;
 }
 

@@ -90,6 +90,26 @@ static void refuse_octets(session *s)
   gh_conn_close(s->conn, GH_EPROTO, "malformed HTTP");
 }
 
+/* The connection goes on as a WebSocket, or is refused; either way it is no longer ours. */ /*= TS-0020 6.2.1 */
+static void upgrade(session *s)
+{
+  gh_ws_grant grant;
+  const char *why = "";
+  gh_conn *conn = s->conn;
+  int status = gh_ws_judge_offer(&s->reader.message, &grant, &why);
+  if (status == 101) {
+    s->conn = NULL;
+    gh_ws_write_grant(gh_conn_out(conn), &grant);
+    gh_ws_server_adopt(s->server->websocket, conn, grant.representation, gh_buf_rest(&s->waiting));
+    return;
+  }
+  gh_ws_write_refusal(gh_conn_out(conn), status, why);
+  GH_LOG(&s->server->host->log, GH_LOG_INFO, "websocket-refused", GH_F("peer", gh_conn_address_text(conn)),
+         GH_F("status", status), GH_F("reason", why));
+  s->ended = true;
+  gh_conn_close(conn, GH_EPROTO, "WebSocket refused");
+}
+
 /* Reads requests from what has arrived until it is used up or a request is being performed. False when the session is
  * gone. */
 static bool take_requests(session *s)
@@ -101,6 +121,10 @@ static bool take_requests(session *s)
     size_t consumed = 0;
     gh_http_state state = gh_http_feed(&s->reader, rest, &consumed);
     gh_buf_consume(&s->waiting, consumed);
+    if (state == GH_HTTP_MESSAGE && s->reader.message.upgrade) {
+      upgrade(s);
+      break;
+    }
     if (state == GH_HTTP_MESSAGE) {
       begin_exchange(s);
     } else if (state == GH_HTTP_ERROR) {
@@ -158,6 +182,7 @@ static void *new_session(void *owner, gh_worker *worker)
   s->server = owner;
   s->worker = worker;
   gh_http_reader_init(&s->reader, GH_HTTP_REQUESTS, &s->server->limits);
+  s->reader.websocket = s->server->websocket != NULL;
   return s;
 }
 

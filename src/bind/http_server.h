@@ -4,12 +4,14 @@
 #define GH_BIND_HTTP_SERVER_H
 
 #include "bind/http_codec.h"
+#include "bind/ws_server.h"
 #include "host/host.h"
 #include "link/listener.h"
 
 typedef struct gh_http_server {
   gh_host *host;
   gh_http_limits limits;
+  gh_ws_server *websocket; /* NULL: Upgrade is not offered */
 } gh_http_server;
 
 /* For gh_tls_options.alpn of its listeners: HTTP/2, then HTTP/1.1. */

@@ -9,6 +9,7 @@
 
 #include "bind/coap_client.h"
 #include "bind/http_codec.h"
+#include "client/client_ws.h"
 #include "link/dtls.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000 };
@@ -24,16 +25,22 @@ struct gh_client {
   gh_client_binding binding;
   gh_http_reader reader;
   gh_coap_client coap; /* where the binding is CoAP */
+  gh_client_ws *ws;    /* where it is WebSocket */
   gh_str server_name;
   uint32_t timeout_ms;
   bool ready;     /* association established */
   bool message;   /* a response is complete */
   bool timed_out; /* the timer ran */
   gh_err why;     /* of the close */
-  gh_diag reason;
+  gh_diag reason, ws_reason;
   gh_diag refusal; /* why we refused the server's certificates; empty: we did not */
   int alert;
 };
+
+static bool is_coap(const gh_client *client)
+{
+  return client->binding == GH_CLIENT_COAP || client->binding == GH_CLIENT_COAP_TCP;
+}
 
 /* ---- what the connection tells */
 
@@ -41,14 +48,33 @@ static void on_ready(gh_conn *conn, void *ctx)
 {
   gh_client *client = ctx;
   client->ready = true;
-  if (client->binding != GH_CLIENT_HTTP) gh_coap_client_ready(&client->coap, conn);
+  if (is_coap(client)) gh_coap_client_ready(&client->coap, conn);
+}
+
+static void send_ws(gh_client *client)
+{
+  gh_buf *out = gh_client_ws_out(client->ws);
+  if (client->conn && out->len) gh_conn_write(client->conn, gh_buf_str(out));
+  gh_buf_wipe_free(out);
+}
+
+static void on_ws_data(gh_client *client, gh_conn *conn, gh_str bytes)
+{
+  gh_err err = gh_client_ws_feed(client->ws, bytes, &client->ws_reason);
+  send_ws(client);
+  client->message = gh_client_ws_done(client->ws);
+  if (err != GH_OK) gh_conn_close(conn, err, client->ws_reason.text);
 }
 
 static void on_data(gh_conn *conn, void *ctx, gh_str bytes)
 {
   gh_client *client = ctx;
   size_t used = 0;
-  if (client->binding != GH_CLIENT_HTTP) {
+  if (client->ws) {
+    on_ws_data(client, conn, bytes);
+    return;
+  }
+  if (is_coap(client)) {
     gh_coap_client_data(&client->coap, bytes);
     client->message = client->coap.done;
     return;
@@ -71,7 +97,7 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
   gh_fail(&client->reason, why, "%s", reason);
   gh_fail(&client->refusal, why, "%.*s", GH_STR_ARG(gh_conn_refusal(conn)));
   client->coap.conn = NULL;
-  if (client->ready && gh_http_feed_end(&client->reader) == GH_HTTP_MESSAGE) client->message = true;
+  if (client->ready && !client->ws && gh_http_feed_end(&client->reader) == GH_HTTP_MESSAGE) client->message = true;
   client->conn = NULL;
 }
 
@@ -119,6 +145,7 @@ static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *d
       .tls = {.chain_pem = o->chain_pem,
               .key_pem = o->key_pem,
               .anchors_pem = o->anchors_pem,
+              .policy = o->policy,
               .tls13 = o->tls13,
               .datagram = o->binding == GH_CLIENT_COAP,
               .alpn = o->binding == GH_CLIENT_COAP_TCP ? "coap" : NULL,
@@ -182,6 +209,18 @@ static gh_err connect_any(gh_client *client, const gh_client_options *o, gh_diag
   return err == GH_OK ? GH_OK : explain(client, o, err, diag);
 }
 
+/*= TS-0020 6.2.1 the association stands, then the handshake */
+static gh_err open_websocket(gh_client *client, const gh_client_options *o, gh_diag *diag)
+{
+  GH_TRY(gh_client_ws_new(o, &client->random, &client->ws));
+  client->message = false;
+  send_ws(client);
+  run_until(client, &client->message, client->timeout_ms);
+  if (client->message && client->conn) return GH_OK;
+  if (client->conn) return gh_fail(diag, GH_ETIMEOUT, "no answer to the WebSocket handshake in time");
+  return gh_fail(diag, GH_EPROTO, "no WebSocket: %s", client->reason.text);
+}
+
 static void init_loop(gh_client *client)
 {
   gh_link_limits limits = gh_link_default_limits;
@@ -208,10 +247,11 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
     return gh_fail(diag, GH_EIO, "no event loop");
   }
   init_loop(client);
-  if (client->binding != GH_CLIENT_HTTP)
+  if (is_coap(client))
     gh_coap_client_init(&client->coap, &client->uv, client->binding == GH_CLIENT_COAP_TCP, &client->random);
   gh_err err = make_tls(client, options, diag);
   if (err == GH_OK) err = connect_any(client, options, diag);
+  if (err == GH_OK && client->binding == GH_CLIENT_WS) err = open_websocket(client, options, diag);
   if (alert) *alert = client->alert;
   if (err != GH_OK) {
     gh_client_close(client);
@@ -224,23 +264,35 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
 void gh_client_close(gh_client *client)
 {
   if (!client) return;
+  if (client->ws && client->conn) {
+    gh_client_ws_close(client->ws);
+    send_ws(client);
+  }
   if (client->conn) gh_conn_close(client->conn, GH_OK, "done");
   bool never = false;
   if (client->conn) run_until(client, &never, 500);
   gh_worker_close(&client->worker);
   uv_close((uv_handle_t *)&client->timer, NULL);
-  if (client->binding != GH_CLIENT_HTTP) gh_coap_client_close(&client->coap);
+  if (is_coap(client)) gh_coap_client_close(&client->coap);
   while (uv_run(&client->uv, UV_RUN_DEFAULT) != 0) continue;
   uv_loop_close(&client->uv);
   gh_worker_free(&client->worker);
   gh_tls_client_free(client->tls);
   gh_http_reader_free(&client->reader);
-  if (client->binding != GH_CLIENT_HTTP) gh_coap_client_free(&client->coap);
+  gh_client_ws_free(client->ws);
+  if (is_coap(client)) gh_coap_client_free(&client->coap);
   gh_str_release(&client->server_name);
   free(client);
 }
 
 /* ---- requests */
+
+static gh_err send_over_ws(gh_client *client, const gh_request *request, gh_diag *diag)
+{
+  gh_err err = gh_client_ws_ask(client->ws, request);
+  send_ws(client);
+  return err == GH_OK ? GH_OK : gh_fail(diag, err, "the WebSocket is closed");
+}
 
 static gh_err send_request(gh_client *client, gh_arena *arena, gh_request *request, gh_diag *diag)
 {
@@ -248,7 +300,8 @@ static gh_err send_request(gh_client *client, gh_arena *arena, gh_request *reque
   if (gh_str_empty(request->rvi)) request->rvi = GH_STR("3");
   if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
   client->message = false;
-  if (client->binding != GH_CLIENT_HTTP) {
+  if (client->ws) return send_over_ws(client, request, diag);
+  if (is_coap(client)) {
     gh_err sent = gh_coap_client_send(&client->coap, request, gh_clock_wall_us(&client->clock));
     return sent == GH_OK ? GH_OK : gh_fail(diag, sent, "a parameter of the request cannot be sent over CoAP");
   }
@@ -277,10 +330,12 @@ static gh_err no_response(gh_client *client, gh_diag *diag)
 static gh_err read_response(gh_client *client, gh_arena *arena, const gh_request *request, gh_response *response,
                             gh_diag *diag)
 {
-  if (client->binding == GH_CLIENT_HTTP)
-    GH_TRY(gh_http_to_response(arena, &client->reader.message, response, diag));
-  else
-    GH_TRY(gh_coap_client_response(&client->coap, arena, response, diag));
+  switch (client->binding) {
+  case GH_CLIENT_HTTP: GH_TRY(gh_http_to_response(arena, &client->reader.message, response, diag)); break;
+  case GH_CLIENT_COAP:
+  case GH_CLIENT_COAP_TCP: GH_TRY(gh_coap_client_response(&client->coap, arena, response, diag)); break;
+  case GH_CLIENT_WS: GH_TRY(gh_client_ws_take(client->ws, arena, response, diag)); break;
+  }
   /*= TS-0004 6.4.2 the response bears the request identifier */
   if (!gh_str_empty(response->rqi) && !gh_str_eq(response->rqi, request->rqi))
     return gh_fail(diag, GH_EPROTO, "the response belongs to another request");
@@ -292,8 +347,8 @@ gh_err gh_client_request(gh_client *client, gh_arena *arena, gh_request *request
 {
   GH_TRY(send_request(client, arena, request, diag));
   bool http = client->binding == GH_CLIENT_HTTP;
-  run_until(client, http ? &client->message : &client->coap.done, client->timeout_ms);
-  if (!http) client->message = client->coap.done;
+  run_until(client, is_coap(client) ? &client->coap.done : &client->message, client->timeout_ms);
+  if (is_coap(client)) client->message = client->coap.done;
   if (!client->message) return no_response(client, diag);
   gh_err err = read_response(client, arena, request, response, diag);
   bool keep = (!http || client->reader.message.keep_alive) && err == GH_OK;

@@ -5,14 +5,19 @@
 
 #include "base/random.h"
 #include "gatehouse/secret.h"
+#include "link/security_policy.h"
 #include "m2m/primitive.h"
 
 typedef struct gh_client gh_client;
+
+/* A request of the other side, over WebSocket: fills *response (rsc, pc; what it needs lives in `arena`). */
+typedef void (*gh_client_on_request)(void *ctx, gh_arena *arena, const gh_request *request, gh_response *response);
 
 typedef enum gh_client_binding {
   GH_CLIENT_HTTP,
   GH_CLIENT_COAP,     /* over DTLS */
   GH_CLIENT_COAP_TCP, /* over TLS */
+  GH_CLIENT_WS        /* TS-0020 */
 } gh_client_binding;
 
 typedef struct gh_client_options {
@@ -22,8 +27,13 @@ typedef struct gh_client_options {
   gh_str psk_identity;  /* with `psk`; empty: certificates */
   const gh_secret *psk; /* copied, wiped with the client */
   gh_str chain_pem, key_pem, anchors_pem;
-  bool tls13; /* offer TLS 1.3 beside 1.2 */
+  const gh_security_policy *policy; /* NULL: the default */
+  bool tls13;                       /* offer TLS 1.3 beside 1.2 */
   gh_client_binding binding;
+  gh_representation representation; /* WebSocket: of all its messages */
+  gh_client_on_request on_request;  /* WebSocket: called within gh_client_request and gh_client_wait_closed; NULL: all
+                                       requests of the other side are answered 4005 */
+  void *on_request_ctx;
   uint32_t timeout_ms; /* of connect and handshake, and of each request; 0: 10000 */
 } gh_client_options;
 

@@ -21,7 +21,12 @@ static bool endpoint_or_none(gh_str text)
 bool gh_device_binding_valid(gh_str binding)
 {
   return gh_str_eq(binding, GH_STR("http")) || gh_str_eq(binding, GH_STR("coap")) ||
-         gh_str_eq(binding, GH_STR("coaps_tcp"));
+         gh_str_eq(binding, GH_STR("coaps_tcp")) || gh_str_eq(binding, GH_STR("ws"));
+}
+
+static bool policy(gh_str text)
+{
+  return gh_security_policy_named(text) != NULL;
 }
 
 static bool key_id(gh_str text)
@@ -30,7 +35,7 @@ static bool key_id(gh_str text)
   return gh_key_id_parse(text, false, &ignored) == GH_OK;
 }
 
-#define BINDINGS "\"http\", \"coap\" (over DTLS) or \"coaps_tcp\""
+#define BINDINGS "\"http\", \"coap\" (over DTLS), \"coaps_tcp\" or \"ws\""
 #define ENDPOINT_FORM "host:port, [v6]:port or file:PATH"
 #define AT(field) offsetof(gh_device_config, field)
 
@@ -74,7 +79,12 @@ static const gh_conf_key keys[] = {
     {"maf", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &maf_table, "M2M authentication function"},
     {"binding", GH_CONF_TEXT, AT(binding), "http", 0, 0, gh_device_binding_valid, BINDINGS, NULL,
      BINDINGS ": how requests travel"},
-    {"tls13", GH_CONF_SWITCH, AT(tls13), "true", 0, 0, NULL, NULL, NULL, "offer TLS 1.3 beside TLS 1.2"},
+    {"security_policy", GH_CONF_TEXT, AT(security_policy), "modern", 0, 0, policy, "the name of a security policy",
+     NULL,
+     "suites, groups and versions: modern, ts0003-r3 (the suites of the standard alone) or constrained (CCM_8 "
+     "first)"},
+    {"tls13", GH_CONF_SWITCH, AT(tls13), "true", 0, 0, NULL, NULL, NULL,
+     "offer TLS 1.3 beside TLS 1.2, where the policy has it"},
     {"timeout_ms", GH_CONF_NUMBER, AT(timeout_ms), "10000", 100, 600000, NULL, NULL, NULL,
      "of a handshake and of a request"},
     {"registration_s", GH_CONF_NUMBER, AT(registration_s), "2592000", 60, INT64_C(3155760000), NULL, NULL, NULL,

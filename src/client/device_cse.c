@@ -146,6 +146,7 @@ gh_err gh_device_request_send(gh_device *device, const gh_device_request *wanted
   if (wanted->cbor) request.content_type = request.accept = gh_media_type_of(GH_REP_CBOR, GH_MEDIA_PLAIN);
   if (gh_str_empty(request.from)) request.from = device->state.ae_id;
   if (gh_str_empty(request.from)) return gh_fail(diag, GH_ENOTFOUND, "no AE-ID yet: register first");
+  device->cbor = wanted->cbor;
   GH_TRY(read_content(device, wanted->content, &request.pc, diag));
   GH_TRY(connect_with(device, usual_key(device), reply, diag));
   if (gh_reply_refused(reply)) return GH_OK;

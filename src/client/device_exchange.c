@@ -32,6 +32,8 @@ static gh_err find_peer(const gh_device *device, const gh_device_peer *peer, gh_
   } else if (gh_str_eq(name, GH_STR("coaps_tcp"))) {
     *binding = GH_CLIENT_COAP_TCP;
     where = peer->coaps_tcp;
+  } else if (gh_str_eq(name, GH_STR("ws")) && peer == &device->config.cse) {
+    *binding = GH_CLIENT_WS; /*= TS-0020 1 Mca; with MEF and MAF HTTP is spoken */
   }
   if (gh_str_empty(where))
     return gh_fail(diag, GH_ENOTFOUND, "device.conf does not say where %.*s is reached over %.*s",
@@ -56,8 +58,10 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
                                  .server_name = peer->fqdn,
                                  .psk_identity = credential->id,
                                  .psk = &key,
+                                 .policy = gh_security_policy_named(device->config.security_policy),
                                  .tls13 = device->config.tls13,
                                  .binding = binding,
+                                 .representation = device->cbor ? GH_REP_CBOR : GH_REP_JSON,
                                  .timeout_ms = (uint32_t)device->config.timeout_ms};
     err = gh_client_open(&options, out, &reply->alert, diag);
   }

@@ -22,6 +22,7 @@ struct gh_device {
   gh_clock clock;
   gh_random random;
   gh_client *cse; /* association with the CSE, or NULL */
+  bool cbor;      /* over WebSocket: the serialization of the next association */
 };
 
 /* device_conf.c, device_state.c */

@@ -56,3 +56,37 @@ const gh_verb gh_verb_ca_issue = {
     .options = options,
     .run = run,
 };
+
+static gh_exit run_renew(gh_call *call)
+{
+  gh_realm realm;
+  gh_diag diag = {""};
+  gh_ca *ca = NULL;
+  gh_err err = gh_realm_read(call->operands[0].ptr, &realm, &diag);
+  const gh_realm_function *f = err == GH_OK ? gh_realm_function_named(&realm, call->operands[1]) : NULL;
+  if (err == GH_OK && !f) err = gh_fail(&diag, GH_ENOTFOUND, "the realm has no such function");
+  if (err == GH_OK) err = gh_ca_open(&realm, &ca, &diag);
+  if (err == GH_OK && f) err = gh_ca_renew_function(ca, &realm, f, (int)gh_call_number(call, "days", 825), &diag);
+  gh_val *o = gh_val_object(&call->arena);
+  if (f)
+    gh_val_set(&call->arena, o, GH_STR("certificate"),
+               gh_val_str(&call->arena, gh_arena_dup(&call->arena, f->certificate)));
+  gh_ca_free(ca);
+  gh_realm_free(&realm);
+  if (err != GH_OK) return gh_call_failed(call, err, &diag);
+  gh_call_note(call, "a running function takes it up on SIGHUP");
+  return gh_call_done(call, o);
+}
+
+static const gh_opt renew_options[] = {{"days", 0, GH_OPT_NUMBER, "N", "life (825)"}, {.name = NULL}};
+
+const gh_verb gh_verb_ca_renew = {
+    .words = "ca renew",
+    .operands = "REALM FUNCTION",
+    .min_operands = 2,
+    .max_operands = 2,
+    .help = "a new certificate for the key of a function",
+    .details = "The running function takes it up when it gets SIGHUP; associations that stand are not touched.",
+    .options = renew_options,
+    .run = run_renew,
+};

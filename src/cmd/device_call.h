@@ -13,7 +13,8 @@
 
 #define GH_OPT_BINDING                                                                                               \
   {                                                                                                                  \
-    "binding", 0, GH_OPT_TEXT, "NAME", "http, coap (over DTLS) or coaps_tcp (over TLS), instead of device.conf's"    \
+    "binding", 0, GH_OPT_TEXT, "NAME",                                                                               \
+        "http, coap (over DTLS), coaps_tcp (over TLS) or ws, instead of device.conf's"                               \
   }
 
 /* NULL when the option is absent. */

@@ -91,7 +91,10 @@ const gh_feature gh_features[] = {
      "unit_cmd_test_mqtt_acl"},
     {"mqtt-originator", "TS-0010 7.2", "Originator as the broker authenticated it; From must agree", YES, "",
      "unit_bind_test_mqtt_call"},
-    {"websocket", "TS-0020", "WebSocket binding", NO, "a later issue", ""},
+    {"websocket", "TS-0020", "WebSocket binding, server and client, JSON and CBOR, requests in both directions", YES, "", "unit_bind_test_ws_server"},
+    {"websocket-outbound", "TS-0020 6.4", "Requests to a registree over the connection that it opened", PARTLY,
+     "forwarded requests to CSEs use it; notifications come later, and are not stored for a closed connection yet", "unit_bind_test_ws_outbound"},
+    {"websocket-compression", "TS-0020 6.2.2.8", "permessage-deflate", NO, "refused: lengths of compressed tokens tell of their content", ""},
 };
 /* clang-format on */
 const size_t gh_features_count = sizeof gh_features / sizeof *gh_features;

@@ -135,7 +135,7 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
                        .log = r->log,
                        .workers = r->workers,
                        .worker_count = r->worker_count,
-                       .outbound = gh_http_outbound_port(s->outbound)};
+                       .outbound = gh_ws_outbound_port(s->ws_outbound)};
   o.log.component = f->name.ptr;
   o.config = (gh_host_config){
       .self = {.sp_fqdn = realm->sp_fqdn, .cse_id = f->cse_id, .cse_rn = f->cse_rn, .in_cse = realm->in_cse},
@@ -171,6 +171,10 @@ static gh_err listen_on(gh_served *s, gh_diag *diag)
   s->http = (gh_http_server){.host = s->host, .limits = gh_http_default_limits};
   s->http.limits.max_head_bytes = (size_t)r->realm->limits.max_head_bytes;
   s->http.limits.max_body_bytes = (size_t)r->realm->limits.max_body_bytes;
+  s->websocket = (gh_ws_server){.host = s->host,
+                                .max_message_bytes = s->http.limits.max_head_bytes + s->http.limits.max_body_bytes,
+                                .outbound = s->ws_outbound};
+  if (f->kind == GH_REALM_CSE) s->http.websocket = &s->websocket; /*= TS-0020 1 Mca and Mcc */
   gh_listener_options options = {.host = f->listen_host, .port = f->listen_port, .tls = s->tls};
   gh_http_server_listen_options(&s->http, &options);
   bool again = !f->listen_port && gh_realm_endpoint(r->realm, f->fqdn, host, &before, &ignored) == GH_OK;
@@ -271,6 +275,7 @@ static void free_function(gh_served *s)
   gh_served_coap_free(s);
   gh_served_mqtt_free(s);
   gh_tls_server_free(s->tls);
+  gh_ws_outbound_free(s->ws_outbound);
   gh_http_outbound_free(s->outbound);
   gh_runtime_free_peers(s);
   gh_se_close(s->se);
@@ -287,6 +292,7 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
   wait_for_writers(runtime, drain_ms);
   for (size_t i = 0; i < runtime->served_count; i++) {
     gh_host_stop(runtime->served[i].host);
+    gh_ws_outbound_stop(runtime->served[i].ws_outbound);
     gh_http_outbound_stop(runtime->served[i].outbound);
   }
   for (size_t i = 0; i < runtime->worker_count; i++)

@@ -26,6 +26,7 @@ typedef struct gh_runtime_peer {
   struct gh_served *served;
   gh_str fqdn;
   gh_tls_options options; /* for a key: no certificate */
+  gh_tls_client *renewed; /* instead of that of the start; NULL: none */
   pthread_mutex_t lock;
   struct gh_runtime_psk *keys;
 } gh_runtime_peer;
@@ -47,6 +48,8 @@ typedef struct gh_served { /* one function */
   gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS];
   size_t peer_count;
   gh_http_outbound *outbound;
+  gh_ws_server websocket; /* CSE only */
+  gh_ws_outbound *ws_outbound;
 } gh_served;
 
 typedef struct gh_runtime {
@@ -69,6 +72,10 @@ typedef struct gh_runtime {
  * gh_runtime_stop all the same. */
 GH_MUST_USE gh_err gh_runtime_start(gh_runtime *runtime, const gh_realm *realm,
                                     const gh_realm_function *const *functions, size_t count, gh_diag *diag);
+/* Reads the configuration and the credentials again: certificates, keys and anchors are used by associations that
+ * begin from now on, in both directions; nobody is disconnected. Other settings need a restart. On an error nothing
+ * has changed for the function in question. */
+void gh_runtime_reload(gh_runtime *runtime);
 /* No new connections; requests under way are answered (up to drain_ms); then everything is closed and stored. */
 void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms);
 
@@ -76,9 +83,12 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms);
 gh_str gh_runtime_cse_absolute(gh_runtime *runtime, gh_str stem);
 GH_MUST_USE gh_err gh_runtime_make_peers(gh_served *served, const gh_tls_options *own, gh_diag *diag);
 void gh_runtime_free_peers(gh_served *served);
+/* Outgoing associations use these credentials from now on. */
+GH_MUST_USE gh_err gh_runtime_renew_peers(gh_served *served, const gh_tls_options *own, gh_diag *diag);
 
 /* Listens for CoAP where the configuration says so; `tls` as for the HTTP listener. */
 GH_MUST_USE gh_err gh_served_coap_listen(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
+GH_MUST_USE gh_err gh_served_coap_renew(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
 void gh_served_coap_close(gh_served *served); /* no new associations */
 void gh_served_coap_free(gh_served *served);  /* after the workers have ended */
 

@@ -60,6 +60,15 @@ gh_err gh_served_coap_listen(gh_served *served, const gh_tls_options *tls, gh_di
   return listen_at(served, f->coaps_tcp_listen, "coaps_tcp", open_tcp, &served->coap.tcp_port, diag);
 }
 
+gh_err gh_served_coap_renew(gh_served *served, const gh_tls_options *tls, gh_diag *diag)
+{
+  gh_tls_options datagrams = *tls, stream = *tls;
+  datagrams.datagram = true;
+  stream.alpn = "coap";
+  if (served->coap.dtls) GH_TRY(gh_tls_server_renew(served->coap.dtls, &datagrams, diag));
+  return served->coap.tls ? gh_tls_server_renew(served->coap.tls, &stream, diag) : GH_OK;
+}
+
 void gh_served_coap_close(gh_served *served)
 {
   gh_listener_close(served->coap.tcp);

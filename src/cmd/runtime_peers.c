@@ -64,11 +64,16 @@ static gh_tls_client *choose(void *ctx, const gh_http_peer *http)
   gh_host *host = peer->served->host;
   gh_tls_client *client = NULL;
   gh_arena_init(&arena);
-  if (host && gh_keyring_find_owned(host->keyring, &arena, GH_KEY_KPSA, http->entity, &key) == GH_OK)
+  bool cse = gh_str_starts(http->entity, GH_STR("//"));
+  if (host && cse && gh_keyring_find_owned(host->keyring, &arena, GH_KEY_KPSA, http->entity, &key) == GH_OK)
     client = client_for(peer, &key);
   gh_secret_wipe(&key.key);
   gh_arena_free(&arena);
-  return client ? client : http->tls;
+  if (client) return client;
+  pthread_mutex_lock(&peer->lock);
+  client = peer->renewed ? peer->renewed : http->tls;
+  pthread_mutex_unlock(&peer->lock);
+  return client;
 }
 
 /* ---- life */
@@ -86,10 +91,8 @@ static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_op
   http->entity = http->host_header = f->fqdn;
   http->endpoint = endpoint;
   http->ctx = peer;
-  if (f->kind == GH_REALM_CSE) {
-    http->entity = gh_runtime_cse_absolute(s->runtime, f->cse_id);
-    http->choose_tls = choose;
-  }
+  http->choose_tls = choose;
+  if (f->kind == GH_REALM_CSE) http->entity = gh_runtime_cse_absolute(s->runtime, f->cse_id);
   s->peer_count++;
   return GH_OK;
 }
@@ -104,6 +107,32 @@ gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *d
   }
   s->outbound =
       gh_http_outbound_new(s->peers, s->peer_count, s->runtime->workers, s->runtime->worker_count, &s->runtime->log);
+  s->ws_outbound = gh_ws_outbound_new(gh_http_outbound_port(s->outbound), s->runtime->workers,
+                                      s->runtime->worker_count, &s->runtime->log);
+  return GH_OK;
+}
+
+/* A renewed client is kept until the end under a name that no key has: associations live on it. */
+static void retire(gh_runtime_peer *peer, gh_tls_client *client)
+{
+  struct gh_runtime_psk *kept = gh_calloc(1, sizeof *kept);
+  *kept = (struct gh_runtime_psk){.next = peer->keys, .client = client};
+  peer->keys = kept;
+}
+
+gh_err gh_runtime_renew_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
+{
+  for (size_t i = 0; i < s->peer_count; i++) {
+    gh_runtime_peer *peer = &s->peer_keys[i];
+    gh_tls_client *fresh;
+    gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
+    options.tls.tls13 = peer->options.tls13;
+    GH_TRY(gh_tls_client_new(&options, &fresh, diag));
+    pthread_mutex_lock(&peer->lock);
+    if (peer->renewed) retire(peer, peer->renewed);
+    peer->renewed = fresh;
+    pthread_mutex_unlock(&peer->lock);
+  }
   return GH_OK;
 }
 
@@ -116,6 +145,7 @@ void gh_runtime_free_peers(gh_served *s)
       gh_str_release(&key->id);
       free(key);
     }
+    gh_tls_client_free(s->peer_keys[i].renewed);
     pthread_mutex_destroy(&s->peer_keys[i].lock);
     gh_tls_client_free(s->peers[i].tls);
   }

@@ -22,13 +22,14 @@ static gh_err choose(gh_call *call, const gh_realm *realm, const gh_realm_functi
 }
 
 /* Signals are taken by this thread alone: the workers inherit the mask. */
-static void wait_for_end(const gh_runtime *runtime, const sigset_t *signals)
+static void wait_for_end(gh_runtime *runtime, const sigset_t *signals)
 {
   for (;;) {
     int number = 0;
     if (sigwait(signals, &number) != 0) return;
     GH_LOG(&runtime->log, GH_LOG_INFO, "signal", GH_F("number", number));
     if (number != SIGHUP) return;
+    gh_runtime_reload(runtime);
   }
 }
 

@@ -96,6 +96,7 @@ static gh_val *base(gh_host *host, gh_arena *a)
   gh_val_push(csz, gh_val_str(a, gh_representation_name(GH_REP_CBOR)));
   gh_val *poa = gh_val_array(a);
   gh_val_push(poa, gh_val_str(a, gh_arena_fmt(a, "https://%.*s", GH_STR_ARG(c->fqdn))));
+  gh_val_push(poa, gh_val_str(a, gh_arena_fmt(a, "wss://%.*s", GH_STR_ARG(c->fqdn)))); /*= TS-0020 6.2.1 */
   gh_val_set(a, o, GH_STR("rn"), gh_val_str(a, c->self.cse_rn));
   gh_val_set(a, o, GH_STR("ty"), gh_val_int(a, GH_TY_CSEBASE));
   gh_val_set(a, o, GH_STR("ri"), gh_val_str(a, c->self.cse_id));
@@ -114,6 +115,7 @@ static gh_val *base(gh_host *host, gh_arena *a)
 const gh_function gh_cse_function = {
     .name = "cse",
     .base_ty = GH_TY_CSEBASE,
+    .forwards = true,
     .past_expiry_rsc = GH_RSC_BAD_REQUEST,
     .types = types,
     .type_count = sizeof types / sizeof *types,

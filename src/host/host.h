@@ -40,6 +40,7 @@ typedef struct gh_type_ops {
 typedef struct gh_function {
   const char *name; /* "cse", "mef", "maf" */
   uint32_t base_ty;
+  bool forwards;       /* requests for other CSEs go through it */
   int past_expiry_rsc; /* code for an expirationTime that has passed */
   const gh_type_ops *const *types;
   size_t type_count;

@@ -84,7 +84,8 @@ int gh_gate_transit(gh_exchange *x, void (*finish)(gh_exchange *x), bool *taken)
 {
   gh_addr addr;
   gh_str next;
-  if (gh_addr_parse(x->request.to, &addr) != GH_OK || gh_addr_is_local(&addr, &x->host->config.self))
+  if (!x->host->function->forwards || gh_addr_parse(x->request.to, &addr) != GH_OK ||
+      gh_addr_is_local(&addr, &x->host->config.self))
     return GH_RSC_OK;
   /*= TS-0001 10.2.2.2 one registers where one is connected */
   if (is_registration(&x->request))

@@ -58,6 +58,17 @@ static int on_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
   return 0;
 }
 
+/* Before the workers share the context. */
+static gh_err set_cookie_calls(gh_tls_server *tls)
+{
+  SSL *ssl = gh_tls_server_ssl(tls, NULL);
+  GH_REQUIRE(ssl, GH_ECRYPTO);
+  SSL_CTX_set_cookie_generate_cb(SSL_get_SSL_CTX(ssl), on_cookie_wanted);
+  SSL_CTX_set_cookie_verify_cb(SSL_get_SSL_CTX(ssl), on_cookie);
+  SSL_free(ssl);
+  return GH_OK;
+}
+
 static bool prepare(port_of_worker *port, const struct sockaddr_storage *from)
 {
   if (port->listening) {
@@ -66,8 +77,6 @@ static bool prepare(port_of_worker *port, const struct sockaddr_storage *from)
   }
   SSL *ssl = gh_tls_server_ssl(port->listener->options.tls, NULL);
   if (!ssl) return false;
-  SSL_CTX_set_cookie_generate_cb(SSL_get_SSL_CTX(ssl), on_cookie_wanted);
-  SSL_CTX_set_cookie_verify_cb(SSL_get_SSL_CTX(ssl), on_cookie);
   SSL_set_options(ssl, SSL_OP_COOKIE_EXCHANGE);
   port->path = gh_dtls_path_new(&port->port, ssl, from);
   if (!port->path) {
@@ -172,6 +181,7 @@ gh_err gh_dtls_listener_open(const gh_listener_options *options, gh_worker *cons
   listener->ports = gh_calloc(count, sizeof *listener->ports);
   uint16_t chosen = options->port;
   gh_err err = gh_random_fill(random, listener->secret, sizeof listener->secret);
+  if (err == GH_OK) err = set_cookie_calls(options->tls);
   for (size_t i = 0; err == GH_OK && i < count; i++) {
     port_of_worker *p = &listener->ports[i];
     *p = (port_of_worker){.listener = listener,

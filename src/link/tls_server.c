@@ -4,6 +4,7 @@
 
 #include <openssl/async.h>
 #include <openssl/err.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "crypto/cert_names.h"
@@ -15,6 +16,7 @@ typedef struct virtual_host {
 } virtual_host;
 
 struct gh_tls_server {
+  pthread_rwlock_t lock; /* of ctx, which may be renewed while handshakes begin */
   SSL_CTX *ctx;
   gh_str fqdn;
   virtual_host *hosts; /* besides */
@@ -164,19 +166,27 @@ static SSL_CTX *ctx_named(const gh_tls_server *server, gh_str name)
   return NULL;
 }
 
+static bool use_ctx_named(gh_tls_server *server, SSL *ssl, gh_str name)
+{
+  pthread_rwlock_rdlock(&server->lock);
+  SSL_CTX *ctx = ctx_named(server, name);
+  bool ok = ctx && (ctx == SSL_get_SSL_CTX(ssl) || SSL_set_SSL_CTX(ssl, ctx));
+  pthread_rwlock_unlock(&server->lock);
+  return ok;
+}
+
 /*= TS-0003 10.2.1 a host of several authorities learns from SNI which keys to use; who hosts one ignores it. Before
  * anything else is read: under TLS 1.3 OpenSSL asks for the key first */
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
-  const gh_tls_server *server = arg;
+  gh_tls_server *server = arg;
   gh_handshake *handshake = gh_tls_handshake(ssl);
   const unsigned char *octets;
   size_t len;
   gh_str name = GH_STR_NONE;
   bool sent = SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &octets, &len) == 1;
   if (sent && !read_server_name((gh_str){(const char *)octets, len}, &name)) name = GH_STR("?"); /* nobody's name */
-  SSL_CTX *ctx = ctx_named(server, name);
-  if (!ctx) {
+  if (!use_ctx_named(server, ssl, name)) {
     *alert = SSL_AD_UNRECOGNIZED_NAME;
     return SSL_CLIENT_HELLO_ERROR;
   }
@@ -184,7 +194,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
     gh_str_release(&handshake->server_name);
     handshake->server_name = clone_lower(name);
   }
-  return ctx == SSL_get_SSL_CTX(ssl) || SSL_set_SSL_CTX(ssl, ctx) ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
+  return SSL_CLIENT_HELLO_SUCCESS;
 }
 
 static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_CTX **out, gh_diag *diag)
@@ -234,6 +244,7 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
                          gh_tls_server **out, gh_diag *diag)
 {
   gh_tls_server *server = gh_calloc(1, sizeof *server);
+  pthread_rwlock_init(&server->lock, NULL);
   server->source = source;
   server->require_ems = options->require_ems;
   server->alpn = options->alpn;
@@ -249,10 +260,24 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
   return GH_OK;
 }
 
+gh_err gh_tls_server_renew(gh_tls_server *server, const gh_tls_options *options, gh_diag *diag)
+{
+  SSL_CTX *fresh = NULL;
+  GH_TRY(new_ctx(server, options, &fresh, diag));
+  SSL_CTX_set_client_hello_cb(fresh, on_client_hello, server);
+  pthread_rwlock_wrlock(&server->lock);
+  SSL_CTX *old = server->ctx;
+  server->ctx = fresh;
+  pthread_rwlock_unlock(&server->lock);
+  SSL_CTX_free(old); /* what lives on it holds a reference */
+  return GH_OK;
+}
+
 void gh_tls_server_free(gh_tls_server *server)
 {
   if (!server) return;
   SSL_CTX_free(server->ctx);
+  pthread_rwlock_destroy(&server->lock);
   for (size_t i = 0; i < server->host_count; i++) {
     SSL_CTX_free(server->hosts[i].ctx);
     gh_str_release(&server->hosts[i].fqdn);
@@ -270,7 +295,9 @@ const gh_key_source *gh_tls_server_source(const gh_tls_server *server)
 
 SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake)
 {
+  pthread_rwlock_rdlock(&server->lock);
   SSL *ssl = SSL_new(server->ctx);
+  pthread_rwlock_unlock(&server->lock);
   if (!ssl) return NULL;
   gh_tls_set_handshake(ssl, handshake);
   SSL_set_accept_state(ssl);

@@ -14,6 +14,7 @@
 static const link_key server_keys[] = {
     {.identity = "meter@maf.sp.example.com", .key_hex = GOOD_KEY, .peer_id = METER},
     {.identity = "other@maf.sp.example.com", .key_hex = GOOD_KEY, .peer_id = "//sp.example.com/in-cse/Cother"},
+    {.identity = "new@maf.sp.example.com", .key_hex = GOOD_KEY}, /* registers first */
 };
 
 static const tls_peer_options as_meter = {.identity = "meter@maf.sp.example.com", .key_hex = GOOD_KEY},
@@ -44,7 +45,7 @@ static inline int setup_served(void **state)
   gh_random random = gh_random_system();
   gh_diag diag = {""};
   harness_start(&s->h, &gh_cse_function);
-  s->keys = link_new(server_keys, 2);
+  s->keys = link_new(server_keys, sizeof server_keys / sizeof *server_keys);
   s->keys->tls.alpn = GH_HTTP_ALPN;
   assert_int_equal(gh_tls_server_new(&s->keys->tls, &s->keys->source, &random, &s->tls, &diag), GH_OK);
   s->http = (gh_http_server){.host = s->h.host, .limits = gh_http_default_limits};

@@ -8,7 +8,7 @@
 typedef struct both {
   served *s;
   gh_coap_server coap;
-  gh_tls_server *dtls;
+  gh_tls_server *dtls, *tls;
   gh_dtls_listener *udp;
   gh_listener *tcp;
   uint16_t udp_port, tcp_port;
@@ -24,9 +24,11 @@ static int setup_both(void **state)
   b->s = inner;
   b->coap = (gh_coap_server){.host = b->s->h.host, .max_body_bytes = 256 * 1024};
   gh_tls_options tls = b->s->keys->tls;
+  tls.alpn = "coap";
+  assert_int_equal(gh_tls_server_new(&tls, &b->s->keys->source, &random, &b->tls, &diag), GH_OK);
   tls.datagram = true;
   assert_int_equal(gh_tls_server_new(&tls, &b->s->keys->source, &random, &b->dtls, &diag), GH_OK);
-  gh_listener_options udp = {.host = "127.0.0.1", .tls = b->dtls}, tcp = {.host = "127.0.0.1", .tls = b->s->tls};
+  gh_listener_options udp = {.host = "127.0.0.1", .tls = b->dtls}, tcp = {.host = "127.0.0.1", .tls = b->tls};
   gh_coap_udp_listen_options(&b->coap, &udp);
   gh_coap_tcp_listen_options(&b->coap, &tcp);
   assert_int_equal(gh_dtls_listener_open(&udp, b->s->h.workers, 1, &random, &b->udp_port, &b->udp, &diag), GH_OK);
@@ -45,6 +47,7 @@ static int teardown_both(void **state)
   gh_dtls_listener_free(b->udp);
   gh_listener_free(b->tcp);
   gh_tls_server_free(b->dtls);
+  gh_tls_server_free(b->tls);
   free(b);
   return 0;
 }
@@ -63,7 +66,9 @@ static gh_err open_client(gh_client_binding binding, uint16_t port, const char *
                                .psk = &psk,
                                .binding = binding,
                                .timeout_ms = 20000};
-  return gh_client_open(&options, out, &alert, &diag);
+  gh_err err = gh_client_open(&options, out, &alert, &diag);
+  if (err != GH_OK) print_message("%s (alert %d)\n", diag.text, alert);
+  return err;
 }
 
 static int ask_client(gh_client *client, gh_arena *arena, gh_op op, const char *to, uint32_t ty, const char *content,

@@ -355,7 +355,10 @@ static void formats(void **state)
               {10003, -1, 2000, 0, 1},
               {10003, -1, 4015, GH_COAP_CODE(4, 15), 0},
               {41, -1, 4015, GH_COAP_CODE(4, 15), 0},
-              {60, -1, 4015, GH_COAP_CODE(4, 15), 0},
+              {60, -1, 2000, 0, 0},
+              {60, 50, 2000, 0, 0},
+              {50, 60, 2000, 0, 0},
+              {10004, -1, 4015, GH_COAP_CODE(4, 15), 0},
               {-1, -1, 4015, GH_COAP_CODE(4, 15), 0},
               {50, 41, 5207, GH_COAP_CODE(4, 6), 0}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -365,14 +368,36 @@ static void formats(void **state)
     gh_coap_add(&m, GH_COAP_URI_PATH, GH_STR("cse-in"));
     if (rows[i].format >= 0) gh_coap_add_uint(&arena, &m, GH_COAP_CONTENT_FORMAT, (uint32_t)rows[i].format);
     if (rows[i].accept >= 0) gh_coap_add_uint(&arena, &m, GH_COAP_ACCEPT, (uint32_t)rows[i].accept);
-    m.payload = GH_STR("{\"m2m:cnt\":{}}");
+    m.payload = rows[i].format == 60 ? GH_STR("\xa1\x67m2m:cnt\xa0") : GH_STR("{\"m2m:cnt\":{}}");
     decoded d = decode(m);
     if (d.rsc != rows[i].rsc) fail_msg("row %zu: %d %s", i, d.rsc, d.diag.text);
-    if (rows[i].accept == 10001) assert_int_equal(d.context.text_format, 10001);
+    int answer = rows[i].accept >= 0 ? rows[i].accept : rows[i].format;
+    if (rows[i].rsc == 2000 && !rows[i].notify) assert_int_equal(d.context.text_format, answer);
     gh_arena_free(&d.arena);
     if (rows[i].code) assert_refused(m, rows[i].rsc, rows[i].code);
     gh_arena_free(&arena);
   }
+}
+
+/*= TS-0004 8.5; a stored resource is JSON, and is answered as CBOR where that is asked for */
+static void an_answer_in_cbor(void **state)
+{
+  (void)state;
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_response response = {.rsc = 2000, .body = GH_STR("{\"m2m:cnt\":{}}")};
+  gh_coap_context context = {.text_format = 60};
+  gh_coap_message m = {.code = 0};
+  uint32_t format;
+  gh_coap_from_response(&arena, NULL, &response, &context, &m);
+  assert_true(gh_coap_find_uint(&m, GH_COAP_CONTENT_FORMAT, &format));
+  assert_int_equal(format, 60);
+  assert_true(gh_str_eq(m.payload, GH_STR("\xa1\x67m2m:cnt\xa0")));
+  response.body = GH_STR("{damaged"); /* goes out as what it is */
+  gh_coap_from_response(&arena, NULL, &response, &context, &m);
+  assert_true(gh_coap_find_uint(&m, GH_COAP_CONTENT_FORMAT, &format));
+  assert_int_equal(format, 50);
+  gh_arena_free(&arena);
 }
 
 /* TP-13: each code of the table, and RSC always beside it. */ /*= TS-0008 6.2.4 table 6.2.4-1 */
@@ -512,6 +537,7 @@ int main(void)
       cmocka_unit_test(operations),
       cmocka_unit_test(query_fields),
       cmocka_unit_test(formats),
+      cmocka_unit_test(an_answer_in_cbor),
       cmocka_unit_test(every_response_status_code),
       cmocka_unit_test(times_are_sent_with_fifteen_octets),
       cmocka_unit_test(what_is_not_supported_is_named),

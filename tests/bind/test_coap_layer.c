@@ -268,6 +268,21 @@ static void uploads(void **state)
   gh_buf_free(&body);
 }
 
+/*= RFC 8323 6 several blocks in one message */
+static void uploads_with_bert(void **state)
+{
+  transfer_test *x = *state;
+  gh_buf body;
+  x->t.max_body_bytes = sizeof pattern;
+  assert_int_equal(put_block(x, 0, "r1", 0, true, 7, 2048, &body), GH_COAP_CONTINUE);
+  assert_int_equal(put_block(x, 0, "r1", 2, false, 7, 1500, &body), 0);
+  assert_int_equal(body.len, 3548);
+  assert_memory_equal(body.ptr, pattern, body.len);
+  gh_buf_free(&body);
+  assert_int_equal(put_block(x, 0, "r2", 0, true, 7, 2047, &body), GH_COAP_BAD_REQUEST);
+  assert_int_equal(put_block(x, 0, "r2", 0, true, 7, 0, &body), GH_COAP_BAD_REQUEST);
+}
+
 /* TP-18 */
 static void uploads_are_bounded(void **state)
 {
@@ -345,6 +360,7 @@ int main(void)
       cmocka_unit_test(what_is_rejected),
       cmocka_unit_test(non_confirmable_requests),
       WITH(uploads),
+      WITH(uploads_with_bert),
       WITH(uploads_are_bounded),
       WITH(answers_in_blocks),
   };

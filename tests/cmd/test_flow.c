@@ -194,6 +194,29 @@ static void over_tls12(void **state)
   expect_rsc(2001, cli("register", dir, "--json"));
 }
 
+/*= TS-0003 10.2.2 each policy of a device understands a realm that keeps its default */
+static void over_each_policy(void **state)
+{
+  town *w = *state;
+  static const char *const policies[] = {"ts0003-r3", "constrained"}, *const names[] = {"strict", "small"};
+  for (size_t i = 0; i < 2; i++) {
+    const char *dir = new_device(w, names[i]);
+    char conf[400], line[80];
+    snprintf(conf, sizeof(conf), "%s/device.conf", dir);
+    snprintf(line, sizeof(line), "security_policy = \"%s\"", policies[i]);
+    char *text = temp_read(conf), *at = strstr(text, "security_policy = \"modern\"");
+    assert_non_null(at);
+    char *rest = strdup(at + strlen("security_policy = \"modern\""));
+    strcpy(at, line);
+    strcat(at, rest);
+    temp_write(conf, text, 0600);
+    free(rest);
+    free(text);
+    cli_expect(0, "enrol", dir);
+    expect_rsc(2001, cli("register", dir, "--json"));
+  }
+}
+
 static void expect_alert(const said *s)
 {
   assert_int_equal(s->code, 1);
@@ -320,11 +343,17 @@ static void over_coap(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(from_kpm_to_data),       cmocka_unit_test(renewal),
-      cmocka_unit_test(key_of_the_mef),         cmocka_unit_test(over_tls12),
-      cmocka_unit_test(wrong_and_unknown_keys), cmocka_unit_test(a_revoked_key_ends_the_association),
-      cmocka_unit_test(administration),         cmocka_unit_test(a_foreign_administrator),
-      cmocka_unit_test(functions_restart),      cmocka_unit_test(over_coap),
+      cmocka_unit_test(from_kpm_to_data),
+      cmocka_unit_test(renewal),
+      cmocka_unit_test(key_of_the_mef),
+      cmocka_unit_test(over_tls12),
+      cmocka_unit_test(over_each_policy),
+      cmocka_unit_test(wrong_and_unknown_keys),
+      cmocka_unit_test(a_revoked_key_ends_the_association),
+      cmocka_unit_test(administration),
+      cmocka_unit_test(a_foreign_administrator),
+      cmocka_unit_test(functions_restart),
+      cmocka_unit_test(over_coap),
   };
   return cmocka_run_group_tests(tests, make_town, drop_town);
 }

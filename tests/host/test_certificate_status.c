@@ -289,6 +289,33 @@ static void a_revoked_client(void **state)
   gh_certificate_status_close(status);
 }
 
+/* A certificate that is an anchor itself has nobody above it who could revoke it. */
+static void an_anchor_is_not_asked_about(void **state)
+{
+  (void)state;
+  holder own = issued(GH_CERT_AE_ID, METER_ID, NULL, NULL);
+  gh_buf anchors = GH_BUF_INIT;
+  gh_buf_add(&anchors, gh_buf_str(&p.root_pem));
+  pem_of(&own, &anchors, NULL);
+  list_of list = list_with(NULL);
+  write_list(&list, 1);
+  gh_certificate_status_options o = status_options(&web);
+  o.crl_path = crl_path;
+  gh_certificate_status *status = status_open(&o);
+  link_test *t = link_new(NULL, 0);
+  t->tls.chain_pem = gh_buf_str(&p.server_chain_pem);
+  t->tls.key_pem = gh_buf_str(&p.server_key_pem);
+  t->tls.anchors_pem = gh_buf_str(&anchors);
+  t->tls.status = gh_certificate_status_source(status);
+  link_open(t);
+  int alert;
+  for (int tls13 = 0; tls13 < 2; tls13++) assert_true(served(t, &own, tls13, &alert));
+  link_end(t);
+  gh_certificate_status_close(status);
+  gh_buf_free(&anchors);
+  holder_free(&own);
+}
+
 /* A list that comes later ends the associations that stand, and only those that it names. */
 /*= TS-0003 8.2.1 */
 static void a_new_list_ends_associations(void **state)
@@ -566,11 +593,21 @@ static void names_of_policies(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      TEST(a_list_and_its_policies),   TEST(a_revoked_intermediate),   TEST(a_file_that_changes),
-      TEST(a_stapled_answer),          TEST(a_revoked_client),         TEST(a_new_list_ends_associations),
-      TEST(a_responder_is_asked_once), TEST(a_responder_that_is_down), TEST(waiting_stops_nobody),
-      TEST(an_end_in_the_middle),      TEST(stapling_between_our_own), TEST(a_client_that_asks),
-      TEST(a_list_from_the_web),       TEST(names_of_policies),
+      TEST(a_list_and_its_policies),
+      TEST(a_revoked_intermediate),
+      TEST(a_file_that_changes),
+      TEST(a_stapled_answer),
+      TEST(a_revoked_client),
+      TEST(an_anchor_is_not_asked_about),
+      TEST(a_new_list_ends_associations),
+      TEST(a_responder_is_asked_once),
+      TEST(a_responder_that_is_down),
+      TEST(waiting_stops_nobody),
+      TEST(an_end_in_the_middle),
+      TEST(stapling_between_our_own),
+      TEST(a_client_that_asks),
+      TEST(a_list_from_the_web),
+      TEST(names_of_policies),
   };
   return cmocka_run_group_tests(tests, make_all, free_all);
 }

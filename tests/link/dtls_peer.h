@@ -102,7 +102,7 @@ static inline void dtls_prepare_on(tls_peer *p, int fd, const tls_peer_options *
   p->ssl = SSL_new(p->ctx);
   SSL_set_app_data(p->ssl, p);
   SSL_set_tlsext_host_name(p->ssl, "in-cse.sp.example.com");
-  struct sockaddr_in in;
+  struct sockaddr_storage in;
   socklen_t len = sizeof in;
   BIO *bio = BIO_new_dgram(fd, BIO_NOCLOSE);
   if (getpeername(fd, (struct sockaddr *)&in, &len) == 0) BIO_ctrl(bio, BIO_CTRL_DGRAM_SET_CONNECTED, 0, &in);

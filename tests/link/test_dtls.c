@@ -125,6 +125,12 @@ static void older_versions(void **state)
   peer_end(&p);
 }
 
+static void handshake_until_asked(const dtls_test *d, tls_peer *p)
+{
+  for (int tries = 0; tries < 100 && !counts_now(d->t).asked; tries++) assert_false(peer_handshake(p));
+  wait_asked(d->t, 1);
+}
+
 /* While the key is fetched others are served; what the peer sends meanwhile is kept. */ /*= TS-0003 8.2.2.3 */
 static void the_key_comes_later(void **state)
 {
@@ -133,8 +139,7 @@ static void the_key_comes_later(void **state)
   dtls_prepare_on(&waits, udp_connect(d->port, 0), &later);
   struct timeval limit = {.tv_sec = 0, .tv_usec = 200000};
   BIO_ctrl(SSL_get_rbio(waits.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
-  assert_false(peer_handshake(&waits));
-  wait_asked(d->t, 1);
+  handshake_until_asked(d, &waits);
   assert_true(dtls_join(&p, d->port, &meter));
   assert_says(&p, "x", WHO_METER);
   answer_kept(d->t);
@@ -156,8 +161,7 @@ static void the_end_comes_before_the_key(void **state)
   dtls_prepare_on(&waits, udp_connect(d->port, 0), &later);
   struct timeval limit = {.tv_sec = 0, .tv_usec = 200000};
   BIO_ctrl(SSL_get_rbio(waits.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
-  assert_false(peer_handshake(&waits));
-  wait_asked(d->t, 1);
+  handshake_until_asked(d, &waits);
   peer_end(&waits);
 }
 
@@ -348,13 +352,17 @@ static void handshakes_in_flight_are_bounded(void **state)
 {
   dtls_test *d = *state;
   enum { MANY = 12 };
-  tls_peer waits[MANY];
+  static tls_peer waits[MANY]; /* frames stay small: see the note on valgrind in tools/run_tests.py */
   d->t->worker.limits.max_handshakes = 8;
   for (int i = 0; i < MANY; i++) {
     dtls_prepare_on(&waits[i], udp_connect(d->port, 0), &later);
     struct timeval limit = {.tv_sec = 0, .tv_usec = 100000};
     BIO_ctrl(SSL_get_rbio(waits[i].ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
-    assert_false(peer_handshake(&waits[i]));
+    bool counted = false;
+    for (int tries = 0; tries < 50 && !counted; tries++) {
+      assert_false(peer_handshake(&waits[i]));
+      counted = i >= 8 || look_inside(d).handshaking > (uint32_t)i;
+    }
   }
   assert_int_equal(look_inside(d).handshaking, 8);
   pass_time(d->t, 11);
@@ -383,6 +391,27 @@ static void orderly_ends(void **state)
   wait_closed(d->t, 2);
   assert_int_equal(counts_now(d->t).last_why, GH_OK);
   peer_end(&p);
+}
+
+static void over_ipv6(void **state)
+{
+  (void)state;
+  dtls_test d;
+  link_test *t = link_new(keys, 2);
+  t->listen.host = "::1";
+  dtls_open(&d, t);
+  struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback, .sin6_port = htons(d.port)};
+  tls_peer p[3];
+  for (int i = 0; i < 3; i++) {
+    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    dtls_prepare_on(&p[i], fd, &meter);
+    BIO_ctrl(SSL_get_rbio(p[i].ssl), BIO_CTRL_DGRAM_SET_CONNECTED, 0, &to);
+    assert_true(peer_handshake(&p[i]));
+  }
+  for (int i = 0; i < 3; i++) assert_says(&p[i], "six", "six" WHO_METER);
+  for (int i = 0; i < 3; i++) peer_end(&p[i]);
+  dtls_end(&d);
 }
 
 /* TP-09 */ /*= TS-0003 8.2.2.2; TS-0003 10.2.3 */
@@ -436,6 +465,7 @@ int main(void)
       WITH(idle_and_expired_associations),
       WITH(handshakes_in_flight_are_bounded),
       WITH(orderly_ends),
+      cmocka_unit_test(over_ipv6),
       cmocka_unit_test(certificates),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,7 @@ def coap(program, url, identity, key, origin, rqi):
     return run([program, "-v", "7", "-B", "4", "-u", identity, "-k", key, *options, "-m", "get", url])[1]
 
 
-def with_coap(checks, gatehouse, realm, places):
+def with_coap(checks, gatehouse, realm, ready):
     key = secrets.token_hex(16)  # as coap-client takes it: 32 octets of text
     code, text = run([gatehouse, "mef", "enrolee", "add", realm, "--id", COAP_ENROLEE, "--key-file", "-"], key.encode().hex())
     checks.expect(code == 0, "an enrolee with a key of text is added", text)

@@ -124,6 +124,28 @@ def with_a_provisioned_key(checks, realm, near):
     checks.expect(realm.log_says("mn1", f'peer="CSE //{SP}/in-cse" credential=12-mcc@keys.example.com'), "over the same key, the other way")
 
 
+def certificates_are_renewed(checks, realm, near):
+    """SIGHUP: a new certificate for new associations, nobody is disconnected, a broken file changes nothing."""
+    path = realm.dir / "cse.pem"
+    where = (realm.dir / "run" / "cse.endpoint").read_text().strip()
+
+    def serial():
+        text = run(["openssl", "s_client", "-connect", where, "-servername", f"in-cse.{SP}"])[1]
+        begin, end = text.find("-----BEGIN"), text.find("-----END")
+        return run(["openssl", "x509", "-noout", "-serial"], text[begin:end] + "-----END CERTIFICATE-----\n")[1]
+
+    before = serial()
+    checks.expect(realm.call("ca", "renew", realm.dir, "cse")[0] == 0 and serial() == before, "a new certificate lies ready")
+    realm.processes["cse"].send_signal(signal.SIGHUP)
+    checks.expect(realm.log_says("cse", "credentials-renewed") and serial() != before, "and is taken up on SIGHUP")
+    checks.expect(realm.rsc("get", near, "/mn1/cse-mn/Cfar/box/la") == 2000, "requests go on")
+    good, renewed = path.read_bytes(), serial()
+    path.write_bytes(b"no certificate")
+    realm.processes["cse"].send_signal(signal.SIGHUP)
+    checks.expect(realm.log_says("cse", "reload-failed") and serial() == renewed, "a broken file changes nothing")
+    path.write_bytes(good)
+
+
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-transit-"))
     realm, checks = Realm(pathlib.Path(sys.argv[1]).resolve(), folder), Checks()
@@ -138,6 +160,7 @@ def main():
         _, near, third = through_the_in_cse(checks, realm)
         registrar_is_lost(checks, realm, near, third)
         with_a_provisioned_key(checks, realm, near)
+        certificates_are_renewed(checks, realm, near)
         for name in list(realm.processes):
             checks.expect(realm.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
     finally:

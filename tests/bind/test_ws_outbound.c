@@ -1,0 +1,279 @@
+/* Requests of the CSE to a registree over the connection that it opened: each call is answered exactly once. */
+#include "ws_fixture.h"
+
+typedef struct ask_call {
+  gh_outbound_call out;
+  gh_worker *worker;
+  gh_outbound port;
+  _Atomic int done;
+} ask_call;
+
+static void on_done(gh_outbound_call *out)
+{
+  ask_call *call = out->ctx;
+  call->done++;
+}
+
+static void submit(void *arg)
+{
+  ask_call *call = arg;
+  call->port.send(call->port.ctx, call->worker, &call->out);
+}
+
+static void begin(ws_served *w, ask_call *call, gh_worker *worker, const char *entity, const char *rqi,
+                  int64_t life_us)
+{
+  *call = (ask_call){.worker = worker, .port = gh_ws_outbound_port(w->server.outbound)};
+  gh_arena_init(&call->out.arena);
+  call->out.entity = gh_str_of(entity);
+  call->out.deadline_us = harness_mono(&w->s->h) + life_us;
+  call->out.done = on_done;
+  call->out.ctx = call;
+  gh_val *content = NULL;
+  assert_int_equal(gh_json_parse(&call->out.arena, GH_STR("{\"m2m:sgn\":{\"sur\":\"s\"}}"), NULL, &content, NULL),
+                   GH_OK);
+  call->out.request = (gh_request){.op = GH_OP_NOTIFY,
+                                   .to = GH_STR("Cmeter"),
+                                   .from = GH_STR("/in-cse"),
+                                   .has_from = true,
+                                   .rqi = gh_str_of(rqi),
+                                   .rvi = GH_STR("3"),
+                                   .rcn = GH_RCN_ABSENT,
+                                   .pc = content};
+  gh_loop_call(worker->loop, submit, call);
+}
+
+static gh_err end(ask_call *call)
+{
+  time_t start = time(NULL);
+  while (!call->done && time(NULL) < start + LINK_WAIT_S) usleep(1000);
+  usleep(1000);
+  assert_int_equal(call->done, 1);
+  gh_err err = call->out.err;
+  gh_arena_free(&call->out.arena);
+  return err;
+}
+
+/* The request as it arrives at the registree. */
+static gh_str arrives(ws_client *c)
+{
+  gh_val *tree = ws_next(c);
+  int64_t op = 0;
+  assert_true(gh_val_get_int(tree, GH_STR("op"), &op) && op == GH_OP_NOTIFY);
+  assert_true(gh_str_eq(ws_text(tree, "fr"), GH_STR("/in-cse")) && gh_val_get(tree, GH_STR("pc")));
+  return ws_text(tree, "rqi");
+}
+
+static void reply(ws_client *c, gh_str rqi, int rsc)
+{
+  gh_str text = gh_arena_fmt(&c->arena, "{\"rsc\":%d,\"rqi\":\"%.*s\"}", rsc, GH_STR_ARG(rqi));
+  ws_say(c, text.ptr);
+}
+
+/*= TS-0020 5.1; 6.4; 6.5 over the open connection, in either serialization, from any worker */
+static void both_directions(void **state)
+{
+  ws_served *w = *state;
+  for (int i = 0; i < 4; i++) {
+    ws_client c;
+    ask_call call;
+    ws_join(&c, w, &as_meter, i & 1 ? GH_REP_CBOR : GH_REP_JSON);
+    begin(w, &call, w->workers[i / 2], METER, "n1", 5 * GH_US_PER_S);
+    gh_str rqi = arrives(&c);
+    assert_int_equal(ws_ask(&c, WS_GET("cse-in/meter", "n1")), 2000); /* the same rqi in the other direction */
+    reply(&c, rqi, 2000);
+    assert_int_equal(end(&call), GH_OK);
+    assert_int_equal(call.out.response.rsc, 2000);
+    assert_true(gh_str_eq(call.out.response.rqi, GH_STR("n1")));
+    ws_part(&c);
+    wait_connections(w->s, 0);
+  }
+}
+
+/*= TS-0001 8.1.2 several in flight, matched by rqi, also where callers chose the same */
+static void side_by_side(void **state)
+{
+  ws_served *w = *state;
+  ws_client c;
+  ask_call calls[4];
+  gh_str rqi[4];
+  ws_join(&c, w, &as_meter, GH_REP_JSON);
+  for (int i = 0; i < 4; i++) begin(w, &calls[i], w->workers[i % 2], METER, i == 3 ? "n2" : "n1", 5 * GH_US_PER_S);
+  for (int i = 0; i < 4; i++) rqi[i] = arrives(&c);
+  for (int i = 0; i < 4; i++)
+    for (int k = 0; k < i; k++) assert_false(gh_str_eq(rqi[i], rqi[k]));
+  for (int i = 3; i >= 0; i--) reply(&c, rqi[i], 2000);
+  reply(&c, rqi[0], 4004); /* once is enough */
+  for (int i = 0; i < 4; i++) assert_int_equal(end(&calls[i]), GH_OK);
+  for (int i = 0; i < 4; i++) assert_int_equal(calls[i].out.response.rsc, 2000);
+  assert_int_equal(ws_ask(&c, WS_GET("cse-in/meter", "after")), 2000);
+  ws_part(&c);
+}
+
+static void nobody_there(void **state)
+{
+  ws_served *w = *state;
+  ask_call call;
+  begin(w, &call, w->workers[0], METER, "n1", GH_US_PER_S);
+  assert_int_equal(end(&call), GH_ENOTFOUND);
+  ws_client c;
+  ws_join(&c, w, &as_meter, GH_REP_JSON);
+  begin(w, &call, w->workers[1], "//sp.example.com/in-cse/Cother", "n1", GH_US_PER_S);
+  assert_int_equal(end(&call), GH_ENOTFOUND);
+  ws_part(&c);
+}
+
+/* Only the peer that was asked can answer. */ /*= TS-0003 7.2 */
+static void another_answers(void **state)
+{
+  ws_served *w = *state;
+  ws_client c, o;
+  ask_call call;
+  ws_join(&c, w, &as_meter, GH_REP_JSON);
+  ws_join(&o, w, &as_other, GH_REP_JSON);
+  begin(w, &call, w->workers[0], METER, "n1", 5 * GH_US_PER_S);
+  gh_str rqi = arrives(&c);
+  reply(&o, rqi, 4004);
+  assert_int_equal(ws_ask(&o, "{\"op\":2,\"to\":\"cse-in/other\",\"fr\":\"Cother\",\"rqi\":\"d\"}"), 2000);
+  assert_int_equal(call.done, 0);
+  reply(&c, rqi, 2000);
+  assert_int_equal(end(&call), GH_OK);
+  assert_int_equal(call.out.response.rsc, 2000);
+  ws_part(&c);
+  ws_part(&o);
+}
+
+static void too_late(void **state)
+{
+  ws_served *w = *state;
+  ws_client c;
+  ask_call call;
+  ws_join(&c, w, &as_meter, GH_REP_JSON);
+  begin(w, &call, w->workers[1], METER, "n1", GH_US_PER_S);
+  gh_str rqi = arrives(&c);
+  w->s->h.clock_offset_us += 2 * GH_US_PER_S;
+  assert_int_equal(end(&call), GH_ETIMEOUT);
+  reply(&c, rqi, 2000);
+  assert_int_equal(ws_ask(&c, WS_GET("cse-in/meter", "after")), 2000);
+  ws_part(&c);
+}
+
+static void peer_leaves(void **state)
+{
+  ws_served *w = *state;
+  ws_client c;
+  ask_call calls[2];
+  ws_join(&c, w, &as_meter, GH_REP_JSON);
+  for (int i = 0; i < 2; i++) begin(w, &calls[i], w->workers[i], METER, "n1", 60 * GH_US_PER_S);
+  for (int i = 0; i < 2; i++) arrives(&c);
+  ws_part(&c);
+  for (int i = 0; i < 2; i++) assert_int_equal(end(&calls[i]), GH_ECONN);
+}
+
+static void malformed_answers(void **state)
+{
+  ws_served *w = *state;
+  static const char *const answers[] = {"{\"rsc\":\"2000\",\"rqi\":\"n1\"}", "{\"rsc\":2000,\"rqi\":\"n1\",\"zz\":1}",
+                                        "{\"rsc\":7,\"rqi\":\"n1\"}", "{\"rsc\":2000,\"rqi\":\"n1\",\"pc\":1}"};
+  ws_client c;
+  ws_join(&c, w, &as_meter, GH_REP_JSON);
+  for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+    ask_call call;
+    begin(w, &call, w->workers[0], METER, "n1", 5 * GH_US_PER_S);
+    arrives(&c);
+    ws_say(&c, answers[i]);
+    assert_int_equal(end(&call), GH_EPROTO);
+  }
+  ws_part(&c);
+}
+
+/* The older connection of the same entity may be half open: the last one gets the requests. */ /*= TS-0020 5.2 */
+static void reconnects(void **state)
+{
+  ws_served *w = *state;
+  ws_client old, new;
+  ask_call call;
+  ws_join(&old, w, &as_meter, GH_REP_JSON);
+  ws_join(&new, w, &as_meter, GH_REP_CBOR);
+  begin(w, &call, w->workers[1], METER, "n1", 5 * GH_US_PER_S);
+  reply(&new, arrives(&new), 2000);
+  assert_int_equal(end(&call), GH_OK);
+  assert_int_equal(ws_ask(&old, WS_GET("cse-in/meter", "a")), 2000);
+  ws_part(&new);
+  ws_part(&old);
+}
+
+/*= TS-0020 5.2; 6.4 before its registration an entity can do nothing and is not reached, afterwards it is */
+static void registers(void **state)
+{
+  static const tls_peer_options as_new = {.identity = "new@maf.sp.example.com", .key_hex = GOOD_KEY};
+  ws_served *w = *state;
+  ws_client c;
+  ask_call call;
+  w->s->h.host->config.open_registration = true;
+  ws_join(&c, w, &as_new, GH_REP_JSON);
+  assert_int_equal(ws_ask(&c, WS_GET("cse-in/meter", "a")), 4106);
+  ws_say(&c, "{\"op\":1,\"to\":\"cse-in\",\"fr\":\"C\",\"rqi\":\"b\",\"ty\":2,"
+             "\"pc\":{\"m2m:ae\":{\"api\":\"N.d\",\"rr\":false,\"srv\":[\"3\"]}}}");
+  gh_val *created = ws_next(&c);
+  assert_int_equal(ws_rsc(created), 2001);
+  gh_str aei = ws_text(gh_val_get(gh_val_get(created, GH_STR("pc")), GH_STR("m2m:ae")), "aei");
+  gh_str entity = gh_arena_fmt(&c.arena, "//sp.example.com/in-cse/%.*s", GH_STR_ARG(aei));
+  gh_str get = gh_arena_fmt(&c.arena, "{\"op\":2,\"to\":\"%.*s\",\"fr\":\"%.*s\",\"rqi\":\"c\"}", GH_STR_ARG(aei),
+                            GH_STR_ARG(aei));
+  assert_int_equal(ws_ask(&c, get.ptr), 2000);
+  begin(w, &call, w->workers[1], entity.ptr, "n1", 5 * GH_US_PER_S);
+  reply(&c, arrives(&c), 2000);
+  assert_int_equal(end(&call), GH_OK);
+  ws_part(&c);
+}
+
+/* ---- the port behind */
+
+static void send_next(void *ctx, gh_worker *worker, gh_outbound_call *call)
+{
+  (void)worker;
+  ++*(int *)ctx;
+  call->err = GH_EUNSUPPORTED;
+  call->done(call);
+}
+
+static int next_count;
+
+static int setup_with_next(void **state)
+{
+  next_count = 0;
+  return setup_ws_before(state, (gh_outbound){&next_count, send_next});
+}
+
+static void left_to_another_port(void **state)
+{
+  ws_served *w = *state;
+  ask_call call;
+  ws_client c;
+  begin(w, &call, w->workers[0], METER, "n1", GH_US_PER_S);
+  assert_int_equal(end(&call), GH_EUNSUPPORTED);
+  ws_join(&c, w, &as_meter, GH_REP_JSON);
+  begin(w, &call, w->workers[0], METER, "n1", 5 * GH_US_PER_S);
+  reply(&c, arrives(&c), 2000);
+  assert_int_equal(end(&call), GH_OK);
+  assert_int_equal(next_count, 1);
+  ws_part(&c);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(both_directions, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(side_by_side, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(nobody_there, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(another_answers, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(too_late, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(peer_leaves, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(malformed_answers, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(reconnects, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(registers, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(left_to_another_port, setup_with_next, teardown_ws),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
