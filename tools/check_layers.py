@@ -36,6 +36,7 @@ LIBRARIES = {
     "http_parser.h": ("bind",),
     "wslay/wslay.h": ("bind",),
     "curl/curl.h": ("bind",),
+    "mosquitto.h": ("bind",),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')

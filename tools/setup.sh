@@ -14,6 +14,7 @@ libuv1-dev          event loop
 libhttp-parser-dev  HTTP/1.1 parser
 libwslay-dev        WebSocket framing
 libnghttp2-dev      HTTP/2 framing
+libmosquitto-dev    client of an MQTT broker
 libsqlite3-dev      SQLite: the embedded store
 libconfig-dev       configuration files
 libcurl4-openssl-dev  asks OCSP responders and CRL servers
@@ -30,6 +31,8 @@ nghttp2-client      HTTP/2 clients of another maker
 gnutls-bin          TLS client of another maker
 python3-websockets  WebSocket client of another maker
 python3-cbor2       CBOR codec of another maker
+mosquitto           MQTT broker
+mosquitto-clients   MQTT clients of another maker
 libcoap3-bin        CoAP client of another maker
 valgrind            memory checker
 clang               compiler for the fuzz targets

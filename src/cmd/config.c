@@ -41,6 +41,8 @@ static gh_err complete_function(const gh_conf *conf, config_setting_t *at, gh_re
     f->cse_id = gh_arena_dup(a, gh_str_sub(f->fqdn, 0, gh_str_find(f->fqdn, '.')));
     f->cse_rn = f->type;
   }
+  if (f->mqtt.broker.len && (f->kind != GH_REALM_CSE || gh_str_empty(f->mqtt.name)))
+    return gh_conf_fail(conf, at, diag, "has 'mqtt.broker' and is no CSE, or lacks 'mqtt.name'");
   gh_endpoint listen;
   if (gh_endpoint_parse(f->listen, &listen) != GH_OK)
     return gh_conf_fail(conf, at, diag, "has an impossible 'listen'");

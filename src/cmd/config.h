@@ -13,6 +13,15 @@
 
 typedef enum gh_realm_kind { GH_REALM_MEF, GH_REALM_MAF, GH_REALM_CSE } gh_realm_kind;
 
+/* The broker through which a CSE is reached over MQTT. */
+typedef struct gh_realm_mqtt {
+  gh_str broker; /* "host:port", or empty: off */
+  gh_str name;   /* FQDN in its certificate */
+  gh_str prefix; /* topic levels in front of /oneM2M */
+  bool enforces; /* it runs the list of `gatehouse cse mqtt-acl` */
+  int64_t max_payload_bytes, max_under_way;
+} gh_realm_mqtt;
+
 /* One function of the realm. All paths are complete and NUL-terminated. */
 typedef struct gh_realm_function {
   gh_str name; /* of its section; also of run/<name>.endpoint */
@@ -35,6 +44,7 @@ typedef struct gh_realm_function {
   bool ocsp_staple;
   int64_t status_timeout_ms; /* of one question to a responder or CRL server */
   bool open_registration;
+  gh_realm_mqtt mqtt;                    /* CSE */
   gh_str registrar;                      /* CSE: stem of the CSE it registers at; empty: none */
   int64_t transit_ms;                    /* CSE: budget of a forwarded request */
   int64_t max_registration_s, max_key_s; /* longest lives of a client registration and of a registered key */
@@ -108,6 +118,6 @@ GH_MUST_USE gh_err gh_realm_credentials(const gh_realm *realm, const gh_realm_fu
                                         gh_arena *arena, gh_tls_options *out, gh_diag *diag);
 
 /* Tables, for init: what stands in the file, with defaults and comments. */
-extern const gh_conf_table gh_realm_table, gh_realm_function_table, gh_realm_limits_table;
+extern const gh_conf_table gh_realm_table, gh_realm_function_table, gh_realm_mqtt_table, gh_realm_limits_table;
 
 #endif

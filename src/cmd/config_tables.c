@@ -2,6 +2,7 @@
  */
 #include <stddef.h>
 
+#include "bind/mqtt_topic_codec.h"
 #include "client/endpoint.h"
 #include "cmd/config.h"
 #include "host/certificate_status.h"
@@ -91,6 +92,36 @@ static bool ae_id_valid(gh_str text)
   return id.scope == GH_SCOPE_ABSOLUTE && (id.kind == GH_ID_AE_S || id.kind == GH_ID_AE_C);
 }
 
+static bool fqdn_or_none(gh_str text)
+{
+  return text.len == 0 || gh_fqdn_valid(text);
+}
+
+static bool broker_or_none(gh_str text)
+{
+  return text.len == 0 || (!gh_str_eq(text, GH_STR("auto")) && endpoint_valid(text));
+}
+
+#define AT(field) offsetof(gh_realm_mqtt, field)
+static const gh_conf_key mqtt_keys[] = {
+    {"broker", GH_CONF_TEXT, AT(broker), "", 0, 0, broker_or_none, "host:port, or empty", NULL,
+     "always over TLS, with the CSE's certificate; the registered port is 8883; empty: off"},
+    {"name", GH_CONF_TEXT, AT(name), "", 0, 0, fqdn_or_none, "an FQDN", NULL,
+     "FQDN that the broker's certificate bears"},
+    {"prefix", GH_CONF_TEXT, AT(prefix), "", 0, 0, gh_mqtt_prefix_valid, "topic levels", NULL,
+     "topic levels in front of /oneM2M, \"abc/def\"; empty: none"},
+    {"enforces", GH_CONF_SWITCH, AT(enforces), "false", 0, 0, NULL, NULL, NULL,
+     "the broker authenticates every client and runs the list of `gatehouse cse mqtt-acl`, so that topics say who "
+     "sends;\n"
+     "false: requests count as outside any security association"},
+    {"max_payload_bytes", GH_CONF_NUMBER, AT(max_payload_bytes), "204800", 1024, 1 << 28, NULL, NULL, NULL,
+     "of a request; larger ones are dropped"},
+    {"max_under_way", GH_CONF_NUMBER, AT(max_under_way), "256", 1, 65536, NULL, NULL, NULL,
+     "requests performed at a time; the others wait at the broker"},
+};
+const gh_conf_table gh_realm_mqtt_table = {mqtt_keys, COUNT(mqtt_keys)};
+
+#undef AT
 #define AT(field) offsetof(gh_realm_function, field)
 static const gh_conf_key function_keys[] = {
     {"type", GH_CONF_TEXT, AT(type), NULL, 0, 0, type_valid, "\"mef\", \"maf\" or \"cse\"", NULL, NULL},
@@ -108,6 +139,7 @@ static const gh_conf_key function_keys[] = {
      "CoAP over DTLS (coaps, UDP); the registered port is 5684; empty: off"},
     {"coaps_tcp_listen", GH_CONF_TEXT, AT(coaps_tcp_listen), "", 0, 0, listen_or_none, "address:port, or empty", NULL,
      "CoAP over TLS (coaps+tcp); empty: off"},
+    {"mqtt", GH_CONF_GROUP, AT(mqtt), NULL, 0, 0, NULL, NULL, &gh_realm_mqtt_table, "CSE only: over a broker"},
     {"endpoint", GH_CONF_TEXT, AT(endpoint), "auto", 0, 0, endpoint_valid, "\"auto\" or host:port", NULL,
      "where the other functions reach this one: host:port, or \"auto\": as run/<name>.endpoint says"},
     {"certificate", GH_CONF_TEXT, AT(certificate), NULL, 0, 0, path_valid, "a path", NULL, "certificate chain, PEM"},

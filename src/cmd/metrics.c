@@ -92,11 +92,36 @@ static void write_stores(gh_runtime *r, gh_buf *out)
   }
 }
 
+static void write_mqtt(gh_runtime *r, gh_buf *out)
+{
+  static const struct {
+    const char *name, *help;
+    size_t offset;
+  } rows[] = {
+      {"mqtt_connects_total", "connections to the broker", offsetof(gh_mqtt_counters, connects)},
+      {"mqtt_requests_total", "requests that the broker delivered", offsetof(gh_mqtt_counters, requests)},
+      {"mqtt_answers_total", "answers given to the broker", offsetof(gh_mqtt_counters, answers)},
+      {"mqtt_duplicates_total", "requests delivered again, not performed", offsetof(gh_mqtt_counters, duplicates)},
+      {"mqtt_dropped_total", "messages that were no request, or too many", offsetof(gh_mqtt_counters, dropped)},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    head(out, rows[i].name, rows[i].help, "counter");
+    for (size_t h = 0; h < r->served_count; h++) {
+      gh_mqtt_counters c;
+      if (!r->served[h].mqtt) continue;
+      gh_mqtt_counters_get(r->served[h].mqtt, &c);
+      gh_buf_fmt(out, "gatehouse_%s{function=\"%.*s\"} %llu\n", rows[i].name, GH_STR_ARG(r->served[h].function->name),
+                 (unsigned long long)*(const uint64_t *)(const void *)((const char *)&c + rows[i].offset));
+    }
+  }
+}
+
 void gh_metrics_write(gh_runtime *runtime, gh_buf *out)
 {
   write_link(runtime, out);
   write_hosts(runtime, out);
   write_stores(runtime, out);
+  write_mqtt(runtime, out);
 }
 
 static void on_ready(gh_conn *conn, void *ctx)

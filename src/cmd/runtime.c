@@ -214,6 +214,7 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
     web.alpn = GH_HTTP_ALPN;
     if (err == GH_OK) err = gh_tls_server_new(&web, &s->host->key_source, &r->random, &s->tls, diag);
     if (err == GH_OK) err = gh_served_coap_listen(s, &tls, diag);
+    if (err == GH_OK) err = gh_served_mqtt_start(s, &tls, diag);
     union {
       const char *borrowed;
       char *owned;
@@ -272,6 +273,7 @@ static void free_function(gh_served *s)
   gh_host_close(s->host);
   gh_listener_free(s->listener);
   gh_served_coap_free(s);
+  gh_served_mqtt_free(s);
   gh_tls_server_free(s->tls);
   gh_ws_outbound_free(s->ws_outbound);
   gh_http_outbound_free(s->outbound);
@@ -285,6 +287,7 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
   for (size_t i = 0; i < runtime->served_count; i++) {
     gh_listener_close(runtime->served[i].listener);
     gh_served_coap_close(&runtime->served[i]);
+    gh_served_mqtt_stop(&runtime->served[i], drain_ms);
   }
   wait_for_writers(runtime, drain_ms);
   for (size_t i = 0; i < runtime->served_count; i++) {

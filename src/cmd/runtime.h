@@ -7,6 +7,7 @@
 #include "bind/coap_server.h"
 #include "bind/http_outbound.h"
 #include "bind/http_server.h"
+#include "bind/mqtt_server.h"
 #include "cmd/config.h"
 #include "host/certificate_status.h"
 #include "host/host.h"
@@ -41,6 +42,8 @@ typedef struct gh_served { /* one function */
   gh_listener *listener;
   uint16_t port;
   gh_served_coap coap;
+  gh_tls_client *mqtt_tls;
+  gh_mqtt_server *mqtt; /* NULL: off */
   gh_http_peer peers[GH_REALM_MAX_FUNCTIONS];
   gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS];
   size_t peer_count;
@@ -88,6 +91,11 @@ GH_MUST_USE gh_err gh_served_coap_listen(gh_served *served, const gh_tls_options
 GH_MUST_USE gh_err gh_served_coap_renew(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
 void gh_served_coap_close(gh_served *served); /* no new associations */
 void gh_served_coap_free(gh_served *served);  /* after the workers have ended */
+
+/* runtime_mqtt.c: connects to the broker where the configuration names one. Stop while the workers run. */
+GH_MUST_USE gh_err gh_served_mqtt_start(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
+void gh_served_mqtt_stop(gh_served *served, uint32_t drain_ms);
+void gh_served_mqtt_free(gh_served *served);
 
 /* Prometheus text of everything the process counts. */
 void gh_metrics_write(gh_runtime *runtime, gh_buf *out);

@@ -22,6 +22,7 @@ const gh_verb *const gh_verbs[] = {
     &gh_verb_cse_key_add,
     &gh_verb_cse_key_list,
     &gh_verb_cse_key_delete,
+    &gh_verb_cse_mqtt_acl,
     &gh_verb_ca_issue,
     &gh_verb_ca_renew,
     &gh_verb_explain,

@@ -30,6 +30,7 @@ extern const gh_verb gh_verb_maf_key_revoke;
 extern const gh_verb gh_verb_cse_key_add;
 extern const gh_verb gh_verb_cse_key_list;
 extern const gh_verb gh_verb_cse_key_delete;
+extern const gh_verb gh_verb_cse_mqtt_acl;
 extern const gh_verb gh_verb_ca_issue;
 extern const gh_verb gh_verb_ca_renew;
 extern const gh_verb gh_verb_explain;

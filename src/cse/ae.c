@@ -33,7 +33,7 @@ static int own_stem(gh_exchange *x, gh_str absolute, gh_str *stem)
  * with an AE-ID of our choice. */
 static int assign_stem(gh_exchange *x, gh_str *stem)
 {
-  if (!x->host->config.open_registration)
+  if (!x->host->config.open_registration || x->peer.kind == GH_PEER_NONE)
     return refuse(x, GH_RSC_SERVICE_SUBSCRIPTION_NOT_ESTABLISHED, "no-service-subscription",
                   "no service subscription lets this credential register");
   if (gh_str_eq(x->request.from, GH_STR("S")) || (!asks_for_any(x->request.from) && x->request.from.ptr[0] == 'S'))

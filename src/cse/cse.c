@@ -24,13 +24,31 @@ static const gh_type_ops *const types[] = {
     &gh_service_subscribed_app_rule_ops,
 };
 
+/* Whom the administrator gave a key to, when another than the handshake proved it: a broker. */
+static bool owner_of_kpsa(gh_host *host, gh_arena *arena, gh_str credential_id, gh_str *id)
+{
+  unsigned type;
+  gh_str value;
+  gh_key_id parsed;
+  gh_key_record record = {.key = {.len = 0}};
+  if (gh_credential_id_parse(credential_id, &type, &value) != GH_OK || type != GH_CRED_SAEF_KEY) return false;
+  if (gh_key_id_parse(value, false, &parsed) != GH_OK) return false;
+  gh_str key_id = gh_key_id_canonical(arena, &parsed);
+  gh_err err = gh_keyring_find(host->keyring, arena, GH_KEY_KPSA, key_id, &record);
+  gh_secret_wipe(&record.key);
+  *id = record.owner;
+  return err == GH_OK && gh_peer_kind_of(record.owner) == GH_PEER_AE;
+}
+
 /*= TS-0003 8.2.1 the same credential gets the AE-ID that was assigned to it before */
+/*= TS-0010 7.2 the Credential-ID determines the AE-ID */
 static void settle_peer(gh_host *host, gh_peer *peer)
 {
   gh_arena arena;
   gh_str ae_id;
   gh_arena_init(&arena);
-  if (peer->kind == GH_PEER_CREDENTIAL && gh_id_map_get(host->credentials, &arena, peer->credential_id, &ae_id)) {
+  if (peer->kind == GH_PEER_CREDENTIAL && (gh_id_map_get(host->credentials, &arena, peer->credential_id, &ae_id) ||
+                                           owner_of_kpsa(host, &arena, peer->credential_id, &ae_id))) {
     peer->kind = GH_PEER_AE;
     gh_str_release(&peer->id);
     peer->id = gh_str_clone(ae_id);

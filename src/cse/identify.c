@@ -73,9 +73,13 @@ static int identify_nobody(gh_exchange *x)
   int rsc = check_stem(x);
   if (rsc != GH_RSC_OK || is_ae_registration(x)) return rsc;
   gh_node *ae = gh_tree_by_id(x->host->tree, GH_VIEW_COMMITTED, x->request.from);
-  bool registered = ae && ae->ty == GH_TY_AE;
+  bool registered = ae && ae->ty == GH_TY_AE, has_credential = registered && ae->extra.len;
   gh_node_unref(ae);
   if (!registered) return impersonation(x, "not-registered");
+  if (has_credential) { /*= TS-0003 7.2.1 who proved itself once is not believed without proof */
+    x->decision = (gh_decision){.outcome = GH_REFUSE, .reason = "no-association"};
+    return gh_refuse(x, GH_RSC_SECURITY_ASSOCIATION_REQUIRED, "this AE needs a security association");
+  }
   return gh_id_absolute(&x->arena, &x->host->config.self, x->request.from, &x->originator) == GH_OK
              ? GH_RSC_OK
              : gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is not an identifier");

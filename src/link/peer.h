@@ -14,7 +14,12 @@ typedef enum gh_peer_kind {
   GH_PEER_NODE
 } gh_peer_kind;
 
-typedef enum gh_peer_method { GH_METHOD_NONE, GH_METHOD_PSK, GH_METHOD_CERTIFICATE } gh_peer_method;
+typedef enum gh_peer_method {
+  GH_METHOD_NONE,
+  GH_METHOD_PSK,
+  GH_METHOD_CERTIFICATE,
+  GH_METHOD_BROKER /* an MQTT broker authenticated the peer and says so (TS-0010 7.2); no administrator */
+} gh_peer_method;
 
 typedef struct gh_peer {
   gh_peer_kind kind;

@@ -60,6 +60,8 @@ typedef struct gh_tls_client_options {
 } gh_tls_client_options;
 GH_MUST_USE gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **out, gh_diag *diag);
 void gh_tls_client_free(gh_tls_client *client);
+/* For a library that makes its own SSL from it: the peer's certificate must bear server_name. Borrowed. */
+SSL_CTX *gh_tls_client_ctx(gh_tls_client *client);
 
 /* For conn.c. The state of one handshake travels in the SSL's ex_data. */
 typedef struct gh_handshake {

@@ -105,6 +105,16 @@ SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake)
   return ssl;
 }
 
+/*= TS-0003 8.1.2.5 the name is checked by every SSL that is made from the context */
+SSL_CTX *gh_tls_client_ctx(gh_tls_client *client)
+{
+  X509_VERIFY_PARAM *param = SSL_CTX_get0_param(client->ctx);
+  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  if (X509_VERIFY_PARAM_set1_host(param, client->server_name, 0) != 1) return NULL;
+  SSL_CTX_set_read_ahead(client->ctx, 0); /* it may wait at the socket for what OpenSSL has read already */
+  return client->ctx;
+}
+
 static gh_peer_kind kind_of(gh_cert_flavour flavour)
 {
   return flavour == GH_CERT_AE_ID ? GH_PEER_AE : GH_PEER_NODE;

@@ -1,0 +1,42 @@
+/* A CSE at its MQTT broker. */
+#include <stdlib.h>
+
+#include "client/endpoint.h"
+#include "cmd/runtime.h"
+
+gh_err gh_served_mqtt_start(gh_served *served, const gh_tls_options *tls, gh_diag *diag)
+{
+  const gh_realm_function *f = served->function;
+  gh_runtime *r = served->runtime;
+  gh_endpoint at;
+  if (gh_str_empty(f->mqtt.broker)) return GH_OK;
+  if (gh_endpoint_parse(f->mqtt.broker, &at) != GH_OK)
+    return gh_fail(diag, GH_EINVAL, "mqtt.broker must be host:port");
+  gh_tls_client_options client = {.tls = *tls, .server_name = f->mqtt.name};
+  client.tls.alpn = NULL;
+  client.tls.status = NULL; /* the handshake is libmosquitto's: it cannot wait for an answer */
+  GH_TRY(gh_tls_client_new(&client, &served->mqtt_tls, diag));
+  gh_mqtt_options options = {.host = served->host,
+                             .workers = r->workers,
+                             .worker_count = r->worker_count,
+                             .broker_host = gh_arena_dup(&r->arena, gh_str_of(at.host)).ptr,
+                             .broker_port = at.port,
+                             .prefix = f->mqtt.prefix,
+                             .tls = served->mqtt_tls,
+                             .enforces = f->mqtt.enforces,
+                             .log = &served->host->log,
+                             .limits = {.max_payload_bytes = (size_t)f->mqtt.max_payload_bytes,
+                                        .max_under_way = (uint32_t)f->mqtt.max_under_way}};
+  return gh_mqtt_server_start(&options, &served->mqtt, diag);
+}
+
+void gh_served_mqtt_stop(gh_served *served, uint32_t drain_ms)
+{
+  gh_mqtt_server_stop(served->mqtt, drain_ms);
+}
+
+void gh_served_mqtt_free(gh_served *served)
+{
+  gh_mqtt_server_free(served->mqtt);
+  gh_tls_client_free(served->mqtt_tls);
+}
