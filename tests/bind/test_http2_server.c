@@ -179,7 +179,7 @@ static void many_at_once(void **state)
   const served *s = *state;
   h2 c;
   begin(&c, s);
-  char ri[60][8];
+  char ri[60][16];
   for (int i = 0; i < 60; i++) {
     snprintf(ri[i], sizeof ri[i], "r%d", i);
     if (i % 3)
