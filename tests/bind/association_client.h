@@ -15,6 +15,15 @@ typedef struct channel {
   int version;
 } channel;
 
+/* What there is; HTTP over DTLS and DTLS 1.3 are not. */
+static const channel channels[] = {
+    {"HTTP/1.1, TLS 1.2", HTTP1, TLS1_2_VERSION},   {"HTTP/1.1, TLS 1.3", HTTP1, TLS1_3_VERSION},
+    {"HTTP/2, TLS 1.2", HTTP2, TLS1_2_VERSION},     {"HTTP/2, TLS 1.3", HTTP2, TLS1_3_VERSION},
+    {"CoAP, TLS 1.2", COAP_TLS, TLS1_2_VERSION},    {"CoAP, TLS 1.3", COAP_TLS, TLS1_3_VERSION},
+    {"CoAP, DTLS 1.2", COAP_DTLS, DTLS1_2_VERSION},
+};
+enum { CHANNELS = sizeof channels / sizeof *channels };
+
 typedef struct question {
   gh_op op;
   const char *to, *from; /* from NULL: not said */
@@ -248,23 +257,33 @@ static inline void coap_begin(talker *t)
 
 /* ---- any of them */
 
-static inline void talker_begin(talker *t, const hall *l, const channel *over, const tls_peer_options *as)
+/* The handshake's options on this channel. */
+static inline tls_peer_options options_on(const channel *over, const tls_peer_options *as)
 {
-  *t = (talker){.over = over};
-  t->text.p = &t->p;
   tls_peer_options options = *as;
   options.min_version = options.max_version = over->version;
-  options.suites = as->cert ? "ECDHE-ECDSA-AES128-GCM-SHA256" : "PSK-AES128-GCM-SHA256";
+  options.suites = as->identity ? "PSK-AES128-GCM-SHA256" : "ECDHE-ECDSA-AES128-GCM-SHA256";
   if (over->binding == HTTP1) options.alpn = "\x08http/1.1";
   if (over->binding == HTTP2) options.alpn = "\x02h2";
   if (over->binding == COAP_TLS)
     options.alpn = "\x04"
                    "coap";
-  bool joined;
-  if (over->binding == COAP_DTLS)
-    joined = dtls_join_patiently(&t->p, l->coap_udp_port, &options);
-  else
-    joined = peer_connect(&t->p, over->binding == COAP_TLS ? l->coap_tcp_port : l->http_port, &options);
+  return options;
+}
+
+static inline uint16_t port_of(const hall *l, const channel *over)
+{
+  if (over->binding == COAP_DTLS) return l->coap_udp_port;
+  return over->binding == COAP_TLS ? l->coap_tcp_port : l->http_port;
+}
+
+static inline void talker_begin(talker *t, const hall *l, const channel *over, const tls_peer_options *as)
+{
+  *t = (talker){.over = over};
+  t->text.p = &t->p;
+  tls_peer_options options = options_on(over, as);
+  bool joined = over->binding == COAP_DTLS ? dtls_join_patiently(&t->p, port_of(l, over), &options)
+                                           : peer_connect(&t->p, port_of(l, over), &options);
   if (!joined) fail_msg("%s: alert %d", over->what, t->p.alert);
   assert_int_equal(SSL_version(t->p.ssl), over->version);
   if (over->binding == HTTP2) h2_begin(t);

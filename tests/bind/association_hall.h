@@ -26,25 +26,30 @@ typedef struct hall {
   gh_listener *http_listener, *coap_tcp;
   gh_dtls_listener *coap_udp;
   uint16_t http_port, coap_tcp_port, coap_udp_port;
+  gh_key_source source;                                                                    /* the host's */
+  void (*failed)(void *ctx, gh_str psk_identity, const char *address, const char *reason); /* NULL: the host's */
 } hall;
 
-/* The MAF and the MEF: whose key it is stands in the last digit of its name. Answered inside the call. */
+/* The MAF and the MEF: whose key it is stands in the last digit of its name; 4 has expired, 5 is for another use, and
+ * others they do not hand out. Answered inside the call. */
 static inline void hall_issuer(void *ctx, gh_worker *worker, gh_outbound_call *call)
 {
   static const char *const owners[] = {"//sp.example.com/in-cse/Cmeter", "//sp.example.com/mn1",
-                                       "21-KM@mef.sp.example.com"};
+                                       "21-KM@mef.sp.example.com", "//sp.example.com/in-cse/Cmeter",
+                                       "//sp.example.com/in-cse/Cmeter"};
   (void)worker;
   const hall *l = ctx;
   gh_str to = call->request.to;
   bool mef = gh_str_starts(call->entity, GH_STR("mef."));
   size_t digit = (size_t)(to.ptr[to.len - 1] - '1');
   call->err = GH_OK;
-  call->response = (gh_response){.rsc = GH_RSC_NOT_FOUND};
-  if (digit < 3) {
-    gh_str until = gh_timestamp(&call->arena, gh_host_now_us(l->h.host) + 3600 * GH_US_PER_S);
+  call->response = (gh_response){.rsc = GH_RSC_ORIGINATOR_HAS_NO_PRIVILEGE};
+  if (digit < 5) {
+    int64_t life_us = (digit == 3 ? -1 : 3600) * GH_US_PER_S;
+    gh_str until = gh_timestamp(&call->arena, gh_host_now_us(l->h.host) + life_us);
     gh_str text = gh_arena_fmt(
         &call->arena, "{\"sec:skr\":{\"suid\":%d,\"kv\":\"" GOOD_KEY_BASE64 "\",\"cr\":\"%s\",\"et\":\"%.*s\"}}",
-        mef ? 22 : 32, owners[digit], GH_STR_ARG(until));
+        (mef ? 22 : 32) + (digit == 4), owners[digit], GH_STR_ARG(until));
     call->response.rsc = GH_RSC_OK;
     MUST(gh_json_parse(&call->arena, text, &gh_json_default_limits, &call->response.pc, NULL) == GH_OK);
   }
@@ -109,8 +114,7 @@ static inline gh_tls_server *hall_tls(hall *l, const char *alpn, bool datagram)
                             .chain_pem = gh_buf_str(&l->realm.server_chain_pem),
                             .key_pem = gh_buf_str(&l->realm.server_key_pem),
                             .anchors_pem = gh_buf_str(&l->realm.root_pem)};
-  if (gh_tls_server_new(&options, &l->h.host->key_source, &random, &server, &diag) != GH_OK)
-    fail_msg("%s", diag.text);
+  if (gh_tls_server_new(&options, &l->source, &random, &server, &diag) != GH_OK) fail_msg("%s", diag.text);
   return server;
 }
 
@@ -118,6 +122,8 @@ static inline void hall_listen(hall *l)
 {
   gh_random random = gh_random_system();
   gh_diag diag = {""};
+  l->source = l->h.host->key_source;
+  if (l->failed) l->source.handshake_failed = l->failed;
   l->http = (gh_http_server){.host = l->h.host, .limits = gh_http_default_limits};
   l->coap = (gh_coap_server){.host = l->h.host, .max_body_bytes = 256 * 1024};
   l->http_tls = hall_tls(l, GH_HTTP_ALPN, false);

@@ -2,13 +2,6 @@
  * entity; each cell with what is permitted and with every refusal, by its exact codes. TP-05, TP-08, TP-13, TP-15. */
 #include "association_client.h"
 
-static const channel channels[] = {
-    {"HTTP/1.1, TLS 1.2", HTTP1, TLS1_2_VERSION},   {"HTTP/1.1, TLS 1.3", HTTP1, TLS1_3_VERSION},
-    {"HTTP/2, TLS 1.2", HTTP2, TLS1_2_VERSION},     {"HTTP/2, TLS 1.3", HTTP2, TLS1_3_VERSION},
-    {"CoAP, TLS 1.2", COAP_TLS, TLS1_2_VERSION},    {"CoAP, TLS 1.3", COAP_TLS, TLS1_3_VERSION},
-    {"CoAP, DTLS 1.2", COAP_DTLS, DTLS1_2_VERSION},
-};
-
 typedef enum entity { AN_AE, A_CSE, NOBODY_YET, A_FUNCTION } entity;
 typedef enum certificate { NO_CERT, AE_CERT, CSE_CERT, NODE_CERT, DEVICE_CERT, FQDN_CERT } certificate;
 
@@ -36,7 +29,7 @@ static const flavour flavours[] = {
     {"FQDN certificate of a MAF", A_FUNCTION, NULL, FQDN_CERT},
 };
 
-enum { CHANNELS = sizeof channels / sizeof *channels, FLAVOURS = sizeof flavours / sizeof *flavours };
+enum { FLAVOURS = sizeof flavours / sizeof *flavours };
 
 /* ---- what each kind of entity asks, and what it is answered */
 
