@@ -22,20 +22,19 @@ PYTHON = re.compile(r"^\s*def (\w+)\(")
 
 
 def blocks(lines):
-    """(first line, last line, name) of each function and table of a C file, by the layout that clang-format makes."""
-    found, begin, name = [], 0, None
+    """(last line, name) of each function, prototype and table of a C file, by the layout that clang-format makes."""
+    found, name, inside = [], None, False
     for number, line in enumerate(lines):
         if name is None:
-            match = DEFINITION.match(line) or TABLE.match(line)
-            if match:
-                begin, name = number, match.group(1)
-        if name is not None and (line.startswith("}") or line.endswith(");") and not line.startswith((" ", "\t"))):
-            found.append((begin, number, name))
+            table = TABLE.match(line)
+            match = table or DEFINITION.match(line)
+            name, inside = (match.group(1), bool(table)) if match else (None, False)
+        if name is None:
+            continue
+        inside = inside or line.startswith("{")
+        if line.startswith("}") or line.endswith(");") and not inside:
+            found.append((number, name))
             name = None
-        elif name is not None and line.endswith(");") and not any(l.startswith("{") for l in lines[begin:number]):
-            if not TABLE.match(lines[begin]):
-                found.append((begin, number, name))
-                name = None
     return found
 
 
@@ -45,7 +44,7 @@ def place(path, text, line):
     if path.suffix == ".py":
         names = [m.group(1) for m in map(PYTHON.match, lines[line - 1 :]) if m]
         return names[0] if names else ""
-    for _, last, name in blocks(lines):
+    for last, name in blocks(lines):
         if last >= line - 1:
             return name
     return ""

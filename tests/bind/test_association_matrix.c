@@ -167,8 +167,8 @@ static void walk(const cell *c, const step *steps, size_t count)
 
 #define WALK(cell, steps) walk(cell, steps, sizeof(steps) / sizeof *(steps))
 
-/*= TS-0003 8.2.2.1; TS-0003 8.2.2.2; TS-0003 8.2.2.3; TS-0003 8.1.2.1 */
-/*= TS-0003 8.2.1; TS-0003 7.2.1; TS-0004 7.3.2.1 */
+/*= TS-0003 8.1.1; 8.1.2.1; 8.2.1; 8.2.2.1; 8.2.2.2; 8.2.2.3; 10.1.3; 10.2.1 */
+/*= TS-0003 7.2.1; TS-0004 7.3.2.1 */
 static void association(void **state)
 {
   const cell *c = *state;
