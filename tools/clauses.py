@@ -3,13 +3,17 @@
 
 Reads the citations in src/, include/ and tests/:   /*= TS-0003 7.1.5 step 3 */   /*= TS-0009 6.2.2; 6.4.3 a remark */
 A clause is a document, a number (or "table 6.2-1") and perhaps "step 3" or the like; what follows is a remark.
-usage: tools/clauses.py [--json] [--check] [ROOT]
---check prints malformed citations only and exits 1 when there are any.
+usage: tools/clauses.py [--json | --check | --pages | --table=CLAUSE] [ROOT]
+--check prints what is wrong only, malformed citations and pages whose tables are not current, and exits 1 for any.
+--pages renews those tables (tools/clause_pages.py says how a page looks).
+--table="TS-0003 8.2" prints a table of the cited clauses at and below this one.
 """
 import json
 import pathlib
 import re
 import sys
+
+import clause_pages
 
 CITATION = re.compile(r"/\*=(.*?)\*/", re.S)
 CLAUSE = re.compile(
@@ -32,7 +36,6 @@ def parse(text):
         elif not spec:
             bad.append(part)
     return good, bad
-
 
 
 def files(root, folder):
@@ -84,21 +87,28 @@ def print_lacks(table):
 
 
 def main(argv):
-    options = [a for a in argv[1:] if a.startswith("--")]
+    options = dict(a.partition("=")[::2] for a in argv[1:] if a.startswith("--"))
     places = [a for a in argv[1:] if not a.startswith("--")]
-    if set(options) - {"--json", "--check"} or len(places) > 1:
+    if set(options) - {"--json", "--check", "--pages", "--table"} or len(options) > 1 or len(places) > 1:
         print(__doc__.strip(), file=sys.stderr)
         return 2
     root = pathlib.Path(places[0] if places else pathlib.Path(__file__).resolve().parent.parent)
     table, malformed = scan(root)
-    if "--json" in options:
+    faults = [f"malformed citation {fault}" for fault in malformed]
+    if "--pages" in options:
+        clause_pages.write(root, table)
+    if "--pages" in options or "--check" in options:
+        faults += clause_pages.check(root, table)
+    elif "--json" in options:
         print(json.dumps({"clauses": table, "malformed": malformed}, indent=1, sort_keys=True))
-    elif "--check" not in options:
+    elif "--table" in options:
+        print(clause_pages.show(root, table, options["--table"]))
+    else:
         print_table(table)
         print_lacks(table)
-    for fault in malformed:
-        print(f"malformed citation {fault}", file=sys.stderr)
-    return 1 if malformed else 0
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

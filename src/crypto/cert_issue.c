@@ -54,7 +54,7 @@ static bool device_name_valid(gh_str name)
   return name.len <= GH_CERT_NAME_MAX_BYTES && gh_cert_device_split(name, &indication, &arcs) == GH_OK;
 }
 
-/*= TS-0003 10.1.1; names per flavour; no wildcards */
+/*= TS-0003 10.1.1.5; 10.1.1.6; 10.1.1.7; 10.1.1.8; names per flavour; no wildcards */
 static gh_err check_name(const gh_cert_request *r, gh_diag *diag)
 {
   bool ok = false;
@@ -83,7 +83,7 @@ static gh_err check_request(const gh_cert_request *r, EVP_PKEY *subject_key, X50
   GH_TRY(check_name(r, diag));
   if (r->not_after_us <= r->not_before_us)
     return gh_fail(diag, GH_EINVAL, "certificate: its end is not behind its beginning");
-  /*= TS-0003 10.1.1; P-256 for every key of the chain */
+  /*= TS-0003 10.1.1.1; P-256 for every key of the chain */
   if (!is_p256(subject_key) || !is_p256(signer))
     return gh_fail(diag, GH_EINVAL, "certificate: keys must be on the curve P-256");
   if (!issuer) return GH_OK;
@@ -150,7 +150,7 @@ static bool add_basic_constraints(X509 *cert, bool ca)
   return ok;
 }
 
-/*= TS-0003 10.1.1; keyUsage holds digitalSignature in every certificate, CA certificates included */
+/*= TS-0003 10.1.1.1; keyUsage holds digitalSignature in every certificate, CA certificates included */
 static bool add_key_usage(X509 *cert, bool ca)
 {
   enum { DIGITAL_SIGNATURE = 0, KEY_CERT_SIGN = 5, CRL_SIGN = 6 };
@@ -235,7 +235,7 @@ static ASN1_TYPE *relative_oid(gh_str arcs)
   return type;
 }
 
-/*= TS-0003 10.1.1.4; the M2M Device ID as otherName, type-id the device indication, value the remaining arcs */
+/*= TS-0003 10.1.1.4.1; the M2M Device ID as otherName, type-id the device indication, value the remaining arcs */
 static GENERAL_NAME *device_name(gh_str dotted)
 {
   gh_str indication, arcs;
@@ -265,7 +265,7 @@ static GENERAL_NAME *subject_name(const gh_cert_request *r, gh_arena *arena)
     gh_str id = gh_cert_lower_host(arena, r->name);
     return text_name(GEN_URI, gh_arena_fmt(arena, GH_AE_URI_SCHEME "%.*s", GH_STR_ARG(id)));
   }
-  /*= TS-0003 10.1.1; the public domain name of a CSE, the FQDN of a MAF or MEF */
+  /*= TS-0003 10.1.1.6; 10.1.1.7; the public domain name of a CSE, the FQDN of a MAF or MEF */
   case GH_CERT_CSE_ID:
   case GH_CERT_FQDN: return text_name(GEN_DNS, gh_cert_lower_host(arena, r->name));
   }
@@ -320,7 +320,7 @@ static gh_err make(const gh_cert_request *r, EVP_PKEY *subject_key, X509 *issuer
 {
   if (!set_body(cert, r, subject_key, issuer)) return library_failed(diag, "body");
   if (!add_extensions(cert, r, issuer)) return library_failed(diag, "extensions");
-  /*= TS-0003 10.1.1; ecdsa-with-SHA256 */
+  /*= TS-0003 10.1.1.3; ecdsa-with-SHA256 */
   if (X509_sign(cert, signer, EVP_sha256()) <= 0) return library_failed(diag, "signature");
   GH_TRY(check_constraints(cert, issuer, diag));
   return gh_cert_check_profile(cert, diag);

@@ -41,7 +41,7 @@ static gh_err refuse(gh_diag *diag, const char *why)
 
 static gh_err read_dns(gh_arena *arena, gh_str text, found *f, gh_diag *diag)
 {
-  /*= TS-0003 10.1.1; no wildcards; the grammar of a DNS name has no place for one */
+  /*= TS-0003 10.1.1.6; 10.1.1.7; no wildcards; the grammar of a DNS name has no place for one */
   if (!gh_cert_dns_valid(text)) return refuse(diag, "a dNSName is no plain domain name");
   keep(f, GH_CERT_CSE_ID, gh_cert_lower_host(arena, text));
   return GH_OK;
@@ -56,7 +56,7 @@ static bool is_uri_text(gh_str text)
   return true;
 }
 
-/*= TS-0003 10.1.1.5; an AE-ID stands in a URI; its scheme is not profiled, so that only the rest counts */
+/*= TS-0003 10.1.1.5; 10.1.1.8; an AE-ID stands in a URI; its scheme is not profiled, so that only the rest counts */
 static gh_err read_uri(gh_arena *arena, gh_str text, found *f, gh_diag *diag)
 {
   if (!is_uri_text(text)) return refuse(diag, "a URI name has a wildcard or odd characters");
@@ -81,7 +81,7 @@ static gh_err oid_text(gh_arena *arena, const ASN1_OBJECT *oid, gh_str *out)
   return GH_OK;
 }
 
-/*= TS-0003 10.1.1.4; type-id is the device indication, the value holds the remaining arcs */
+/*= TS-0003 10.1.1.4.1; type-id is the device indication, the value holds the remaining arcs */
 static gh_err device_oid(gh_arena *arena, const ASN1_OBJECT *oid, gh_str arcs, gh_str *out)
 {
   gh_str indication;
@@ -184,7 +184,7 @@ gh_err gh_cert_identity(gh_arena *arena, X509 *cert, gh_cert_flavour *flavour, g
     err = read_name(arena, sk_GENERAL_NAME_value(names, i), &f, diag);
   GENERAL_NAMES_free(names);
   GH_TRY(err);
-  /*= TS-0003 8.1.2; exactly one name authenticates */
+  /*= TS-0003 8.1.2.5; exactly one name authenticates */
   if (f.count == 0) return refuse(diag, "there is no usable name in subjectAltName");
   if (f.count > 1) return refuse(diag, "there is more than one name in subjectAltName");
   *flavour = f.flavour;
@@ -240,7 +240,7 @@ static bool has_wildcard(X509 *cert)
 
 gh_err gh_cert_check_profile(X509 *cert, gh_diag *diag)
 {
-  /*= TS-0003 10.1.1; profile of every certificate of a chain */
+  /*= TS-0003 10.1.1.1; 10.1.1.3; profile of every certificate of a chain */
   if (X509_get_version(cert) != X509_VERSION_3) return refuse(diag, "it is not of version 3");
   if (!gh_cert_key_fits(cert)) return refuse(diag, "its key is not an uncompressed point of P-256");
   if (!signed_with_ecdsa_sha256(cert)) return refuse(diag, "it is not signed with ecdsa-with-SHA256");

@@ -6,7 +6,7 @@
 
 enum { SUID_SAEF = 12 };
 
-/*= TS-0003 9.1.1.1 Kpsa and KpsaID are configured at Entity B */
+/*= TS-0003 9.1.1.1; 8.1.1; 8.2.2.1; Kpsa and KpsaID are configured at Entity B */
 static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
 {
   (void)parent;

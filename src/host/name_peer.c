@@ -52,7 +52,7 @@ static gh_err name_credential(gh_arena *arena, gh_cred_type type, gh_str name, g
   return GH_OK;
 }
 
-/*= TS-0003 8.2.2.2; TS-0003 8.1.2.1 the flavour of the certificate says what kind of entity it names */
+/*= TS-0003 8.2.2.2; 8.1.2.1; 10.1.3; the flavour of the certificate says what kind of entity it names */
 gh_err gh_host_name_peer(gh_host *host, gh_cert_flavour flavour, gh_str name, int64_t not_after_us, gh_peer *peer)
 {
   gh_arena arena;

@@ -7,10 +7,10 @@
 
 enum { READS_PER_EVENT = 4 }; /* then others get their turn; the loop calls again */
 
-void gh_conn_log_failure(gh_conn *conn)
+void gh_conn_log_failure(gh_conn *conn, const char *reason)
 {
   unsigned long code = ERR_peek_last_error();
-  const char *reason = code ? ERR_reason_error_string(code) : NULL;
+  if (!reason && code) reason = ERR_reason_error_string(code);
   gh_psk_query *query = conn->handshake.query;
   gh_str identity = query ? query->identity : GH_STR_NONE;
   bool refused = query && !conn->handshake.waiting && query->result != GH_OK;
@@ -44,7 +44,7 @@ void gh_conn_step_handshake(gh_conn *conn)
     return;
   default: break;
   }
-  gh_conn_log_failure(conn);
+  gh_conn_log_failure(conn, NULL);
   gh_conn_fail(conn, GH_EAUTH, "handshake failed");
 }
 

@@ -58,7 +58,7 @@ void gh_conn_on_event(uv_poll_t *poll, int status, int events);
 void gh_conn_established(gh_conn *conn);
 void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason);
 void gh_conn_step_handshake(gh_conn *conn);
-/* Log and audit of a handshake that failed. */
-void gh_conn_log_failure(gh_conn *conn);
+/* Log and audit of a handshake that failed. reason NULL: what the library says. */
+void gh_conn_log_failure(gh_conn *conn, const char *reason);
 
 #endif

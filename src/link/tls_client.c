@@ -120,7 +120,7 @@ static gh_peer_kind kind_of(gh_cert_flavour flavour)
   return flavour == GH_CERT_AE_ID ? GH_PEER_AE : GH_PEER_NODE;
 }
 
-/*= TS-0003 8.1.2.4 the configured globally unique identifier, in a name of the configured flavour */
+/*= TS-0003 8.1.2.4; 8.1.2.5; the configured globally unique identifier, in a name of the configured flavour */
 static gh_err check_peer_name(const gh_tls_client *client, X509 *cert, gh_diag *diag)
 {
   gh_arena arena;

@@ -44,6 +44,7 @@ static void on_info(const SSL *ssl, int where, int value)
   handshake->alert_sent = (where & SSL_CB_WRITE) != 0;
 }
 
+/*= TS-0003 10.2.1; TLS 1.2 or DTLS 1.2 and nothing older */
 static gh_err set_versions(SSL_CTX *ctx, const gh_security_policy *policy, const gh_tls_options *options)
 {
   int lowest = options->datagram ? policy->dtls_min : policy->tls_min;
@@ -102,6 +103,7 @@ static void set_modes(SSL_CTX *ctx)
   SSL_CTX_set_read_ahead(ctx, 1); /* a record, or a whole flight of a handshake, in one system call */
 }
 
+/*= TS-0003 8.1.2.3; the chain, and the private key that belongs to it */
 static gh_err set_credential(SSL_CTX *ctx, const gh_tls_options *options)
 {
   if (gh_str_empty(options->chain_pem)) return GH_OK;

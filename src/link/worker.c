@@ -23,7 +23,7 @@ static void check_deadlines(gh_conn *conn, int64_t mono, int64_t wall)
   } else if (mono >= conn->deadline_us) {
     if (ready) gh_conn_close(conn, GH_ETIMEOUT, "idle or request incomplete for too long");
     /* over datagrams a wrong key is silence: records that do not verify are dropped */
-    if (conn->path && conn->state == GH_CONN_HANDSHAKE) gh_conn_log_failure(conn);
+    if (conn->path && conn->state == GH_CONN_HANDSHAKE) gh_conn_log_failure(conn, "handshake took too long");
     if (!ready) gh_conn_fail(conn, GH_ETIMEOUT, "handshake or close took too long");
   }
 }

@@ -90,7 +90,7 @@ static void test_our_chains_verify(void **state)
 }
 
 /* TP-09: the broken chains */
-/*= TS-0003 8.1.2; the chain is mandatory */
+/*= TS-0003 8.1.2.2; the chain is mandatory */
 static void test_broken_chains(void **state)
 {
   (void)state;

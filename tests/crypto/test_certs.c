@@ -61,9 +61,7 @@ static void assert_no_identity(realm *r, X509 *cert, const char *why)
 
 /* ---- what we make */
 
-/*= TS-0003 10.1.1 */
-/*= TS-0003 10.1.1.4 */
-/*= TS-0003 10.1.1.5 */
+/*= TS-0003 10.1.1.4.1; 10.1.1.5; 10.1.1.6; 10.1.1.7 */
 static void test_each_flavour_reads_back(void **state)
 {
   realm *r = *state;
@@ -91,6 +89,7 @@ static void test_each_flavour_reads_back(void **state)
 }
 
 /* A Node-ID has no host, so that it can only come from a CA without URI constraints. */
+/*= TS-0003 10.1.1.8 */
 static void test_node_id(void **state)
 {
   realm *r = *state;
@@ -180,7 +179,7 @@ static void assert_not_issued(const gh_cert_request *request, EVP_PKEY *key, X50
   assert_int_equal(ERR_peek_error(), 0);
 }
 
-/*= TS-0003 10.1.1; no wildcards */
+/*= TS-0003 10.1.1.5; 10.1.1.6; 10.1.1.7; 10.1.1.8; no wildcards */
 static void test_names_not_issued(void **state)
 {
   realm *r = *state;
@@ -270,8 +269,8 @@ static void test_identity_of_others(void **state)
   }
 }
 
-/*= TS-0003 8.1.2; exactly one name authenticates */
-/*= TS-0003 10.1.1; no wildcards */
+/*= TS-0003 8.1.2.5; exactly one name authenticates */
+/*= TS-0003 10.1.1.5; 10.1.1.6; 10.1.1.7; 10.1.1.8; no wildcards */
 static void test_no_identity(void **state)
 {
   realm *r = *state;
@@ -342,7 +341,7 @@ static X509 *with_other_name(EVP_PKEY *key, const char *oid, const unsigned char
   return with_raw_name(key, name);
 }
 
-/*= TS-0003 10.1.1.4; hardware identifiers of others */
+/*= TS-0003 10.1.1.4.1; hardware identifiers of others */
 static void test_hardware_names(void **state)
 {
   realm *r = *state;
@@ -388,7 +387,7 @@ static X509 *signed_by_p256(realm *r, EVP_PKEY *subject)
                               .names = "DNS:in-cse.sp.example.com"});
 }
 
-/*= TS-0003 10.1.1; P-256, uncompressed */
+/*= TS-0003 10.1.1.1; P-256, uncompressed */
 static void test_profile_of_the_key(void **state)
 {
   realm *r = *state;
@@ -406,7 +405,7 @@ static void test_profile_of_the_key(void **state)
   assert_outside(signed_by_p256(r, r->rsa), "P-256");
 }
 
-/*= TS-0003 10.1.1; ecdsa-with-SHA256 */
+/*= TS-0003 10.1.1.1; 10.1.1.3; ecdsa-with-SHA256 */
 static void test_profile_of_the_signature(void **state)
 {
   realm *r = *state;
@@ -439,7 +438,7 @@ static void test_profile_of_both_algorithms(void **state)
   OPENSSL_free(der);
 }
 
-/*= TS-0003 10.1.1; keyUsage holds digitalSignature */
+/*= TS-0003 10.1.1.1; keyUsage holds digitalSignature */
 static void test_profile_of_the_rest(void **state)
 {
   realm *r = *state;

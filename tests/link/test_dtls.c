@@ -114,6 +114,7 @@ static void wrong_keys(void **state)
   assert_int_equal(audited, 2);
 }
 
+/*= TS-0003 10.2.1 */
 static void older_versions(void **state)
 {
   const dtls_test *d = *state;

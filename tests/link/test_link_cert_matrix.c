@@ -148,7 +148,7 @@ static tls_peer_options with(const made *m, bool send_chain, int version)
 
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
-/*= TS-0003 8.1.2.1; TS-0003 8.2.2.2 */
+/*= TS-0003 8.1.2.1; 8.2.2.2; 10.1.3 */
 static void every_flavour_is_let_in(void **state)
 {
   for (size_t i = 0; i < sizeof flavours / sizeof *flavours; i++)
@@ -355,7 +355,7 @@ static const struct {
     {6, {.server_name = {"maf.sp.example.com", 18}}, true},
 };
 
-/*= TS-0003 8.1.2.4; the flavour and the globally unique identifier that were configured for the server */
+/*= TS-0003 8.1.2.4; 8.1.2.5; the flavour and the globally unique identifier that were configured for the server */
 static void servers_of_every_flavour(void **state)
 {
   (void)state;

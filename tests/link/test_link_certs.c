@@ -159,7 +159,7 @@ static X509 *odd(EVP_PKEY *key, const holder *issuer, const char *names, const c
 #define AE_NAME "URI:" METER_ID
 #define SIGNS "critical,digitalSignature"
 
-/*= TS-0003 8.1.2; TS-0003 10.1.1; everything that must be refused */
+/* Everything that must be refused. */
 static size_t bad_certs(bad_cert *out)
 {
   size_t n = 0;
@@ -200,6 +200,7 @@ static size_t bad_certs(bad_cert *out)
   return n;
 }
 
+/*= TS-0003 8.1.2.5; 10.1.1.1; 10.1.1.3; everything that must be refused */
 static void bad_certificates_of_clients(void **state)
 {
   bad_cert bad[32];
@@ -367,6 +368,7 @@ static void a_certificate_is_no_substitute_for_the_key(void **state)
   assert_true(our_client_accepts(t, &options));
 }
 
+/*= TS-0003 8.1.2.3; a key and a chain that fit each other */
 static void credentials_that_cannot_be_used(void **state)
 {
   (void)state;

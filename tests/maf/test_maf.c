@@ -134,6 +134,21 @@ static void retrieval_update_and_end(void **state)
   assert_rsc(ask(h, &device, GH_OP_CREATE, "maf", NULL, GH_TY_SYMM_KEY_REG, KEY("32", CSE)), 4105);
 }
 
+/*= TS-0003 8.8.2.5; TS-0003 8.8.2.9 of others, and of nothing */
+static void updates_that_are_refused(void **state)
+{
+  harness *h = *state;
+  answer r = ask(h, &device, GH_OP_CREATE, "maf", NULL, GH_TY_MAF_CLIENT_REG, REGISTRATION);
+  const char *to = member(&r, "ri"), *key = "maf/1A1B1C1D1E1F20212223242526272829";
+  assert_rsc(ask(h, &other, GH_OP_UPDATE, to, NULL, 0, "{\"sec:macr\":{\"lbl\":[\"x\"]}}"), 4103);
+  assert_rsc(ask(h, &cse, GH_OP_UPDATE, to, NULL, 0, "{\"sec:macr\":{\"lbl\":[\"x\"]}}"), 4103);
+  assert_rsc(ask(h, &other, GH_OP_DELETE, to, NULL, 0, NULL), 4103);
+  assert_rsc(ask(h, &device, GH_OP_UPDATE, to, NULL, 0, "{\"sec:macr\":{}}"), 4000);
+  assert_rsc(ask(h, &device, GH_OP_CREATE, "maf", NULL, GH_TY_SYMM_KEY_REG, KEY("32", CSE)), 2001);
+  assert_rsc(ask(h, &other, GH_OP_UPDATE, key, NULL, 0, "{\"sec:skr\":{\"lbl\":[\"x\"]}}"), 4103);
+  assert_rsc(ask(h, &device, GH_OP_UPDATE, key, NULL, 0, "{\"sec:skr\":{}}"), 4000);
+}
+
 static void expired_keys_do_not_exist(void **state)
 {
   harness *h = *state;
@@ -160,6 +175,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(key_registration, setup, teardown),
       cmocka_unit_test_setup_teardown(key_registration_refusals, setup, teardown),
       cmocka_unit_test_setup_teardown(retrieval_update_and_end, setup, teardown),
+      cmocka_unit_test_setup_teardown(updates_that_are_refused, setup, teardown),
       cmocka_unit_test_setup_teardown(expired_keys_do_not_exist, setup, teardown),
       cmocka_unit_test_setup_teardown(deregistration_takes_the_keys_along, setup, teardown),
   };

@@ -182,6 +182,36 @@ static void targets_fetch_what_is_derived_for_them(void **state)
   assert_rsc(ask(h, &maf, GH_OP_RETRIEVE, "fetchCredentials/xx/21/3", NULL, 0, NULL), 4000);
 }
 
+/*= TS-0003 8.3.5.2.2; TS-0003 8.3.2.1 From of a fetch must be who the handshake proved */
+static void nobody_fetches_in_another_name(void **state)
+{
+  harness *h = *state;
+  answer a;
+  register_device(h, &a);
+  char id[80], to[160];
+  expected_ke_id(id, sizeof id, 0);
+  snprintf(to, sizeof to, "fetchCredentials/%s/21", id);
+  assert_rsc(ask(h, &cse, GH_OP_RETRIEVE, to, "maf.sp.example.com", 0, NULL), 4103);
+  assert_rsc(ask(h, &device, GH_OP_RETRIEVE, to, "maf.sp.example.com", 0, NULL), 4103);
+  assert_rsc(ask(h, &maf, GH_OP_RETRIEVE, to, "//sp.example.com/in-cse", 0, NULL), 4103);
+  assert_rsc(ask(h, NULL, GH_OP_RETRIEVE, to, "maf.sp.example.com", 0, NULL), 4107);
+  assert_rsc(ask(h, &maf, GH_OP_RETRIEVE, to, "maf.sp.example.com", 0, NULL), 2000);
+}
+
+/*= TS-0003 8.3.5.2.5 of others, and of nothing */
+static void updates_that_are_refused(void **state)
+{
+  harness *h = *state;
+  answer a;
+  register_device(h, &a);
+  const char *to = member(&a, "ri");
+  assert_rsc(ask(h, &cse, GH_OP_UPDATE, to, NULL, 0, "{\"sec:mecr\":{\"lbl\":[\"x\"]}}"), 4103);
+  assert_rsc(ask(h, &cse, GH_OP_UPDATE, to, "//sp.example.com/in-cse/Cmeter", 0, "{\"sec:mecr\":{\"lbl\":[\"x\"]}}"),
+             4103);
+  assert_rsc(ask(h, &device, GH_OP_UPDATE, to, NULL, 0, "{\"sec:mecr\":{}}"), 4000);
+  assert_rsc(ask(h, &device, GH_OP_UPDATE, to, NULL, 0, "{\"sec:mecr\":{\"adfq\":\"sp.example.com\"}}"), 4000);
+}
+
 /* A new association that updates the registration brings a new Ke; the old one is gone. */
 static void an_update_renews_the_enrolment_key(void **state)
 {
@@ -258,6 +288,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(client_registration, setup, teardown),
       cmocka_unit_test_setup_teardown(registration_refusals, setup, teardown),
       cmocka_unit_test_setup_teardown(targets_fetch_what_is_derived_for_them, setup, teardown),
+      cmocka_unit_test_setup_teardown(nobody_fetches_in_another_name, setup, teardown),
+      cmocka_unit_test_setup_teardown(updates_that_are_refused, setup, teardown),
       cmocka_unit_test_setup_teardown(an_update_renews_the_enrolment_key, setup, teardown),
       cmocka_unit_test_setup_teardown(key_registration_for_a_cse, setup, teardown),
       cmocka_unit_test_setup_teardown(key_registration_for_a_maf, setup, teardown),

@@ -15,6 +15,41 @@ TREE = {
 }
 
 
+CODE = """#include "a.h"
+
+static const int codes[] = {
+    1, /*= TS-0003 8.1.1 */
+};
+
+int declared(int a,
+             int b);
+
+/*= TS-0003 8.1.2; step by step */
+static int first(void)
+{
+  call(a);
+}
+
+static void second(gh_str name,
+                   int b)
+{
+  if (b) return; /*= TS-0003 8.1.2 step 3 */
+}
+"""
+TEST = "/*= TS-0003 8.1.2 */\nstatic void shows(void **state)\n{\n}\n"
+PAGE = """# A page
+
+<!-- clauses of TS-0003 -->
+| clause | demands | state | code | test |
+|---|---|---|---|---|
+| 8.1.0 | An introduction. | nothing to build | - | - |
+| 8.1.2 | Much. | built | `src/a.c: first, second` | `tests/a/test_a.c: shows` |
+<!-- end of clauses -->
+
+| 8.1.2 | another | table |
+"""
+
+
 def run_on(tree, *options):
     with tempfile.TemporaryDirectory() as name:
         for path, text in tree.items():
@@ -40,6 +75,30 @@ class Clauses(unittest.TestCase):
         result = run_on({"src/a/a.c": "/*= 6.2.2 */\n"}, "--check")
         self.assertEqual(result.returncode, 1)
         self.assertIn("src/a/a.c:1: '6.2.2'", result.stderr)
+
+    def check_page(self, page, **more):
+        return run_on({"src/a.c": CODE, "tests/a/test_a.c": TEST, "docs/a.md": page, **more}, "--check")
+
+    def test_a_current_page_passes(self):
+        result = self.check_page(PAGE)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def test_a_page_that_is_not_current_is_refused(self):
+        for old, new in (("first, second", "first"), ("`tests/a/test_a.c: shows`", "-"), ("| - | - |", "| - |")):
+            result = self.check_page(PAGE.replace(old, new))
+            self.assertEqual(result.returncode, 1, new)
+            self.assertIn("docs/a.md: its table of clauses is not current", result.stderr)
+
+    def test_built_without_code_or_test_is_refused(self):
+        result = self.check_page(PAGE.replace("| nothing to build", "| built"))
+        self.assertIn("TS-0003 8.1.0: 'built', but code: -, test: -", result.stderr)
+        result = self.check_page(PAGE.replace("| nothing to build", "| done"))
+        self.assertIn("the state 'done' is none", result.stderr)
+
+    def test_table_of_a_clause(self):
+        text = run_on({"src/a.c": CODE, "tests/a/test_a.c": TEST}, "--table=TS-0003 8.1").stdout
+        self.assertIn("| 8.1.1 | `src/a.c: codes` | - |\n", text)
+        self.assertIn("| 8.1.2 | `src/a.c: first, second` | `tests/a/test_a.c: shows` |\n", text)
 
 
 if __name__ == "__main__":
