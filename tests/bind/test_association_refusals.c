@@ -103,7 +103,7 @@ static tls_peer_options credential_of(const refused *r)
   return (tls_peer_options){.cert = h->cert, .key = h->key, .issuer = direct ? NULL : place.realm.middle.cert};
 }
 
-/* A server says nothing to datagrams that are wrong: the client gives up, then the server does, by its clock. */
+/* Whatever is wrong with a key, a server says nothing over datagrams: it gives up by its clock. */
 static void try_datagrams(const cell *c, tls_peer *p, const tls_peer_options *options, char reason[static 256])
 {
   struct timeval limit = {.tv_usec = 100000};
@@ -116,7 +116,7 @@ static void try_datagrams(const cell *c, tls_peer *p, const tls_peer_options *op
       nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     else
       over = peer_handshake(p) || p->alert != NO_ALERT;
-    if (tries == 5 && !c->with->reason) place.h.clock_offset_us += 11 * GH_US_PER_S;
+    if (tries == 5 && c->with->identity) place.h.clock_offset_us += 11 * GH_US_PER_S;
   }
 }
 
