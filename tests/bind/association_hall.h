@@ -19,7 +19,7 @@
 typedef struct hall {
   harness h;
   pki realm;
-  holder cse, node, device, maf;
+  holder cse, new_cse, new_ae, node, device, maf;
   gh_http_server http;
   gh_coap_server coap;
   gh_tls_server *http_tls, *coap_tls, *coap_dtls;
@@ -97,6 +97,8 @@ static inline void hall_issue(hall *l)
 {
   pki_make(&l->realm);
   l->cse = issued(GH_CERT_CSE_ID, "mn1.in-cse.sp.example.com", NULL, &l->realm.middle);
+  l->new_cse = issued(GH_CERT_CSE_ID, "mn7.in-cse.sp.example.com", NULL, &l->realm.middle);
+  l->new_ae = issued(GH_CERT_AE_ID, "//sp.example.com/in-cse/Cfresh", NULL, &l->realm.middle);
   l->maf = issued(GH_CERT_FQDN, "maf.sp.example.com", NULL, &l->realm.middle);
   l->node = issued(GH_CERT_NODE_ID, "urn:gsma:imei:90420156-025763-0", NULL, &l->realm.root);
   l->device = issued(GH_CERT_DEVICE, "0.2.481.1.100.3030.10011", NULL, &l->realm.root);
@@ -167,6 +169,8 @@ static inline void hall_close(hall *l)
   gh_tls_server_free(l->coap_tls);
   gh_tls_server_free(l->coap_dtls);
   holder_free(&l->cse);
+  holder_free(&l->new_cse);
+  holder_free(&l->new_ae);
   holder_free(&l->maf);
   holder_free(&l->node);
   holder_free(&l->device);

@@ -2,8 +2,17 @@
  * entity; each cell with what is permitted and with every refusal, by its exact codes. TP-05, TP-08, TP-13, TP-15. */
 #include "association_client.h"
 
-typedef enum entity { AN_AE, A_CSE, NOBODY_YET, A_FUNCTION } entity;
-typedef enum certificate { NO_CERT, AE_CERT, CSE_CERT, NODE_CERT, DEVICE_CERT, FQDN_CERT } certificate;
+typedef enum entity { AN_AE, A_CSE, NOBODY_YET, A_NEW_AE, A_NEW_CSE, A_FUNCTION } entity;
+typedef enum certificate {
+  NO_CERT,
+  AE_CERT,
+  CSE_CERT,
+  NEW_AE_CERT,
+  NEW_CSE_CERT,
+  NODE_CERT,
+  DEVICE_CERT,
+  FQDN_CERT
+} certificate;
 
 typedef struct flavour {
   const char *what;
@@ -24,6 +33,8 @@ static const flavour flavours[] = {
     {"key of nobody yet, from a MEF", NOBODY_YET, KEY_NOBODY "@mef.sp.example.com", NO_CERT},
     {"AE-ID certificate", AN_AE, NULL, AE_CERT},
     {"CSE-ID certificate", A_CSE, NULL, CSE_CERT},
+    {"AE-ID certificate of who registers", A_NEW_AE, NULL, NEW_AE_CERT},
+    {"CSE-ID certificate of who registers", A_NEW_CSE, NULL, NEW_CSE_CERT},
     {"Node-ID certificate", NOBODY_YET, NULL, NODE_CERT},
     {"device certificate", NOBODY_YET, NULL, DEVICE_CERT},
     {"FQDN certificate of a MAF", A_FUNCTION, NULL, FQDN_CERT},
@@ -101,6 +112,33 @@ static const step steps_of_newcomer[] = {
     {{GH_OP_DELETE, "cse-in/newcomer", "Cnew", 0, NULL}, 2002},
 };
 
+/* Whom a certificate names may register, under that name, and leave. */
+static const step steps_of_new_ae[] = {
+    {{GH_OP_RETRIEVE, BOX, "Cfresh", 0, NULL}, 4103},
+    {{GH_OP_RETRIEVE, BOX, "Cmeter", 0, NULL}, 4106},
+    {{GH_OP_CREATE, "cse-in", "Cmeter", GH_TY_AE, HALL_AE("fresh")}, 4106},
+    {{GH_OP_CREATE, "cse-in", "S", GH_TY_REMOTE_CSE, HALL_CSR("fresh")}, 4000},
+    {{GH_OP_CREATE, "cse-in", "C", GH_TY_AE, HALL_AE("fresh")}, 2001},
+    {{GH_OP_CREATE, "cse-in", NULL, GH_TY_AE, HALL_AE("fresh2")}, 4117},
+    {{GH_OP_RETRIEVE, "cse-in/fresh", "Cfresh", 0, NULL}, 2000},
+    {{GH_OP_DELETE, "cse-in/fresh", "Cother", 0, NULL}, 4106},
+    {{GH_OP_DELETE, "cse-in/fresh", "Cfresh", 0, NULL}, 2002},
+};
+
+static const step steps_of_new_cse[] = {
+    {{GH_OP_RETRIEVE, "cse-in", "/mn7", 0, NULL}, 4103},
+    {{GH_OP_RETRIEVE, "cse-in", "/mn7/Cbelow", 0, NULL}, 4106}, /* it speaks for itself alone */
+    {{GH_OP_CREATE, "cse-in", "/mn1", GH_TY_REMOTE_CSE, HALL_CSR("mn7")}, 4106},
+    {{GH_OP_CREATE, "cse-in", NULL, GH_TY_REMOTE_CSE, HALL_CSR("mn7")}, 4000},
+    {{GH_OP_CREATE, "cse-in", "/mn7", GH_TY_AE, HALL_AE("mn7")}, 4005},
+    {{GH_OP_CREATE, "cse-in", "/mn7", GH_TY_REMOTE_CSE, HALL_CSR("mn7")}, 2001},
+    {{GH_OP_RETRIEVE, "cse-in/mn7", "/mn7", 0, NULL}, 2000},
+    {{GH_OP_RETRIEVE, "cse-in/mn7", "/mn7/Cbelow", 0, NULL}, 4103}, /* now for what is below it, too */
+    {{GH_OP_DELETE, "cse-in/mn7", "/mn1", 0, NULL}, 4106},
+    {{GH_OP_DELETE, "cse-in/mn7", "/mn7", 0, NULL}, 2002},
+    {{GH_OP_RETRIEVE, "cse-in", "/mn7/Cbelow", 0, NULL}, 4106},
+};
+
 /* A MAF has no business at a CSE. */
 static const step steps_of_function[] = {
     {{GH_OP_RETRIEVE, "cse-in", "maf.sp.example.com", 0, NULL}, 4106},
@@ -110,7 +148,7 @@ static const step steps_of_function[] = {
     {{GH_OP_CREATE, "cse-in", "/maf", GH_TY_REMOTE_CSE, HALL_CSR("maf")}, 4106},
 };
 
-/* TS-0009 table 6.3.2-1, TS-0008 table 6.2.4-1: the code of the binding for each that occurs here. */
+/* The code of the binding for each that occurs here. */ /*= TS-0009 6.3.2; TS-0008 6.2.4 */
 static const struct {
   int rsc, http, coap;
 } statuses[] = {{2000, 200, 205}, {2001, 201, 201}, {2002, 200, 202}, {4000, 400, 400},
@@ -138,11 +176,10 @@ static cell cells[CHANNELS * FLAVOURS];
 
 static tls_peer_options credential_of(const flavour *f)
 {
-  const holder *const holders[] = {[AE_CERT] = &place.realm.meter,
-                                   [CSE_CERT] = &place.cse,
-                                   [NODE_CERT] = &place.node,
-                                   [DEVICE_CERT] = &place.device,
-                                   [FQDN_CERT] = &place.maf};
+  const holder *const holders[] = {
+      [AE_CERT] = &place.realm.meter,  [CSE_CERT] = &place.cse,   [NEW_AE_CERT] = &place.new_ae,
+      [NEW_CSE_CERT] = &place.new_cse, [NODE_CERT] = &place.node, [DEVICE_CERT] = &place.device,
+      [FQDN_CERT] = &place.maf};
   if (f->cert == NO_CERT) return (tls_peer_options){.identity = f->identity, .key_hex = GOOD_KEY};
   bool direct = f->cert == NODE_CERT || f->cert == DEVICE_CERT; /* the intermediate is for other kinds of name */
   return (tls_peer_options){.cert = holders[f->cert]->cert,
@@ -179,6 +216,8 @@ static void association(void **state)
     WALK(c, steps_of_nobody);
     WALK(c, steps_of_newcomer);
     break;
+  case A_NEW_AE: WALK(c, steps_of_new_ae); break;
+  case A_NEW_CSE: WALK(c, steps_of_new_cse); break;
   case A_FUNCTION: WALK(c, steps_of_function); break;
   }
 }
