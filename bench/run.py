@@ -74,6 +74,8 @@ class Place:
         result = self.run("bench_load", "--port", port, "--seconds", seconds or self.seconds, *args)
         if result["failures"]:
             note(f"{result['failures']} failures in a run of the load generator")
+        if result["failures"] > result["count"] / 100:
+            raise SystemExit("bench: the requests are refused; a rate of refusals is no figure")
         return result
 
 
