@@ -125,7 +125,7 @@ static gh_err check_text(parser *p, gh_str text, const char *at)
 /* One chunk of a string of open length: of the same major type and of definite length. */
 static gh_err take_chunk(parser *p, const head *whole, gh_str *out)
 {
-  head h;
+  head h = {0};
   GH_TRY(read_head(p, &h));
   if (h.major != whole->major || is_open(&h)) return fail_at(p, h.at, GH_ESYNTAX, "not a chunk of this string");
   GH_TRY(take_octets(p, &h, out));
