@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "bind/coap_server.h"
-#include "bind/http_outbound.h"
+#include "bind/pool_outbound.h"
 #include "bind/http_server.h"
 #include "bind/mqtt_server.h"
 #include "cmd/config.h"
@@ -44,10 +44,10 @@ typedef struct gh_served { /* one function */
   gh_served_coap coap;
   gh_tls_client *mqtt_tls;
   gh_mqtt_server *mqtt; /* NULL: off */
-  gh_http_peer peers[GH_REALM_MAX_FUNCTIONS];
+  gh_outbound_peer peers[GH_REALM_MAX_FUNCTIONS];
   gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS];
   size_t peer_count;
-  gh_http_outbound *outbound;
+  gh_pool_outbound *outbound;
   gh_ws_server websocket; /* CSE only */
   gh_ws_outbound *ws_outbound;
 } gh_served;
