@@ -100,6 +100,8 @@ const gh_feature gh_features[] = {
     {"websocket", "TS-0020", "WebSocket binding, server and client, JSON and CBOR, requests in both directions", YES, "", "unit_bind_test_ws_server"},
     {"websocket-outbound", "TS-0020 6.4", "Requests to a registree over the connection that it opened", PARTLY,
      "forwarded requests to CSEs use it; notifications come later, and are not stored for a closed connection yet", "unit_bind_test_ws_outbound"},
+    {"websocket-kept", "TS-0020 5.2", "A CSE that cannot be reached keeps a WebSocket open to its registrar, for requests of both", YES, "",
+     "story_kept_websocket"},
     {"websocket-compression", "TS-0020 6.2.2.8", "permessage-deflate", NO, "refused: lengths of compressed tokens tell of their content", ""},
 };
 /* clang-format on */

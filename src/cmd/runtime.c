@@ -221,6 +221,7 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
   gh_arena_free(&arena);
   if (err == GH_OK) err = listen_on(s, diag);
   if (err == GH_OK) err = gh_realm_announce(r->realm, s->function, s->port, diag);
+  if (err == GH_OK) gh_ws_keeper_start(s->keeper, &s->websocket, r->workers[0]);
   if (err == GH_OK) gh_host_serving(s->host, point_of_access(s));
   if (err == GH_OK)
     GH_LOG(&r->log, GH_LOG_INFO, "serving", GH_F("function", s->function->name), GH_F("fqdn", s->function->fqdn),
@@ -273,6 +274,7 @@ static void free_function(gh_served *s)
   gh_served_mqtt_free(s);
   gh_tls_server_free(s->tls);
   gh_ws_outbound_free(s->ws_outbound);
+  gh_ws_keeper_free(s->keeper);
   gh_pool_outbound_free(s->outbound);
   gh_runtime_free_peers(s);
   gh_se_close(s->se);
@@ -289,6 +291,7 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
   wait_for_writers(runtime, drain_ms);
   for (size_t i = 0; i < runtime->served_count; i++) {
     gh_host_stop(runtime->served[i].host);
+    gh_ws_keeper_stop(runtime->served[i].keeper);
     gh_ws_outbound_stop(runtime->served[i].ws_outbound);
     gh_pool_outbound_stop(runtime->served[i].outbound);
   }

@@ -8,6 +8,7 @@
 #include "bind/pool_outbound.h"
 #include "bind/http_server.h"
 #include "bind/mqtt_server.h"
+#include "bind/ws_keep_outbound.h"
 #include "cmd/config.h"
 #include "host/certificate_status.h"
 #include "host/host.h"
@@ -50,6 +51,7 @@ typedef struct gh_served { /* one function */
   gh_pool_outbound *outbound;
   gh_ws_server websocket; /* CSE only */
   gh_ws_outbound *ws_outbound;
+  gh_ws_keeper *keeper; /* of the connection to the registrar; NULL: none is kept */
 } gh_served;
 
 typedef struct gh_runtime {

@@ -123,19 +123,41 @@ static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_op
   return GH_OK;
 }
 
+/*= TS-0020 5.2 a registree keeps one connection to its registrar, for requests in both directions */
+static bool is_kept(const gh_served *s, const gh_realm_function *f)
+{
+  bool registrar =
+      f->kind == GH_REALM_CSE && s->function->registrar.len && gh_str_eq(f->cse_id, s->function->registrar);
+  return registrar && gh_reach_of(f) == GH_REACH_WSS;
+}
+
+static void make_outbound(gh_served *s, bool keeps)
+{
+  gh_runtime *r = s->runtime;
+  s->outbound = gh_pool_outbound_new(s->peers, s->peer_count - keeps, r->workers, r->worker_count, &r->log);
+  gh_outbound next = gh_pool_outbound_port(s->outbound);
+  if (keeps) {
+    s->keeper = gh_ws_keeper_new(&s->peers[s->peer_count - 1], next, &r->log);
+    next = gh_ws_keeper_port(s->keeper);
+  }
+  s->ws_outbound = gh_ws_outbound_new(next, r->workers, r->worker_count, &r->log);
+}
+
 gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
 {
   const gh_realm *realm = s->runtime->realm;
+  const gh_realm_function *kept = NULL;
   for (size_t i = 0; i < realm->function_count; i++) {
     const gh_realm_function *f = &realm->functions[i];
     bool wanted = f != s->function && gh_reach_of(f) != GH_REACH_NONE &&
                   (f->kind != GH_REALM_CSE || s->function->kind == GH_REALM_CSE);
-    if (wanted) GH_TRY(add_peer(s, f, own, diag));
+    if (wanted && is_kept(s, f))
+      kept = f;
+    else if (wanted)
+      GH_TRY(add_peer(s, f, own, diag));
   }
-  s->outbound =
-      gh_pool_outbound_new(s->peers, s->peer_count, s->runtime->workers, s->runtime->worker_count, &s->runtime->log);
-  s->ws_outbound = gh_ws_outbound_new(gh_pool_outbound_port(s->outbound), s->runtime->workers,
-                                      s->runtime->worker_count, &s->runtime->log);
+  if (kept) GH_TRY(add_peer(s, kept, own, diag)); /* the last one: not of the pool */
+  make_outbound(s, kept != NULL);
   return GH_OK;
 }
 

@@ -145,7 +145,9 @@ gh_err gh_tls_client_peer(gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_dia
   if (cert) GH_TRY(gh_cert_check_profile(cert, diag));
   gh_peer found = {.kind = GH_PEER_FUNCTION,
                    .method = psk ? GH_METHOD_PSK : GH_METHOD_CERTIFICATE,
-                   .id = gh_str_of(client->server_name)};
+                   .id = gh_str_of(client->server_name),
+                   .key_id = gh_str_of(client->psk_identity), /* its revocation ends the association */
+                   .not_after_us = cert ? gh_cert_not_after_us(cert) : 0};
   if (cert && client->peer_name.len) {
     GH_TRY(check_peer_name(client, cert, diag));
     found.kind = kind_of(client->peer_flavour);
