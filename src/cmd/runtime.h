@@ -96,6 +96,7 @@ void gh_served_coap_free(gh_served *served);  /* after the workers have ended */
 
 /* runtime_mqtt.c: connects to the broker where the configuration names one. Stop while the workers run. */
 GH_MUST_USE gh_err gh_served_mqtt_start(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
+GH_MUST_USE gh_err gh_served_mqtt_renew(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
 void gh_served_mqtt_stop(gh_served *served, uint32_t drain_ms);
 void gh_served_mqtt_free(gh_served *served);
 

@@ -115,6 +115,17 @@ SSL_CTX *gh_tls_client_ctx(gh_tls_client *client)
   return client->ctx;
 }
 
+gh_err gh_tls_client_take(gh_tls_client *client, gh_tls_client *from)
+{
+  STACK_OF(X509) *chain = NULL;
+  SSL_CTX_get0_chain_certs(from->ctx, &chain);
+  GH_REQUIRE(SSL_CTX_use_cert_and_key(client->ctx, SSL_CTX_get0_certificate(from->ctx),
+                                      SSL_CTX_get0_privatekey(from->ctx), chain, 1) == 1,
+             GH_ECRYPTO);
+  SSL_CTX_set1_cert_store(client->ctx, SSL_CTX_get_cert_store(from->ctx));
+  return GH_OK;
+}
+
 static gh_peer_kind kind_of(gh_cert_flavour flavour)
 {
   return flavour == GH_CERT_AE_ID ? GH_PEER_AE : GH_PEER_NODE;
