@@ -31,6 +31,9 @@ nghttp2-client      HTTP/2 clients of another maker
 gnutls-bin          TLS client of another maker
 python3-websockets  WebSocket client of another maker
 python3-cbor2       CBOR codec of another maker
+nodejs              runs the WebSocket client of node-ws
+node-ws             WebSocket client of a third maker
+node-cbor           CBOR codec of a third maker
 mosquitto           MQTT broker
 mosquitto-clients   MQTT clients of another maker
 libcoap3-bin        CoAP client of another maker
