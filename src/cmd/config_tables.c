@@ -215,7 +215,7 @@ static const gh_conf_key limit_keys[] = {
     {"max_body_bytes", GH_CONF_NUMBER, AT(max_body_bytes), "262144", 1024, 1 << 28, NULL, NULL, NULL,
      "HTTP body; CoAP payload, whole or in blocks"},
     {"datagram_mtu", GH_CONF_NUMBER, AT(datagram_mtu), "1280", 576, 9000, NULL, NULL, NULL,
-     "largest IP packet of a DTLS handshake"},
+     "largest IP packet of a DTLS handshake; the blocks of CoAP are cut to fit, too"},
     {"max_audit", GH_CONF_NUMBER, AT(max_audit), "1000000", 1000, INT64_C(1000000000), NULL, NULL, NULL,
      "audit records kept; the oldest go first"},
 };
