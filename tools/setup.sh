@@ -43,7 +43,8 @@ libclang-rt-14-dev|libclang-rt-dev  libFuzzer and sanitizer run time
 clang-format        layout check
 clang-tidy          static analysis
 sqlite3             looks into stores from the tests
-iproute2            looks at sockets from the tests
+iproute2            looks at sockets from the tests, and makes a network of their own
+util-linux          enters it: unshare, nsenter
 "
 bench_packages="
 nginx               the web server we measure against
