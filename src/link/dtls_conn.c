@@ -47,10 +47,7 @@ static void read_records(gh_conn *conn)
     int rc = SSL_read_ex(conn->ssl, conn->worker->read_buffer, GH_WORKER_READ_BYTES, &got);
     if (rc != 1) {
       int error = SSL_get_error(conn->ssl, rc);
-      if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-        SSL_free_buffers(conn->ssl); /* most associations are silent for long: 17 kB of each */
-        return;
-      }
+      if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return;
       bool end = error == SSL_ERROR_ZERO_RETURN;
       gh_conn_fail(conn, end ? GH_OK : GH_EPROTO, end ? "closed by peer" : "bad record");
       return;
