@@ -147,7 +147,7 @@ def main():
             realm.start(name)
         path.there = port_of(realm, "cse.endpoint")
         realm.start("mn1")
-        checks.expect(realm.log_says("mn1", "registered-at-registrar"), "mn1 registers over its WebSocket")
+        checks.expect(realm.log_says("mn1", ": registered-at-registrar"), "mn1 registers over its WebSocket")
         _, near = both_directions(checks, realm, path)
         comes_back(checks, realm, path, near)
         somebody_else(checks, realm, path, near)

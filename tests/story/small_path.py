@@ -117,7 +117,7 @@ def prepare(checks, realm):
     conf.write_text(text, encoding="utf-8")
     for name in ("mef", "maf", "cse", "mn1"):
         realm.start(name)
-    checks.expect(realm.log_says("mn1", "registered-at-registrar"), "mn1 registers over DTLS, with certificates")
+    checks.expect(realm.log_says("mn1", ": registered-at-registrar"), "mn1 registers over DTLS, with certificates")
     checks.expect(realm.log_says("cse", f'peer="CSE //{SP}/mn1" credential=32-//{SP}/mn1 protocol="DTLSv1.2'), "as the IN-CSE sees it")
 
 
