@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "crypto/kdf.h"
+
 enum { CONNECTIONS_PER_PEER = 4, WAITING_MAX = 4096, TICK_MS = 50 };
 
 typedef struct pending { /* a call on its way */
@@ -113,7 +115,9 @@ static void complete(lane *l)
   l->used = true;
   gh_diag diag;
   gh_err err = p ? gh_http_to_response(&p->call->arena, &l->reader.message, &p->call->response, &diag) : GH_EPROTO;
-  bool keep = l->reader.message.keep_alive && p;
+  bool exports = p && p->call->export_key;
+  if (err == GH_OK && exports) err = gh_conn_export(l->conn, GH_EXPORT_CONNECTION, p->call->exported);
+  bool keep = l->reader.message.keep_alive && p && !exports;
   gh_http_next(&l->reader);
   gh_http_reader_trim(&l->reader);
   if (!keep) l->leaving = true;
@@ -185,7 +189,9 @@ static bool open_lane(peer_pool *pool, int64_t deadline_us)
   l->pool = pool;
   gh_http_reader_init(&l->reader, GH_HTTP_RESPONSES, NULL);
   gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : peer->tls;
-  if (gh_conn_connect(worker, (struct sockaddr *)&address, len, tls, deadline_us, &handler, l, &l->conn) != GH_OK) {
+  bool no_credential = peer->choose_tls && !tls; /* never in clear text instead */
+  if (no_credential ||
+      gh_conn_connect(worker, (struct sockaddr *)&address, len, tls, deadline_us, &handler, l, &l->conn) != GH_OK) {
     gh_http_reader_free(&l->reader);
     free(l);
     return false;

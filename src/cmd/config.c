@@ -43,6 +43,9 @@ static gh_err complete_function(const gh_conf *conf, config_setting_t *at, gh_re
   }
   if (f->mqtt.broker.len && (f->kind != GH_REALM_CSE || gh_str_empty(f->mqtt.name)))
     return gh_conf_fail(conf, at, diag, "has 'mqtt.broker' and is no CSE, or lacks 'mqtt.name'");
+  f->registrar_maf = lower(a, f->registrar_maf);
+  if (f->registrar_maf.len && gh_str_empty(f->registrar))
+    return gh_conf_fail(conf, at, diag, "has 'registrar_maf' and no 'registrar'");
   gh_endpoint listen;
   if (gh_endpoint_parse(f->listen, &listen) != GH_OK)
     return gh_conf_fail(conf, at, diag, "has an impossible 'listen'");
@@ -71,6 +74,12 @@ static gh_err read_functions(const gh_conf *conf, gh_realm *realm, gh_diag *diag
     GH_TRY(complete_function(conf, at, realm, f, diag));
     if (gh_realm_function_of(realm, f->fqdn)) return gh_conf_fail(conf, at, diag, "has the FQDN of another function");
     realm->function_count++;
+  }
+  for (size_t i = 0; i < realm->function_count; i++) {
+    gh_str maf = realm->functions[i].registrar_maf;
+    const gh_realm_function *f = gh_realm_function_of(realm, maf);
+    if (maf.len && (!f || f->kind != GH_REALM_MAF))
+      return gh_conf_fail(conf, group, diag, "has a 'registrar_maf' that is no MAF of this realm");
   }
   return realm->function_count ? GH_OK : gh_conf_fail(conf, group, diag, "names no function");
 }

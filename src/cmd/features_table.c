@@ -63,7 +63,7 @@ const gh_feature gh_features[] = {
     {"service-subscription", "TS-0001 9.6.19", "Registration by rules of a service subscription profile", YES, "", "unit_cse_test_subscription"},
     {"cse-registration", "TS-0001 10.2.2.7", "A CSE registers at another over its certificate", YES, "", "story_transit"},
     {"transit", "TS-0004 7.3.2.6", "Requests through CSEs; a CSE speaks for what is below it, and for nothing else", YES, "", "unit_cse_test_transit"},
-    {"saef-cse", "TS-0003 8.2", "Association between CSEs (Mcc), both directions", PARTLY, "certificates and Kpsa; not yet with keys of a MAF", "story_transit"},
+    {"saef-cse", "TS-0003 8.2", "Association between CSEs (Mcc), both directions: certificates, Kpsa, keys of a MAF", YES, "", "story_mcc_maf"},
     {"acp", "TS-0003 7.1", "Access control policies: originators, operations, contexts, objects", YES, "", "unit_authz_test_decide"},
     {"acp-unknown-context", "TS-0003 7.1.3", "A context that cannot be evaluated never permits", YES, "", "unit_authz_test_decide"},
     {"acp-default", "TS-0001 9.6.1.3.2", "Default policy: the creator, nobody else", YES, "", "unit_cmd_test_flow"},

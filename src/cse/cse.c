@@ -67,6 +67,9 @@ static gh_err find_psk(gh_host *host, gh_psk_query *query)
   gh_arena arena;
   gh_arena_init(&arena);
   gh_err err = gh_local_key(host, &arena, GH_KEY_KPSA, gh_key_id_canonical(&arena, &parsed), GH_CRED_SAEF_KEY, query);
+  /*= TS-0003 8.2.1 SA2: the registrar comes back with the key that this CSE registered for it */
+  if (err == GH_ENOTFOUND)
+    err = gh_local_key(host, &arena, GH_KEY_KC, gh_key_id_canonical(&arena, &parsed), GH_CRED_SAEF_KEY, query);
   if (err == GH_ENOTFOUND) {
     gh_fetch_options maf = {.entity = parsed.fqdn, .want_suid = 32};
     gh_fetch_options mef = {.entity = parsed.fqdn, .want_suid = 22, .is_mef = true};

@@ -84,6 +84,7 @@ typedef struct gh_host_config {
   size_t mef_count;
   int cse_type;           /* m2m:cseTypeID: 1 IN, 2 MN, 3 ASN */
   gh_str registrar;       /* absolute CSE-ID of the CSE this one registers at; empty: none */
+  gh_str registrar_maf;   /* FQDN of the MAF whose keys open the association with the registrar; empty: none */
   int64_t transit_us;     /* budget of a forwarded request */
   bool open_registration; /* any authenticated credential may register an AE; else only one with a known identity */
   int64_t max_registration_us; /* longest life of a client registration */
