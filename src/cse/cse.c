@@ -47,8 +47,10 @@ static void settle_peer(gh_host *host, gh_peer *peer)
   gh_arena arena;
   gh_str ae_id;
   gh_arena_init(&arena);
-  if (peer->kind == GH_PEER_CREDENTIAL && (gh_id_map_get(host->credentials, &arena, peer->credential_id, &ae_id) ||
-                                           owner_of_kpsa(host, &arena, peer->credential_id, &ae_id))) {
+  /* that of a node stands for all the AEs that registered with it: From says which */
+  if (peer->kind == GH_PEER_CREDENTIAL && !gh_credential_is_of_node(peer->credential_id) &&
+      (gh_id_map_get(host->credentials, &arena, peer->credential_id, &ae_id) ||
+       owner_of_kpsa(host, &arena, peer->credential_id, &ae_id))) {
     peer->kind = GH_PEER_AE;
     gh_str_release(&peer->id);
     peer->id = gh_str_clone(ae_id);

@@ -48,7 +48,9 @@ gh_subscription_answer gh_subscription_check(gh_exchange *x, gh_app_claim *claim
     if (v->type != GH_VAL_STR) continue;
     gh_node *found = gh_tree_by_address(host->tree, x->view, v->u.str);
     const gh_val *rule = attributes(x, found, GH_TY_SERVICE_SUBSCRIBED_APP_RULE);
-    if (rule && settle_stem(x, rule, claim)) return GH_SUBSCRIPTION_ALLOWS;
+    if (!rule || !settle_stem(x, rule, claim)) continue;
+    claim->named = gh_app_rule_names(rule, claim);
+    return GH_SUBSCRIPTION_ALLOWS;
   }
   return GH_SUBSCRIPTION_REFUSES;
 }
