@@ -1,5 +1,7 @@
 /* <AE>: registration binds the AE-ID to the identity of the association. */
+#include "cse/ae_annc.h"
 #include "cse/ae_binding.h"
+#include "cse/ahead.h"
 #include "cse/app_rule.h"
 #include "cse/cse.h"
 
@@ -50,7 +52,7 @@ static int assign_stem(gh_exchange *x, gh_str *stem)
 /* May this credential register as whom it says? Fills in the stem that it gets. */
 static int check_claim(gh_exchange *x, gh_app_claim *claim)
 {
-  switch (gh_subscription_check(x, claim)) {
+  switch (gh_subscription_check(x, gh_self_cse_absolute(&x->arena, &x->host->config.self), claim)) {
   case GH_SUBSCRIPTION_NONE: return assign_stem(x, &claim->stem);
   case GH_SUBSCRIPTION_ALLOWS: return GH_RSC_OK;
   case GH_SUBSCRIPTION_REFUSES: break;
@@ -87,10 +89,23 @@ static int recall_stem(gh_exchange *x, gh_str *before)
   return GH_RSC_OK;
 }
 
+/* The stem that the IN-CSE gave, below it; it has judged credential, App-ID and stem together. */
+static bool given_by_in_cse(const gh_exchange *x, gh_str *stem)
+{
+  const gh_cse_ahead *ahead = x->ahead;
+  if (!ahead || gh_str_empty(ahead->stem)) return false;
+  *stem = ahead->stem;
+  return true;
+}
+
 /*= TS-0003 7.2.1; TS-0004 7.4.5.2.1 which AE-ID does this association get? *named: the credential itself, or a rule
  * that names both, says so. */
 static int choose_stem(gh_exchange *x, gh_str app_id, gh_str *stem, bool *named)
 {
+  if (given_by_in_cse(x, stem)) {
+    *named = true;
+    return GH_RSC_OK;
+  }
   *named = x->peer.kind == GH_PEER_AE;
   if (*named) return own_stem(x, x->peer.id, stem);
   gh_str before;
@@ -108,6 +123,18 @@ static int choose_stem(gh_exchange *x, gh_str app_id, gh_str *stem, bool *named)
   return GH_RSC_OK;
 }
 
+/* Is there a resource with this identifier, an AE or the announcement of one? That of an AE which has left its
+ * registrar makes way for the AE itself. */
+static bool is_taken(gh_exchange *x, gh_str stem, bool *makes_way)
+{
+  gh_str holder;
+  gh_node *same = gh_tree_by_id(x->host->tree, x->view, stem);
+  *makes_way =
+      same && same->ty == GH_TY_AEANNC && !gh_ae_annc_holder(&x->arena, &x->host->config.self, same, &holder);
+  gh_node_unref(same);
+  return same && !*makes_way;
+}
+
 static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
 {
   (void)parent;
@@ -117,14 +144,12 @@ static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
     return refuse(x, GH_RSC_BAD_REQUEST, "app-id", "api must begin with R, r or N");
   if (x->peer.kind == GH_PEER_CSE)
     return refuse(x, GH_RSC_OPERATION_NOT_ALLOWED, "cse-as-ae", "a CSE cannot register an AE");
-  bool named = false;
+  bool named = false, makes_way = false;
   int rsc = choose_stem(x, app_id, &stem, &named);
   if (rsc != GH_RSC_OK) return rsc;
   if (!gh_stem_valid(stem)) return refuse(x, GH_RSC_BAD_REQUEST, "stem", "fr is not an AE-ID-Stem");
-  gh_node *same = gh_tree_by_id(x->host->tree, x->view, stem);
-  gh_node_unref(same);
   /*= TS-0004 7.4.5.2.1 an AE-ID registers once */
-  if (same)
+  if (is_taken(x, stem, &makes_way))
     return refuse(x, GH_RSC_ORIGINATOR_HAS_ALREADY_REGISTERED, "already-registered",
                   "this AE-ID is registered already");
   /*= TS-0001 10.2.2.2 step 002 i the AE whose stem this was may come back */
@@ -133,6 +158,7 @@ static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
                   "this AE-ID belongs to another credential");
   if (gh_id_absolute(&x->arena, &x->host->config.self, stem, &x->new_creator) != GH_OK)
     return gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is not an AE-ID-Stem");
+  if (makes_way) gh_tree_remove(x->host->tree, stem, NULL, NULL);
   x->new_id = stem;
   x->originator = x->new_creator;
   if (!gh_credential_is_of_node(x->peer.credential_id)) x->assigned_ae_id = x->new_creator;

@@ -26,8 +26,10 @@ typedef enum gh_subscription_answer {
   GH_SUBSCRIPTION_REFUSES,
   GH_SUBSCRIPTION_ALLOWS
 } gh_subscription_answer;
-/* Asks the rules linked to this CSE's <serviceSubscribedNode>. claim->stem may come empty, or as "C" or "S": it is
- * then filled in with a stem that the rules allow. Writer only; text in the exchange's arena. */
-gh_subscription_answer gh_subscription_check(gh_exchange *x, gh_app_claim *claim);
+/* Asks the rules linked to the <serviceSubscribedNode> of a CSE (absolute): this one, or, on the IN-CSE, a registrar
+ * below it. A CSE that is no IN-CSE asks the rules that it fetched for this request (cse/ahead.h). claim->stem may
+ * come empty, or as "C" or "S": it is then filled in with a stem that the rules allow. Writer only; text in the
+ * exchange's arena. */
+gh_subscription_answer gh_subscription_check(gh_exchange *x, gh_str cse, gh_app_claim *claim);
 
 #endif

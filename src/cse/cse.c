@@ -1,6 +1,7 @@
 /* The table of the CSE's resource types; who its peers are; where its keys come from. */
 #include "cse/cse.h"
 
+#include "cse/ahead.h"
 #include "cse/identify.h"
 #include "cse/registration.h"
 #include "host/id_map.h"
@@ -13,6 +14,7 @@
 static const gh_type_ops *const types[] = {
     &gh_cse_base_ops,
     &gh_ae_ops,
+    &gh_ae_annc_ops,
     &gh_container_ops,
     &gh_content_instance_ops,
     &gh_access_control_policy_ops,
@@ -87,7 +89,8 @@ static gh_err find_psk(gh_host *host, gh_psk_query *query)
 static bool skips_policies(const gh_exchange *x)
 {
   /*= TS-0001 10.2.2.2; TS-0004 7.4.4.2.1 registration is not judged by access control policies */
-  return x->request.op == GH_OP_CREATE && (x->request.ty == GH_TY_AE || x->request.ty == GH_TY_REMOTE_CSE);
+  bool registers = x->request.ty == GH_TY_AE || x->request.ty == GH_TY_REMOTE_CSE || x->request.ty == GH_TY_AEANNC;
+  return x->request.op == GH_OP_CREATE && registers;
 }
 
 static gh_val *base(gh_host *host, gh_arena *a)
@@ -126,6 +129,7 @@ const gh_function gh_cse_function = {
     .type_count = sizeof types / sizeof *types,
     .identify = gh_cse_identify,
     .skips_policies = skips_policies,
+    .ahead = gh_cse_ask_ahead,
     .base = base,
     .name_peer = gh_host_name_peer,
     .find_psk = find_psk,
