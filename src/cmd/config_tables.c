@@ -127,6 +127,8 @@ static const gh_conf_key function_keys[] = {
     {"type", GH_CONF_TEXT, AT(type), NULL, 0, 0, type_valid, "\"mef\", \"maf\" or \"cse\"", NULL, NULL},
     {"fqdn", GH_CONF_TEXT, AT(fqdn), NULL, 0, 0, gh_fqdn_valid, "an FQDN", NULL,
      "MEF-FQDN, MAF-FQDN or public domain name of the CSE; its certificate bears it"},
+    {"names", GH_CONF_TEXTS, AT(names), "", 0, 0, gh_fqdn_valid, "a list of FQDNs", NULL,
+     "further FQDNs, each with a certificate of its own (gatehouse ca name); who asks for yet another is refused"},
     {"cse_id", GH_CONF_TEXT, AT(cse_id), "", 0, 0, stem_or_none, "the stem of a CSE-ID", NULL,
      "CSE only: CSE-ID without the slash"},
     {"cse_rn", GH_CONF_TEXT, AT(cse_rn), "", 0, 0, name_or_none, "a resource name", NULL,

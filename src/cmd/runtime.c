@@ -202,7 +202,7 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
   gh_runtime *r = s->runtime;
   gh_arena arena;
   gh_arena_init(&arena);
-  gh_tls_options tls;
+  gh_tls_options tls = {.policy = NULL};
   gh_err err = gh_realm_open_se(r->realm, s->function, &r->random, &s->se, diag);
   if (err == GH_OK) err = gh_realm_credentials(r->realm, s->function, s->se, &arena, &tls, diag);
   if (err == GH_OK) {
@@ -216,12 +216,8 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
     if (err == GH_OK) err = gh_tls_server_new(&web, &s->host->key_source, &r->random, &s->tls, diag);
     if (err == GH_OK) err = gh_served_coap_listen(s, &tls, diag);
     if (err == GH_OK) err = gh_served_mqtt_start(s, &tls, diag);
-    union {
-      const char *borrowed;
-      char *owned;
-    } key = {.borrowed = tls.key_pem.ptr};
-    gh_wipe(key.owned, tls.key_pem.len);
   }
+  gh_realm_wipe_credentials(&tls);
   gh_arena_free(&arena);
   if (err == GH_OK) err = listen_on(s, diag);
   if (err == GH_OK) err = gh_realm_announce(r->realm, s->function, s->port, diag);
