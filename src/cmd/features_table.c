@@ -2,9 +2,9 @@
  */
 #include "cmd/features_table.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
+#include "link/raw_public_key.h"
 #include "link/security_policy.h"
 
 #define YES GH_FEATURE_YES
@@ -105,11 +105,6 @@ const gh_feature gh_features[] = {
 /* clang-format on */
 const size_t gh_features_count = sizeof gh_features / sizeof *gh_features;
 
-static bool has_raw_public_keys(void)
-{
-  return OPENSSL_version_major() > 3 || (OPENSSL_version_major() == 3 && OPENSSL_version_minor() >= 2);
-}
-
 static bool has_hybrid_groups(void)
 {
   return gh_tls_group_available("X25519MLKEM768") || gh_tls_group_available("SecP256r1MLKEM768");
@@ -119,7 +114,7 @@ static bool has_hybrid_groups(void)
 static const struct {
   const char *id;
   bool (*available)(void);
-} needs[] = {{"saef-rpk", has_raw_public_keys}, {"tls-hybrid-groups", has_hybrid_groups}};
+} needs[] = {{"saef-rpk", gh_raw_public_key_available}, {"tls-hybrid-groups", has_hybrid_groups}};
 
 gh_feature_state gh_feature_state_of(const gh_feature *feature)
 {
