@@ -67,7 +67,7 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
                          gh_client **out, gh_reply *reply, gh_diag *diag)
 {
   gh_endpoint at;
-  gh_client_binding binding;
+  gh_client_binding binding = GH_CLIENT_HTTP;
   gh_device_proof proof = {.psk = {.len = 0}};
   gh_arena_init(&proof.secret);
   gh_err err = take_proof(device, credential, &proof);
