@@ -139,6 +139,7 @@ SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake)
   if (!ssl) return NULL;
   gh_tls_set_handshake(ssl, handshake);
   SSL_set_connect_state(ssl);
+  gh_tls_read_ahead(ssl);
   gh_tls_status_begin(ssl);
   /*= TS-0003 10.2.1 server name indication; TS-0003 8.1.2.5 the FQDN is what the certificate must bear */
   if (client->server_name[0]) {

@@ -328,6 +328,7 @@ SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake)
   if (!ssl) return NULL;
   gh_tls_set_handshake(ssl, handshake);
   SSL_set_accept_state(ssl);
+  gh_tls_read_ahead(ssl);
   SSL_set_mode(ssl, SSL_MODE_ASYNC);
   return ssl;
 }

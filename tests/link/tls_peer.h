@@ -29,6 +29,14 @@ typedef struct tls_peer_options {
   const unsigned char *cert_types, *server_types; /* RFC 7250, ended by NO_TYPE; NULL: certificates only */
 } tls_peer_options;
 
+/* Of a TLS 1.3 server to whom a pre-shared key was not proven. RFC 8446 4.2.11 has decrypt_error, which OpenSSL sends
+ * since 3.5. */
+static inline int bad_binder_alert(void)
+{
+  bool newer = OPENSSL_version_major() > 3 || OPENSSL_version_minor() >= 5;
+  return newer ? SSL_AD_DECRYPT_ERROR : SSL_AD_ILLEGAL_PARAMETER;
+}
+
 enum { X509_TYPE = 0, RAW_TYPE = 2, NO_TYPE = 0xff };
 
 typedef struct tls_peer {
