@@ -7,7 +7,8 @@
 
 enum { READS_PER_EVENT = 4 }; /* then others get their turn; the loop calls again */
 
-/* What says most: since OpenSSL 3.2 the last word on a record is only that its layer has failed. May empty the queue. */
+/* What says most: since OpenSSL 3.2 the last word on a record is only that its layer has failed. May empty the queue.
+ */
 static unsigned long telling_error(void)
 {
   unsigned long code = ERR_peek_last_error();
