@@ -232,10 +232,11 @@ static void public_keys_end(void **state)
   make_public_key(&later);
   answer a = add_text(h, &admin, RPK(k.whole, OF_AE));
   assert_rsc(a, 2001);
+  const char *ri = member(&a, "ri");
   assert_rsc(add_text(h, &admin, RPK(k.whole, "")), 4105);
-  assert_rsc(ask(h, &typed_admin, GH_OP_DELETE, member(&a, "ri"), "Sadmin", 0, NULL), 4103);
+  assert_rsc(ask(h, &typed_admin, GH_OP_DELETE, ri, "Sadmin", 0, NULL), 4103);
   assert_stands_for(h, &k, GH_PEER_AE, "//sp.example.com/in-cse/Cmeter");
-  assert_rsc(ask(h, &admin, GH_OP_DELETE, member(&a, "ri"), "Sadmin", 0, NULL), 2002);
+  assert_rsc(ask(h, &admin, GH_OP_DELETE, ri, "Sadmin", 0, NULL), 2002);
   assert_int_equal(name_key(h, k.spki, &peer), GH_ENOTFOUND);
   assert_rsc(add_text(h, &admin, RPK(later.whole, OF_AE ",\"et\":\"20991231T235959\"")), 2001);
   assert_stands_for(h, &later, GH_PEER_AE, "//sp.example.com/in-cse/Cmeter");
