@@ -24,7 +24,7 @@ inside() {
   unshare --mount sh -c 'root=$1; shift
     mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || exit 125
     exec chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive \
-      LSAN_OPTIONS=suppressions=/gatehouse/tests/lsan-openssl35.supp:print_suppressions=0 "$@"' \
+      ASAN_OPTIONS=fast_unwind_on_malloc=0 LSAN_OPTIONS=suppressions=/gatehouse/tests/lsan-openssl35.supp:print_suppressions=0 "$@"' \
     inside "$root" "$@"
 }
 
