@@ -40,11 +40,19 @@ make_root() {
   mv "$root.part" "$root"
 }
 
-# The sources as they are now, committed or not; build folders in the root stay, so that a second run is quick.
+# The sources as they are now, committed or not; build folders in the root stay, so that a second run is quick. What has not
+# changed since keeps its time there, what has changed is as new as now: a build may have begun after it was edited.
 copy_sources() {
-  mkdir -p "$root/gatehouse"
-  find "$root/gatehouse" -mindepth 1 -maxdepth 1 ! -name 'build*' -exec rm -rf {} +
-  tar -C "$here" --exclude='./build*' --exclude=./.git -cf - . | tar -C "$root/gatehouse" --no-same-owner -xf -
+  local old=$root/gatehouse new=$root/gatehouse.new file
+  rm -rf --one-file-system "$new"
+  mkdir -p "$old" "$new"
+  tar -C "$here" --exclude='./build*' --exclude=./.git -cf - . | tar -C "$new" --no-same-owner -mxf -
+  (cd "$new" && find . -type f -print0) | while IFS= read -r -d '' file; do
+    if cmp -s "$new/$file" "$old/$file"; then touch -r "$old/$file" "$new/$file"; fi
+  done
+  find "$old" -mindepth 1 -maxdepth 1 ! -name 'build*' -exec rm -rf {} +
+  find "$new" -mindepth 1 -maxdepth 1 -exec mv -t "$old" {} +
+  rmdir "$new"
 }
 
 [ "$(id -u)" -eq 0 ] || skip "chroot needs root"
