@@ -1,8 +1,9 @@
 /* bench_load: requests, handshakes or idle connections against a server on this machine; prints one line of JSON.
  *   bench_load --port N [--mode requests|handshakes|idle] [--connections N] [--threads N] [--seconds S]
- *              [--request FILE | --coap PATH | --coap-elective PATH] [--tls 1.2|1.3|dtls1.2] [--ciphers LIST]
- *              [--suites13 LIST] [--cert FILE --key FILE] [--psk IDENTITY --psk-key HEX]
- * Over TCP, or with dtls1.2 over UDP, where requests are CoAP. */
+ *              [--request FILE | --websocket FILE | --coap PATH | --coap-elective PATH] [--tls 1.2|1.3|dtls1.2]
+ *              [--ciphers LIST] [--suites13 LIST] [--cert FILE --key FILE] [--psk IDENTITY --psk-key HEX]
+ * FILE: the octets of an HTTP request, or the text of a WebSocket message. Over TCP, or with dtls1.2 over UDP, where
+ * requests are CoAP. */
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -27,6 +28,16 @@ static bool read_file(const char *path, load_options *o)
   o->request = text;
   fclose(file);
   return o->request_len > 0;
+}
+
+static bool take_websocket(const char *path, load_options *o)
+{
+  if (!read_file(path, o)) return false;
+  gh_str frame = load_ws_request(o->request, o->request_len);
+  o->request = frame.ptr;
+  o->request_len = frame.len;
+  o->websocket = true;
+  return frame.len > 0;
 }
 
 static bool take_coap(const char *path, bool elective, load_options *o)
@@ -63,6 +74,7 @@ static bool read_option(int which, const char *value, load_options *o, load_tls_
   case 't': o->threads = (unsigned)atoi(value); return o->threads > 0;
   case 's': o->seconds = atof(value); return true;
   case 'r': return read_file(value, o);
+  case 'w': return take_websocket(value, o);
   case 'a': return take_coap(value, false, o);
   case 'A': return take_coap(value, true, o);
   case 'v':
@@ -82,12 +94,12 @@ static bool read_option(int which, const char *value, load_options *o, load_tls_
 static bool read_options(int argc, char **argv, load_options *o, load_tls_options *tls)
 {
   static const struct option known[] = {
-      {"port", 1, NULL, 'p'},    {"mode", 1, NULL, 'm'},          {"connections", 1, NULL, 'c'},
-      {"threads", 1, NULL, 't'}, {"seconds", 1, NULL, 's'},       {"request", 1, NULL, 'r'},
-      {"tls", 1, NULL, 'v'},     {"ciphers", 1, NULL, 'C'},       {"cert", 1, NULL, 'e'},
-      {"key", 1, NULL, 'k'},     {"psk", 1, NULL, 'i'},           {"psk-key", 1, NULL, 'K'},
-      {"coap", 1, NULL, 'a'},    {"coap-elective", 1, NULL, 'A'}, {"suites13", 1, NULL, 'S'},
-      {NULL, 0, NULL, 0},
+      {"port", 1, NULL, 'p'},      {"mode", 1, NULL, 'm'},    {"connections", 1, NULL, 'c'},
+      {"threads", 1, NULL, 't'},   {"seconds", 1, NULL, 's'}, {"request", 1, NULL, 'r'},
+      {"tls", 1, NULL, 'v'},       {"ciphers", 1, NULL, 'C'}, {"cert", 1, NULL, 'e'},
+      {"key", 1, NULL, 'k'},       {"psk", 1, NULL, 'i'},     {"psk-key", 1, NULL, 'K'},
+      {"websocket", 1, NULL, 'w'}, {"coap", 1, NULL, 'a'},    {"coap-elective", 1, NULL, 'A'},
+      {"suites13", 1, NULL, 'S'},  {NULL, 0, NULL, 0},
   };
   for (int which; (which = getopt_long(argc, argv, "", known, NULL)) != -1;)
     if (!read_option(which, optarg, o, tls)) return false;

@@ -25,8 +25,9 @@ typedef struct load_options {
   double seconds;
   const char *request; /* octets of one request */
   size_t request_len;
-  SSL_CTX *tls;  /* NULL: plain */
-  bool datagram; /* CoAP over DTLS: `request` is a message of load_coap_request */
+  SSL_CTX *tls;   /* NULL: plain */
+  bool websocket; /* `request` is a frame of load_ws_request */
+  bool datagram;  /* CoAP over DTLS: `request` is a message of load_coap_request */
 } load_options;
 
 typedef struct load_tls_options {
@@ -63,5 +64,11 @@ gh_str load_coap_request(const char *path, bool elective);
 void load_coap_number(char *request, uint16_t mid);
 /* A piggybacked success to that request? */
 bool load_coap_is_answer(gh_str datagram, uint16_t mid);
+
+gh_str load_ws_upgrade(void);
+/* A message in one frame, in static memory; nothing when it is too long. */
+gh_str load_ws_request(const char *text, size_t len);
+/* Octets of the head of a frame, and of what follows it; 0: more are needed, SIZE_MAX: not a whole message. */
+size_t load_ws_head(const char *octets, size_t len, uint64_t *body);
 
 #endif

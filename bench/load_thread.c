@@ -13,7 +13,7 @@
 
 enum { HEAD_MAX = 2048, READ_BYTES = 65536, EVENTS = 256 };
 
-typedef enum conn_state { CONN_HANDSHAKE, CONN_STANDS, CONN_REQUEST, CONN_DONE } conn_state;
+typedef enum conn_state { CONN_HANDSHAKE, CONN_UPGRADE, CONN_STANDS, CONN_REQUEST, CONN_DONE } conn_state;
 
 typedef struct conn {
   int fd;
@@ -88,17 +88,21 @@ static void lost(run *r, conn *c, const char *why)
   begin(r, c);
 }
 
-static void send_request(run *r, conn *c)
+static void send_octets(run *r, conn *c, gh_str octets)
 {
   size_t sent = 0;
-  c->state = CONN_REQUEST;
   c->head_len = 0;
   c->in_body = false;
   c->begun_ns = now_ns();
-  bool ok = c->ssl
-                ? SSL_write_ex(c->ssl, r->o->request, r->o->request_len, &sent) == 1
-                : (sent = (size_t)send(c->fd, r->o->request, r->o->request_len, MSG_NOSIGNAL)) == r->o->request_len;
-  if (!ok || sent != r->o->request_len) lost(r, c, "request not sent");
+  bool ok = c->ssl ? SSL_write_ex(c->ssl, octets.ptr, octets.len, &sent) == 1
+                   : (sent = (size_t)send(c->fd, octets.ptr, octets.len, MSG_NOSIGNAL)) == octets.len;
+  if (!ok || sent != octets.len) lost(r, c, "request not sent");
+}
+
+static void send_request(run *r, conn *c)
+{
+  c->state = CONN_REQUEST;
+  send_octets(r, c, (gh_str){r->o->request, r->o->request_len});
 }
 
 static void on_standing(run *r, conn *c)
@@ -110,11 +114,22 @@ static void on_standing(run *r, conn *c)
   if (r->measuring && r->o->mode == LOAD_REQUESTS) send_request(r, c);
 }
 
+static void on_associated(run *r, conn *c)
+{
+  if (!r->o->websocket) {
+    on_standing(r, c);
+    return;
+  }
+  if (c->wants_write) watch(r, c, EPOLL_CTL_MOD, false);
+  c->state = CONN_UPGRADE;
+  send_octets(r, c, load_ws_upgrade());
+}
+
 static void step_handshake(run *r, conn *c)
 {
   int rc = c->ssl ? SSL_do_handshake(c->ssl) : 1;
   if (rc == 1) {
-    on_standing(r, c);
+    on_associated(r, c);
     return;
   }
   int error = SSL_get_error(c->ssl, rc);
@@ -147,12 +162,28 @@ static size_t take_head(conn *c, const char *text, size_t len)
   return (size_t)(stop - c->head) + 4 - before;
 }
 
+/* The same for an answer in a WebSocket frame. Whether it is a refusal is seen in what came with its head. */
+static size_t take_frame_head(conn *c, const char *text, size_t len)
+{
+  size_t before = c->head_len, room = sizeof c->head - 1 - before, taken = len < room ? len : room;
+  memcpy(c->head + before, text, taken);
+  c->head_len += taken;
+  c->head[c->head_len] = '\0';
+  size_t head = load_ws_head(c->head, c->head_len, &c->body_left);
+  if (head == 0) return taken;
+  c->refused = head == SIZE_MAX || !memmem(c->head, c->head_len, "\"rsc\":2", 7);
+  c->in_body = true;
+  if (head == SIZE_MAX) c->body_left = head = 0;
+  return head - before;
+}
+
 /* True when the answer is complete. */
 static bool take_answer(run *r, conn *c, size_t len)
 {
   size_t at = 0;
+  bool frame = c->state == CONN_REQUEST && r->o->websocket;
   r->t->octets += len;
-  if (!c->in_body) at = take_head(c, r->buffer, len);
+  if (!c->in_body) at = frame ? take_frame_head(c, r->buffer, len) : take_head(c, r->buffer, len);
   if (!c->in_body) return false;
   size_t body = len - at < c->body_left ? len - at : (size_t)c->body_left;
   c->body_left -= body;
@@ -186,6 +217,13 @@ static void on_readable(run *r, conn *c)
     case GOT_END: lost(r, c, "connection closed"); return;
     case GOT_SOME: complete = take_answer(r, c, len);
     }
+  }
+  if (c->state == CONN_UPGRADE) {
+    if (memcmp(c->head + 9, "101", 3) != 0)
+      lost(r, c, "WebSocket was refused");
+    else
+      on_standing(r, c);
+    return;
   }
   if (r->measuring) count(r, c);
   send_request(r, c);

@@ -3,7 +3,7 @@
 
 usage: bench/run.py BUILD [--only NAME[,NAME...]] [--rounds N] [--seconds S] [--json FILE]
 
-Names: get, http2, handshake, profiles, coap, create, latency, memory. Prints tables, asserts nothing. Of each pair both sides run one after the
+Names: get, http2, websocket, handshake, profiles, coap, create, latency, memory. Prints tables, asserts nothing. Of each pair both sides run one after the
 other, N times; a line shows the medians, the median of the N ratios and their spread.
 """
 import argparse
@@ -28,6 +28,8 @@ INSTANCE = '{"m2m:cin":{"con":"23.4 C 51 % 1013 hPa"}}'
 GET = f"GET {RESOURCE} HTTP/1.1\r\n{HEAD}\r\n"
 POST = (f"POST {RESOURCE} HTTP/1.1\r\n{HEAD}Content-Type: application/json;ty=4\r\n"
         f"Content-Length: {len(INSTANCE)}\r\n\r\n{INSTANCE}")
+WS_GET = f'{{"op":2,"to":"{RESOURCE[1:]}","fr":"Cbench","rqi":"r1","rvi":"3"}}'
+WS_POST = f'{{"op":1,"to":"{RESOURCE[1:]}","fr":"Cbench","rqi":"r1","rvi":"3","ty":4,"pc":{INSTANCE}}}'
 PSK = ["--psk", IDENTITY, "--psk-key", KEY]
 IDLE_CONNECTIONS = 2000
 
@@ -55,6 +57,8 @@ class Place:
         self.rounds, self.seconds = rounds, seconds
         self.get = self.write("get.http", GET)
         self.post = self.write("post.http", POST)
+        self.ws_get = self.write("get.json", WS_GET)
+        self.ws_post = self.write("post.json", WS_POST)
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -295,6 +299,16 @@ def bench_http2(place):
             ratio_line(f"{streams} request{'s' if streams > 1 else ''} at once on each connection", ours, theirs, None)
 
 
+def bench_websocket(place):
+    with Server(place) as server:
+        heading("RETRIEVE of the container, 32 kept TLS connections       WebSocket messages : HTTP/1.1, both ours")
+        options = ["--connections", 32, *server.certificate()]
+        for name, message, request in (("oneM2M.json, RETRIEVE", place.ws_get, place.get), ("oneM2M.json, CREATE", place.ws_post, place.post)):
+            ours, theirs = in_turns(place, lambda: place.load(server.tls, "--websocket", message, *options)["rate"],
+                                    lambda: place.load(server.tls, "--request", request, *options)["rate"])
+            ratio_line(name, ours, theirs, None)
+
+
 def handshake_rate(place, server, args, port=None):
     """What the load generator completed; the server must have completed as many."""
     before = server.counters()["handshakes"]
@@ -495,7 +509,7 @@ def bench_coap(place):
         ratio_line("DTLS 1.2 PSK-AES128-CCM8", ours, theirs, 1.0, cpu_us=cpu)
 
 
-BENCHMARKS = {"get": bench_get, "http2": bench_http2, "handshake": bench_handshake, "profiles": bench_profiles, "coap": bench_coap,
+BENCHMARKS = {"get": bench_get, "http2": bench_http2, "websocket": bench_websocket, "handshake": bench_handshake, "profiles": bench_profiles, "coap": bench_coap,
               "create": bench_create, "latency": bench_latency, "memory": bench_memory}
 
 

@@ -109,7 +109,8 @@ static gh_err start(server *s, size_t workers, gh_diag *diag)
   if (err == GH_OK) err = world_key(s, diag);
   if (err == GH_OK) err = world_resources(s, diag);
   if (err != GH_OK) return err;
-  s->http = (gh_http_server){.host = s->host, .limits = gh_http_default_limits};
+  s->websocket = (gh_ws_server){.host = s->host, .max_message_bytes = 64 * 1024};
+  s->http = (gh_http_server){.host = s->host, .limits = gh_http_default_limits, .websocket = &s->websocket};
   GH_TRY(listen_on(s, NULL, &s->plain_port, &s->plain_listener, diag));
   GH_TRY(listen_on(s, s->tls, &s->tls_port, &s->tls_listener, diag));
   return listen_for_coap(s, diag);

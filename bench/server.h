@@ -28,6 +28,7 @@ typedef struct server {
   gh_se *se;
   gh_host *host;
   gh_http_server http;
+  gh_ws_server websocket;
   gh_coap_server coap;
   gh_tls_server *tls, *dtls;
   gh_listener *plain_listener, *tls_listener;

@@ -237,6 +237,7 @@ void gh_conf_defaults(const gh_conf_table *table, void *out)
     if (key->kind == GH_CONF_GROUP) gh_conf_defaults(key->group, field);
     if (!key->fallback) continue;
     if (key->kind == GH_CONF_TEXT) *(gh_str *)field = gh_str_of(key->fallback);
+    if (key->kind == GH_CONF_TEXTS) *(gh_conf_list *)field = (gh_conf_list){0};
     if (key->kind == GH_CONF_NUMBER) *(int64_t *)field = strtoll(key->fallback, NULL, 10);
     if (key->kind == GH_CONF_SWITCH) *(bool *)field = strcmp(key->fallback, "true") == 0;
   }

@@ -34,9 +34,9 @@ typedef struct gh_conf_table {
 struct gh_conf_key {
   const char *name;
   gh_conf_kind kind;
-  size_t offset;              /* in the struct that is filled */
-  const char *fallback;       /* TEXT, NUMBER, SWITCH: the default as text; NULL: the setting must be there */
-  int64_t min, max;           /* NUMBER */
+  size_t offset;        /* in the struct that is filled */
+  const char *fallback; /* the default as text, of TEXTS always an empty list; NULL: the setting must be there */
+  int64_t min, max;     /* NUMBER */
   bool (*valid)(gh_str text); /* TEXT, each of TEXTS; NULL: any printable text */
   const char *expects;        /* for the message: "an FQDN" */
   const gh_conf_table *group; /* GROUP */

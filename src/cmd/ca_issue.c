@@ -90,3 +90,52 @@ const gh_verb gh_verb_ca_renew = {
     .options = renew_options,
     .run = run_renew,
 };
+
+/* Letter case does not count in a name. */
+static gh_str lower(gh_call *call, gh_str text)
+{
+  gh_str copy = gh_arena_dup(&call->arena, text);
+  char *at = (char *)(uintptr_t)copy.ptr;
+  for (size_t i = 0; i < copy.len; i++)
+    if (at[i] >= 'A' && at[i] <= 'Z') at[i] = (char)(at[i] - 'A' + 'a');
+  return copy;
+}
+
+static gh_exit run_name(gh_call *call)
+{
+  gh_realm realm;
+  gh_diag diag = {""};
+  gh_ca *ca = NULL;
+  gh_random random = gh_random_system();
+  gh_str name = lower(call, call->operands[2]);
+  gh_err err = gh_realm_read(call->operands[0].ptr, &realm, &diag);
+  const gh_realm_function *f = err == GH_OK ? gh_realm_function_named(&realm, call->operands[1]) : NULL;
+  if (err == GH_OK && !f) err = gh_fail(&diag, GH_ENOTFOUND, "the realm has no such function");
+  if (err == GH_OK && !gh_fqdn_valid(name)) err = gh_fail(&diag, GH_EINVAL, "FQDN is not an FQDN");
+  if (err == GH_OK) err = gh_ca_open(&realm, &ca, &diag);
+  if (err == GH_OK && f)
+    err = gh_ca_equip_name(ca, &realm, f, name, (int)gh_call_number(call, "days", 825), &random, &diag);
+  gh_val *o = gh_val_object(&call->arena);
+  gh_val_set(&call->arena, o, GH_STR("name"), gh_val_str(&call->arena, name));
+  if (f)
+    gh_val_set(&call->arena, o, GH_STR("certificate"),
+               gh_val_str(&call->arena, gh_realm_name_certificate(&call->arena, f, name)));
+  gh_ca_free(ca);
+  gh_realm_free(&realm);
+  if (err != GH_OK) return gh_call_failed(call, err, &diag);
+  gh_call_note(call, "add it to 'names' of the function in gatehouse.conf; a running one takes it up on SIGHUP");
+  return gh_call_done(call, o);
+}
+
+const gh_verb gh_verb_ca_name = {
+    .words = "ca name",
+    .operands = "REALM FUNCTION FQDN",
+    .min_operands = 3,
+    .max_operands = 3,
+    .help = "key and certificate for a further name of a function",
+    .details =
+        "The private key goes into a sealed file beside the function's. Clients choose the name by SNI; one that "
+        "asks for a name that the function does not have is refused.",
+    .options = renew_options,
+    .run = run_name,
+};

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "client/endpoint.h"
+#include "cmd/reach.h"
 #include "m2m/ids.h"
 
 static gh_str absolute_path(gh_arena *arena, gh_str dir, gh_str path)
@@ -33,6 +34,7 @@ static gh_err complete_function(const gh_conf *conf, config_setting_t *at, gh_re
   gh_arena *a = &realm->arena;
   f->kind = kind_of(f->type);
   f->fqdn = lower(a, f->fqdn);
+  for (size_t i = 0; i < f->names.count; i++) f->names.items[i] = lower(a, f->names.items[i]);
   if (f->kind == GH_REALM_CSE && (gh_str_empty(f->cse_id) || gh_str_empty(f->cse_rn)))
     return gh_conf_fail(conf, at, diag, "is a CSE and lacks 'cse_id' or 'cse_rn'");
   if (f->kind != GH_REALM_CSE && (!gh_str_empty(f->cse_id) || !gh_str_empty(f->cse_rn)))
@@ -43,6 +45,10 @@ static gh_err complete_function(const gh_conf *conf, config_setting_t *at, gh_re
   }
   if (f->mqtt.broker.len && (f->kind != GH_REALM_CSE || gh_str_empty(f->mqtt.name)))
     return gh_conf_fail(conf, at, diag, "has 'mqtt.broker' and is no CSE, or lacks 'mqtt.name'");
+  if (!gh_reach_listens(f))
+    return gh_conf_fail(conf, at, diag, "has a 'reach' where it does not listen: see coap_listen, coaps_tcp_listen");
+  if (f->kind != GH_REALM_CSE && (gh_reach_of(f) == GH_REACH_WSS || gh_reach_of(f) == GH_REACH_NONE))
+    return gh_conf_fail(conf, at, diag, "has a 'reach' that only a CSE may have");
   gh_endpoint listen;
   if (gh_endpoint_parse(f->listen, &listen) != GH_OK)
     return gh_conf_fail(conf, at, diag, "has an impossible 'listen'");
@@ -53,6 +59,28 @@ static gh_err complete_function(const gh_conf *conf, config_setting_t *at, gh_re
   f->store = absolute_path(a, realm->dir, f->store);
   if (f->crl.len) f->crl = absolute_path(a, realm->dir, f->crl);
   return GH_OK;
+}
+
+static bool is_name_of(const gh_realm_function *f, gh_str fqdn)
+{
+  bool found = gh_str_eq(f->fqdn, fqdn);
+  for (size_t i = 0; i < f->names.count; i++) found |= gh_str_eq(f->names.items[i], fqdn);
+  return found;
+}
+
+/* A name belongs to one function, once. */
+static bool names_are_free(const gh_realm *realm, const gh_realm_function *f)
+{
+  bool free = true;
+  for (size_t i = 0; i < realm->function_count; i++) {
+    free &= !is_name_of(&realm->functions[i], f->fqdn);
+    for (size_t k = 0; k < f->names.count; k++) free &= !is_name_of(&realm->functions[i], f->names.items[k]);
+  }
+  for (size_t k = 0; k < f->names.count; k++) {
+    free &= !gh_str_eq(f->names.items[k], f->fqdn);
+    for (size_t j = 0; j < k; j++) free &= !gh_str_eq(f->names.items[k], f->names.items[j]);
+  }
+  return free;
 }
 
 static gh_err read_functions(const gh_conf *conf, gh_realm *realm, gh_diag *diag)
@@ -69,7 +97,8 @@ static gh_err read_functions(const gh_conf *conf, gh_realm *realm, gh_diag *diag
     GH_TRY(gh_conf_read(conf, at, &gh_realm_function_table, &realm->arena, f, diag));
     f->name = gh_arena_dup(&realm->arena, name);
     GH_TRY(complete_function(conf, at, realm, f, diag));
-    if (gh_realm_function_of(realm, f->fqdn)) return gh_conf_fail(conf, at, diag, "has the FQDN of another function");
+    if (!names_are_free(realm, f))
+      return gh_conf_fail(conf, at, diag, "has an FQDN that is taken: in 'fqdn' or 'names'");
     realm->function_count++;
   }
   return realm->function_count ? GH_OK : gh_conf_fail(conf, group, diag, "names no function");

@@ -28,12 +28,14 @@ typedef struct gh_realm_function {
   gh_realm_kind kind;
   gh_str type;           /* "mef", "maf", "cse" */
   gh_str fqdn;           /* lower case */
+  gh_conf_list names;    /* further FQDNs, lower case */
   gh_str cse_id, cse_rn; /* CSE: stem and name of the CSEBase; else first label of fqdn and base name */
   gh_str listen;         /* "127.0.0.1:0" */
   char listen_host[64];
   uint16_t listen_port;                 /* 0: the system chooses */
   gh_str coap_listen, coaps_tcp_listen; /* "host:port", or empty: off */
   gh_str endpoint;                      /* where others reach it: "auto" (run/<name>.endpoint) or "host:port" */
+  gh_str reach;                         /* how the other functions do: cmd/reach.h */
   gh_str certificate;                   /* chain, PEM */
   gh_str sealed; /* secure environment: sealed file, opened with the realm's secret; holds the private key */
   gh_str store;
@@ -107,15 +109,24 @@ GH_MUST_USE gh_err gh_realm_announce(const gh_realm *realm, const gh_realm_funct
 /* The same for a further binding: run/<name>.<binding>.endpoint. And what stands there: 0 when nothing. */
 GH_MUST_USE gh_err gh_realm_announce_binding(const gh_realm *realm, const gh_realm_function *function,
                                              const char *binding, const char *host, uint16_t port, gh_diag *diag);
+GH_MUST_USE gh_err gh_realm_announced(const gh_realm *realm, const gh_realm_function *function, const char *binding,
+                                      char host[static GH_ENDPOINT_HOST_BYTES], uint16_t *port, gh_diag *diag);
 uint16_t gh_realm_announced_port(const gh_realm *realm, const gh_realm_function *function, const char *binding);
 
 /* Opens the sealed file of a function with the realm's secret. */
 GH_MUST_USE gh_err gh_realm_open_se(const gh_realm *realm, const gh_realm_function *function, const gh_random *random,
                                     gh_se **out, gh_diag *diag);
-/* The function's certificate chain, private key and anchors. All text lives in `arena`: wipe out->key_pem with
- * gh_wipe after use. */
+/* The same of the sealed file of a further name. */
+GH_MUST_USE gh_err gh_realm_open_name_se(const gh_realm *realm, const gh_realm_function *function, gh_str fqdn,
+                                         const gh_random *random, gh_se **out, gh_diag *diag);
+/* The function's certificate chain, private key and anchors, and those of its further names. All text lives in
+ * `arena`: gh_realm_wipe_credentials after use, also after an error. */
 GH_MUST_USE gh_err gh_realm_credentials(const gh_realm *realm, const gh_realm_function *function, gh_se *se,
                                         gh_arena *arena, gh_tls_options *out, gh_diag *diag);
+void gh_realm_wipe_credentials(const gh_tls_options *tls);
+/* Where certificate and key (under the FQDN in a sealed file) of a further name are: beside the function's. */
+gh_str gh_realm_name_certificate(gh_arena *arena, const gh_realm_function *function, gh_str fqdn);
+gh_str gh_realm_name_sealed(gh_arena *arena, const gh_realm_function *function, gh_str fqdn);
 
 /* Tables, for init: what stands in the file, with defaults and comments. */
 extern const gh_conf_table gh_realm_table, gh_realm_function_table, gh_realm_mqtt_table, gh_realm_limits_table;

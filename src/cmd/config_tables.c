@@ -5,6 +5,7 @@
 #include "bind/mqtt_topic_codec.h"
 #include "client/endpoint.h"
 #include "cmd/config.h"
+#include "cmd/reach.h"
 #include "host/certificate_status.h"
 #include "m2m/ids.h"
 
@@ -127,6 +128,8 @@ static const gh_conf_key function_keys[] = {
     {"type", GH_CONF_TEXT, AT(type), NULL, 0, 0, type_valid, "\"mef\", \"maf\" or \"cse\"", NULL, NULL},
     {"fqdn", GH_CONF_TEXT, AT(fqdn), NULL, 0, 0, gh_fqdn_valid, "an FQDN", NULL,
      "MEF-FQDN, MAF-FQDN or public domain name of the CSE; its certificate bears it"},
+    {"names", GH_CONF_TEXTS, AT(names), "", 0, 0, gh_fqdn_valid, "a list of FQDNs", NULL,
+     "further FQDNs, each with a certificate of its own (gatehouse ca name); who asks for yet another is refused"},
     {"cse_id", GH_CONF_TEXT, AT(cse_id), "", 0, 0, stem_or_none, "the stem of a CSE-ID", NULL,
      "CSE only: CSE-ID without the slash"},
     {"cse_rn", GH_CONF_TEXT, AT(cse_rn), "", 0, 0, name_or_none, "a resource name", NULL,
@@ -142,6 +145,10 @@ static const gh_conf_key function_keys[] = {
     {"mqtt", GH_CONF_GROUP, AT(mqtt), NULL, 0, 0, NULL, NULL, &gh_realm_mqtt_table, "CSE only: over a broker"},
     {"endpoint", GH_CONF_TEXT, AT(endpoint), "auto", 0, 0, endpoint_valid, "\"auto\" or host:port", NULL,
      "where the other functions reach this one: host:port, or \"auto\": as run/<name>.endpoint says"},
+    {"reach", GH_CONF_TEXT, AT(reach), "https://auto", 0, 0, gh_reach_valid,
+     "https://, coaps://, coaps+tcp:// or wss:// with \"auto\" or host:port, or \"none\"", NULL,
+     "over which binding the other functions call this one; auto: https and wss as `endpoint` says, the others as\n"
+     "run/<name>.*.endpoint; wss: its registrees keep a WebSocket open; none: nobody connects to it"},
     {"certificate", GH_CONF_TEXT, AT(certificate), NULL, 0, 0, path_valid, "a path", NULL, "certificate chain, PEM"},
     {"sealed", GH_CONF_TEXT, AT(sealed), NULL, 0, 0, path_valid, "a path", NULL,
      "secure environment (sealed file), opened with the realm's secret; it holds the private key"},

@@ -108,6 +108,21 @@ static void report_key(gh_report *report, const subject *s, gh_err err, gh_se *s
                 err == GH_OK ? GH_HEALTHY : GH_ILL, "%s", err == GH_OK ? "opens, holds the private key" : diag->text);
 }
 
+static void check_further_name(gh_report *report, const gh_realm *realm, const gh_realm_function *function,
+                               gh_str fqdn)
+{
+  gh_arena *a = &report->call->arena;
+  subject s = {.what = fqdn, .cert_path = gh_realm_name_certificate(a, function, fqdn), .name = fqdn};
+  gh_random random = gh_random_system();
+  gh_diag diag = {""};
+  gh_se *se = NULL;
+  report_cert(report, realm, &s);
+  gh_err err = gh_realm_open_name_se(realm, function, fqdn, &random, &se, &diag);
+  report_key(report, &s, err, se, fqdn, &diag);
+  gh_se_close(se);
+  X509_free(s.cert);
+}
+
 void gh_check_function_credentials(gh_report *report, const gh_realm *realm, const gh_realm_function *function)
 {
   subject s = {.what = function->name, .cert_path = function->certificate, .name = function->fqdn};
@@ -119,6 +134,8 @@ void gh_check_function_credentials(gh_report *report, const gh_realm *realm, con
   report_key(report, &s, err, se, function->fqdn, &diag);
   gh_se_close(se);
   X509_free(s.cert);
+  for (size_t i = 0; i < function->names.count; i++)
+    check_further_name(report, realm, function, function->names.items[i]);
 }
 
 void gh_check_admin_credential(gh_report *report, const gh_realm *realm)

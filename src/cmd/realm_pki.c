@@ -145,37 +145,46 @@ gh_err gh_ca_issue_to_files(gh_ca *ca, const gh_ca_order *order, gh_diag *diag)
   return err;
 }
 
-static gh_err key_of(const gh_realm *realm, const gh_realm_function *function, EVP_PKEY **key, gh_diag *diag)
+static gh_err renew_one(gh_ca *ca, const gh_cert_request *request, gh_str key_pem, gh_str cert_path, gh_diag *diag)
 {
-  gh_random random = gh_random_system();
-  gh_se *se = NULL;
-  gh_arena arena;
-  gh_tls_options tls = {.key_pem = GH_STR_NONE};
-  gh_arena_init(&arena);
-  gh_err err = gh_realm_open_se(realm, function, &random, &se, diag);
-  if (err == GH_OK) err = gh_realm_credentials(realm, function, se, &arena, &tls, diag);
-  if (err == GH_OK) err = gh_key_from_pem(tls.key_pem, key);
-  gh_wipe((void *)(uintptr_t)tls.key_pem.ptr, tls.key_pem.len);
-  gh_se_close(se);
-  gh_arena_free(&arena);
+  EVP_PKEY *key = NULL;
+  X509 *cert = NULL;
+  gh_buf pem = GH_BUF_INIT;
+  gh_err err = gh_key_from_pem(key_pem, &key);
+  if (err == GH_OK) err = gh_cert_issue(request, key, ca->cert, ca->key, &cert, diag);
+  if (err == GH_OK) err = gh_cert_to_pem(cert, &pem);
+  if (err == GH_OK) err = gh_private_file_replace(cert_path.ptr, gh_buf_str(&pem), diag);
+  gh_buf_free(&pem);
+  X509_free(cert);
+  EVP_PKEY_free(key);
   return err;
+}
+
+static gh_cert_flavour flavour_of(const gh_realm_function *function)
+{
+  return function->kind == GH_REALM_CSE ? GH_CERT_CSE_ID : GH_CERT_FQDN;
 }
 
 gh_err gh_ca_renew_function(gh_ca *ca, const gh_realm *realm, const gh_realm_function *function, int days,
                             gh_diag *diag)
 {
-  EVP_PKEY *key = NULL;
-  X509 *cert = NULL;
-  gh_buf pem = GH_BUF_INIT;
-  gh_cert_flavour flavour = function->kind == GH_REALM_CSE ? GH_CERT_CSE_ID : GH_CERT_FQDN;
-  gh_cert_request request = request_for(flavour, function->fqdn, days);
-  gh_err err = key_of(realm, function, &key, diag);
-  if (err == GH_OK) err = gh_cert_issue(&request, key, ca->cert, ca->key, &cert, diag);
-  if (err == GH_OK) err = gh_cert_to_pem(cert, &pem);
-  if (err == GH_OK) err = gh_private_file_replace(function->certificate.ptr, gh_buf_str(&pem), diag);
-  gh_buf_free(&pem);
-  X509_free(cert);
-  EVP_PKEY_free(key);
+  gh_random random = gh_random_system();
+  gh_se *se = NULL;
+  gh_arena arena;
+  gh_tls_options tls = {.policy = NULL};
+  gh_arena_init(&arena);
+  gh_cert_request request = request_for(flavour_of(function), function->fqdn, days);
+  gh_err err = gh_realm_open_se(realm, function, &random, &se, diag);
+  if (err == GH_OK) err = gh_realm_credentials(realm, function, se, &arena, &tls, diag);
+  if (err == GH_OK) err = renew_one(ca, &request, tls.key_pem, function->certificate, diag);
+  for (size_t i = 0; err == GH_OK && i < tls.host_count; i++) {
+    request = request_for(GH_CERT_FQDN, tls.hosts[i].fqdn, days);
+    gh_str path = gh_realm_name_certificate(&arena, function, tls.hosts[i].fqdn);
+    err = renew_one(ca, &request, tls.hosts[i].key_pem, path, diag);
+  }
+  gh_realm_wipe_credentials(&tls);
+  gh_se_close(se);
+  gh_arena_free(&arena);
   return err;
 }
 
@@ -213,6 +222,19 @@ gh_err gh_ca_equip_function(gh_ca *ca, const gh_realm *realm, const gh_realm_fun
   gh_cert_request request = request_for(flavour, function->fqdn, CERT_DAYS);
   place to = {path_in(&arena, realm, function->certificate), path_in(&arena, realm, function->sealed),
               path_in(&arena, realm, GH_STR("secret")), function->fqdn};
+  gh_err err = equip(ca, &request, &to, random, diag);
+  gh_arena_free(&arena);
+  return err;
+}
+
+gh_err gh_ca_equip_name(gh_ca *ca, const gh_realm *realm, const gh_realm_function *function, gh_str fqdn, int days,
+                        const gh_random *random, gh_diag *diag)
+{
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_cert_request request = request_for(GH_CERT_FQDN, fqdn, days);
+  place to = {gh_realm_name_certificate(&arena, function, fqdn), gh_realm_name_sealed(&arena, function, fqdn),
+              realm->secret, fqdn};
   gh_err err = equip(ca, &request, &to, random, diag);
   gh_arena_free(&arena);
   return err;

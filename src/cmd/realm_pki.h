@@ -24,12 +24,15 @@ typedef struct gh_ca_order { /* a certificate for somebody outside the realm's f
   const char *cert_path, *key_path; /* new files of mode 0600 */
 } gh_ca_order;
 GH_MUST_USE gh_err gh_ca_issue_to_files(gh_ca *ca, const gh_ca_order *order, gh_diag *diag);
-/* A new certificate for the key that a function has; its file is replaced as a whole. */
+/* New certificates for the keys that a function has, also under its further names; files are replaced as a whole. */
 GH_MUST_USE gh_err gh_ca_renew_function(gh_ca *ca, const gh_realm *realm, const gh_realm_function *function, int days,
                                         gh_diag *diag);
 /* Certificate and sealed file of a function, whose paths are relative to the realm's folder. */
 GH_MUST_USE gh_err gh_ca_equip_function(gh_ca *ca, const gh_realm *realm, const gh_realm_function *function,
                                         gh_cert_flavour flavour, const gh_random *random, gh_diag *diag);
+/* Certificate and sealed file for a further name (lower case) of a function that is there. */
+GH_MUST_USE gh_err gh_ca_equip_name(gh_ca *ca, const gh_realm *realm, const gh_realm_function *function, gh_str fqdn,
+                                    int days, const gh_random *random, gh_diag *diag);
 /* admin/cert.pem, admin/secret, admin/keys.sealed for an absolute AE-ID. */
 GH_MUST_USE gh_err gh_ca_equip_admin(gh_ca *ca, const gh_realm *realm, gh_str ae_id, const gh_random *random,
                                      gh_diag *diag);

@@ -5,9 +5,10 @@
 #include <pthread.h>
 
 #include "bind/coap_server.h"
-#include "bind/http_outbound.h"
+#include "bind/pool_outbound.h"
 #include "bind/http_server.h"
 #include "bind/mqtt_server.h"
+#include "bind/ws_keep_outbound.h"
 #include "cmd/config.h"
 #include "host/certificate_status.h"
 #include "host/host.h"
@@ -44,12 +45,13 @@ typedef struct gh_served { /* one function */
   gh_served_coap coap;
   gh_tls_client *mqtt_tls;
   gh_mqtt_server *mqtt; /* NULL: off */
-  gh_http_peer peers[GH_REALM_MAX_FUNCTIONS];
+  gh_outbound_peer peers[GH_REALM_MAX_FUNCTIONS];
   gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS];
   size_t peer_count;
-  gh_http_outbound *outbound;
+  gh_pool_outbound *outbound;
   gh_ws_server websocket; /* CSE only */
   gh_ws_outbound *ws_outbound;
+  gh_ws_keeper *keeper; /* of the connection to the registrar; NULL: none is kept */
 } gh_served;
 
 typedef struct gh_runtime {
@@ -94,6 +96,7 @@ void gh_served_coap_free(gh_served *served);  /* after the workers have ended */
 
 /* runtime_mqtt.c: connects to the broker where the configuration names one. Stop while the workers run. */
 GH_MUST_USE gh_err gh_served_mqtt_start(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
+GH_MUST_USE gh_err gh_served_mqtt_renew(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
 void gh_served_mqtt_stop(gh_served *served, uint32_t drain_ms);
 void gh_served_mqtt_free(gh_served *served);
 

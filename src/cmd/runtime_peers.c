@@ -1,6 +1,7 @@
 /* Whom a function may call, and how: its certificate, or, where the administrator gave both sides a Kpsa, that key.
  * The key is looked for whenever a connection is opened, so that a key that comes or goes while serving counts at
  * once. */
+#include "cmd/reach.h"
 #include "cmd/runtime.h"
 
 #include <netdb.h>
@@ -17,7 +18,10 @@ static gh_err endpoint(void *ctx, gh_str fqdn, struct sockaddr_storage *address,
   char host[GH_ENDPOINT_HOST_BYTES], port_text[8];
   uint16_t port;
   gh_diag diag;
-  GH_TRY(gh_realm_endpoint(peer->served->runtime->realm, fqdn, host, &port, &diag));
+  const gh_realm *realm = peer->served->runtime->realm;
+  const gh_realm_function *function = gh_realm_function_of(realm, fqdn);
+  GH_REQUIRE(function, GH_ENOTFOUND);
+  GH_TRY(gh_reach_endpoint(realm, function, host, &port, &diag));
   snprintf(port_text, sizeof port_text, "%u", port);
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
   if (getaddrinfo(host, port_text, &hints, &found) != 0 || !found) return GH_ECONN;
@@ -56,7 +60,7 @@ static gh_tls_client *client_for(gh_runtime_peer *peer, const gh_key_record *key
 }
 
 /*= TS-0003 8.2.2.1 a CSE is Entity A of the association with another, too */
-static gh_tls_client *choose(void *ctx, const gh_http_peer *http)
+static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http)
 {
   gh_runtime_peer *peer = ctx;
   gh_key_record key = {.key = {.len = 0}};
@@ -78,12 +82,34 @@ static gh_tls_client *choose(void *ctx, const gh_http_peer *http)
 
 /* ---- life */
 
+static const gh_outbound_binding *binding_of(const gh_realm_function *f)
+{
+  switch (gh_reach_of(f)) {
+  case GH_REACH_COAPS: return &gh_coap_outbound;
+  case GH_REACH_COAPS_TCP: return &gh_coap_tcp_outbound;
+  case GH_REACH_WSS:
+  case GH_REACH_HTTPS: return &gh_http_outbound;
+  case GH_REACH_NONE: break;
+  }
+  return NULL;
+}
+
+/* The same identity of the peer, over whatever binding. */
+static void fit_tls(const gh_outbound_peer *peer, gh_tls_options *tls)
+{
+  tls->datagram = peer->binding->datagrams;
+  tls->alpn = peer->binding == &gh_coap_tcp_outbound ? "coap" : NULL;
+}
+
 static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_options *own, gh_diag *diag)
 {
-  gh_http_peer *http = &s->peers[s->peer_count];
+  gh_outbound_peer *http = &s->peers[s->peer_count];
   gh_runtime_peer *peer = &s->peer_keys[s->peer_count];
   gh_tls_client_options options = {.tls = *own, .server_name = f->fqdn};
   options.tls.tls13 = own->tls13 && f->tls13;
+  http->binding = binding_of(f);
+  http->mtu = (uint16_t)s->runtime->realm->limits.datagram_mtu;
+  fit_tls(http, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
   *peer = (gh_runtime_peer){.served = s, .fqdn = f->fqdn, .options = options.tls};
   peer->options.chain_pem = peer->options.key_pem = peer->options.anchors_pem = GH_STR_NONE; /* not with a key */
@@ -97,18 +123,41 @@ static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_op
   return GH_OK;
 }
 
+/*= TS-0020 5.2 a registree keeps one connection to its registrar, for requests in both directions */
+static bool is_kept(const gh_served *s, const gh_realm_function *f)
+{
+  bool registrar =
+      f->kind == GH_REALM_CSE && s->function->registrar.len && gh_str_eq(f->cse_id, s->function->registrar);
+  return registrar && gh_reach_of(f) == GH_REACH_WSS;
+}
+
+static void make_outbound(gh_served *s, bool keeps)
+{
+  gh_runtime *r = s->runtime;
+  s->outbound = gh_pool_outbound_new(s->peers, s->peer_count - keeps, r->workers, r->worker_count, &r->log);
+  gh_outbound next = gh_pool_outbound_port(s->outbound);
+  if (keeps) {
+    s->keeper = gh_ws_keeper_new(&s->peers[s->peer_count - 1], next, &r->log);
+    next = gh_ws_keeper_port(s->keeper);
+  }
+  s->ws_outbound = gh_ws_outbound_new(next, r->workers, r->worker_count, &r->log);
+}
+
 gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
 {
   const gh_realm *realm = s->runtime->realm;
+  const gh_realm_function *kept = NULL;
   for (size_t i = 0; i < realm->function_count; i++) {
     const gh_realm_function *f = &realm->functions[i];
-    bool wanted = f != s->function && (f->kind != GH_REALM_CSE || s->function->kind == GH_REALM_CSE);
-    if (wanted) GH_TRY(add_peer(s, f, own, diag));
+    bool wanted = f != s->function && gh_reach_of(f) != GH_REACH_NONE &&
+                  (f->kind != GH_REALM_CSE || s->function->kind == GH_REALM_CSE);
+    if (wanted && is_kept(s, f))
+      kept = f;
+    else if (wanted)
+      GH_TRY(add_peer(s, f, own, diag));
   }
-  s->outbound =
-      gh_http_outbound_new(s->peers, s->peer_count, s->runtime->workers, s->runtime->worker_count, &s->runtime->log);
-  s->ws_outbound = gh_ws_outbound_new(gh_http_outbound_port(s->outbound), s->runtime->workers,
-                                      s->runtime->worker_count, &s->runtime->log);
+  if (kept) GH_TRY(add_peer(s, kept, own, diag)); /* the last one: not of the pool */
+  make_outbound(s, kept != NULL);
   return GH_OK;
 }
 
@@ -127,6 +176,7 @@ gh_err gh_runtime_renew_peers(gh_served *s, const gh_tls_options *own, gh_diag *
     gh_tls_client *fresh;
     gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
     options.tls.tls13 = peer->options.tls13;
+    fit_tls(&s->peers[i], &options.tls);
     GH_TRY(gh_tls_client_new(&options, &fresh, diag));
     pthread_mutex_lock(&peer->lock);
     if (peer->renewed) retire(peer, peer->renewed);

@@ -6,7 +6,7 @@ static gh_err renew(gh_served *s, const gh_realm *realm, gh_diag *diag)
   const gh_realm_function *f = gh_realm_function_named(realm, s->function->name);
   gh_se *se = NULL;
   gh_arena arena;
-  gh_tls_options tls;
+  gh_tls_options tls = {.policy = NULL};
   if (!f) return gh_fail(diag, GH_ENOTFOUND, "the configuration has this function no more");
   gh_arena_init(&arena);
   gh_err err = gh_realm_open_se(realm, f, &s->runtime->random, &se, diag);
@@ -18,8 +18,9 @@ static gh_err renew(gh_served *s, const gh_realm *realm, gh_diag *diag)
     err = gh_tls_server_renew(s->tls, &web, diag);
     if (err == GH_OK) err = gh_served_coap_renew(s, &tls, diag);
     if (err == GH_OK) err = gh_runtime_renew_peers(s, &tls, diag);
-    gh_wipe((void *)(uintptr_t)tls.key_pem.ptr, tls.key_pem.len);
+    if (err == GH_OK) err = gh_served_mqtt_renew(s, &tls, diag);
   }
+  gh_realm_wipe_credentials(&tls);
   gh_se_close(se);
   gh_arena_free(&arena);
   return err;

@@ -26,6 +26,7 @@ const gh_verb *const gh_verbs[] = {
     &gh_verb_cse_mqtt_acl,
     &gh_verb_ca_issue,
     &gh_verb_ca_renew,
+    &gh_verb_ca_name,
     &gh_verb_explain,
     &gh_verb_audit,
     &gh_verb_features,

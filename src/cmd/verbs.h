@@ -34,6 +34,7 @@ extern const gh_verb gh_verb_cse_key_delete;
 extern const gh_verb gh_verb_cse_mqtt_acl;
 extern const gh_verb gh_verb_ca_issue;
 extern const gh_verb gh_verb_ca_renew;
+extern const gh_verb gh_verb_ca_name;
 extern const gh_verb gh_verb_explain;
 extern const gh_verb gh_verb_audit;
 extern const gh_verb gh_verb_features;

@@ -12,4 +12,11 @@
 GH_MUST_USE gh_err gh_hmac_sha256_parts(const void *key, size_t key_len, const gh_str *parts, size_t count,
                                         uint8_t out[static 32]);
 
+/* A key that is used again and again, prepared once. Of one thread; owned by the caller. */
+typedef struct gh_hmac gh_hmac;
+gh_hmac *gh_hmac_new(const void *key, size_t key_len); /* NULL when the library fails */
+void gh_hmac_free(gh_hmac *hmac);
+/* As gh_hmac_sha256_parts. */
+GH_MUST_USE gh_err gh_hmac_run(gh_hmac *hmac, const gh_str *parts, size_t count, uint8_t out[static 32]);
+
 #endif

@@ -83,7 +83,8 @@ gh_dtls_path *gh_dtls_path_new(gh_dtls_port *port, SSL *ssl, const struct sockad
   }
   SSL_set_bio(ssl, bio, bio);
   SSL_set_options(ssl, SSL_OP_NO_QUERY_MTU);
-  SSL_set_mtu(ssl, port->mtu - UDP_AND_IP_BYTES); /*= RFC 6347 4.1.1.1 */
+  SSL_set_mtu(ssl, port->mtu - UDP_AND_IP_BYTES);                                      /*= RFC 6347 4.1.1.1 */
+  if (port->mtu < SSL3_RT_MAX_PLAIN_LENGTH) SSL_set_max_send_fragment(ssl, port->mtu); /* its buffer: not 16 kB */
   return path;
 }
 

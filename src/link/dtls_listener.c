@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "crypto/hmac.h"
 #include "crypto/kdf.h"
 #include "link/tls_common.h"
 
@@ -17,6 +18,7 @@ typedef struct port_of_worker {
   gh_dtls_port port; /* first */
   gh_dtls_listener *listener;
   SSL *listening; /* takes the next stranger */
+  gh_hmac *cookies;
   gh_dtls_path *path;
 } port_of_worker;
 
@@ -24,7 +26,6 @@ struct gh_dtls_listener {
   gh_listener_options options;
   size_t count;
   port_of_worker *ports;
-  uint8_t secret[SECRET_BYTES]; /* of the cookies; the same for all workers */
 };
 
 /* Bound to address, port and time: of this minute, or of the one before. */ /*= RFC 6347 4.2.1 */
@@ -32,15 +33,10 @@ static bool make_cookie(const SSL *ssl, int64_t minutes_ago, uint8_t out[static 
 {
   const gh_dtls_path *path = BIO_get_data(SSL_get_rbio(ssl));
   const port_of_worker *port = (const port_of_worker *)path->port;
-  struct {
-    int64_t minute;
-    struct sockaddr_storage peer;
-  } text;
-  memset(&text, 0, sizeof text);
-  text.minute = gh_clock_mono_us(&port->port.worker->clock) / (COOKIE_LIFE_S * GH_US_PER_S) - minutes_ago;
-  text.peer = path->peer;
-  gh_str octets = {(const char *)&text, sizeof text};
-  return gh_hmac_sha256(port->listener->secret, SECRET_BYTES, octets, out) == GH_OK;
+  int64_t minute = gh_clock_mono_us(&port->port.worker->clock) / (COOKIE_LIFE_S * GH_US_PER_S) - minutes_ago;
+  const gh_str parts[] = {{(const char *)&minute, sizeof minute},
+                          {(const char *)&path->peer, gh_address_len(&path->peer)}};
+  return gh_hmac_run(port->cookies, parts, 2, out) == GH_OK;
 }
 
 static int on_cookie_wanted(SSL *ssl, unsigned char *out, unsigned *len)
@@ -49,13 +45,15 @@ static int on_cookie_wanted(SSL *ssl, unsigned char *out, unsigned *len)
   return make_cookie(ssl, 0, out);
 }
 
+/* OpenSSL asks twice about the same ClientHello: when it listens, and again in the handshake that follows. */
 static int on_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
 {
+  gh_dtls_path *path = BIO_get_data(SSL_get_rbio(ssl));
   uint8_t good[COOKIE_BYTES];
   if (len != COOKIE_BYTES) return 0;
-  for (int64_t ago = 0; ago < 2; ago++)
-    if (make_cookie(ssl, ago, good) && gh_bytes_equal_ct(cookie, good, sizeof good)) return 1;
-  return 0;
+  for (int64_t ago = 0; ago < 2 && !path->reachable; ago++)
+    path->reachable = make_cookie(ssl, ago, good) && gh_bytes_equal_ct(cookie, good, sizeof good);
+  return path->reachable;
 }
 
 /* Before the workers share the context. */
@@ -73,6 +71,7 @@ static bool prepare(port_of_worker *port, const struct sockaddr_storage *from)
 {
   if (port->listening) {
     port->path->peer = *from;
+    port->path->reachable = false;
     return true;
   }
   SSL *ssl = gh_tls_server_ssl(port->listener->options.tls, NULL);
@@ -180,7 +179,8 @@ gh_err gh_dtls_listener_open(const gh_listener_options *options, gh_worker *cons
   listener->options = *options;
   listener->ports = gh_calloc(count, sizeof *listener->ports);
   uint16_t chosen = options->port;
-  gh_err err = gh_random_fill(random, listener->secret, sizeof listener->secret);
+  uint8_t secret[SECRET_BYTES]; /* of the cookies; the same for all workers */
+  gh_err err = gh_random_fill(random, secret, sizeof secret);
   if (err == GH_OK) err = set_cookie_calls(options->tls);
   for (size_t i = 0; err == GH_OK && i < count; i++) {
     port_of_worker *p = &listener->ports[i];
@@ -189,14 +189,17 @@ gh_err gh_dtls_listener_open(const gh_listener_options *options, gh_worker *cons
                                    .worker = workers[i],
                                    .on_stranger = on_stranger,
                                    .on_plain = on_plain,
-                                   .on_closed = on_closed}};
-    err = gh_socket_bind(options->host, &chosen, SOCK_DGRAM, &p->port.fd);
-    if (err == GH_OK) listener->count++;
+                                   .on_closed = on_closed},
+                          .cookies = gh_hmac_new(secret, sizeof secret)};
+    listener->count++;
+    err = p->cookies ? gh_socket_bind(options->host, &chosen, SOCK_DGRAM, &p->port.fd) : GH_ECRYPTO;
   }
+  gh_wipe(secret, sizeof secret);
   if (err != GH_OK) {
     gh_fail(diag, err, "cannot listen on %s UDP port %u: %s", options->host, chosen,
             err == GH_EINVAL ? "not a numeric address" : strerror(errno));
-    for (size_t k = 0; k < listener->count; k++) close(listener->ports[k].port.fd);
+    for (size_t k = 0; k < listener->count; k++)
+      if (listener->ports[k].port.fd >= 0) close(listener->ports[k].port.fd);
     gh_dtls_listener_free(listener);
     return err;
   }
@@ -216,7 +219,7 @@ void gh_dtls_listener_close(gh_dtls_listener *listener)
 void gh_dtls_listener_free(gh_dtls_listener *listener)
 {
   if (!listener) return;
-  gh_wipe(listener->secret, sizeof listener->secret);
+  for (size_t i = 0; i < listener->count; i++) gh_hmac_free(listener->ports[i].cookies);
   free(listener->ports);
   free(listener);
 }

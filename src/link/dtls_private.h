@@ -12,6 +12,7 @@ typedef struct gh_dtls_port gh_dtls_port;
 struct gh_dtls_path {
   gh_dtls_port *port;
   struct sockaddr_storage peer;
+  bool reachable; /* it has returned a cookie that was sent to this address */
   gh_str arrived; /* the datagram that is being read */
   gh_buf held;    /* datagrams that came while the handshake waits for a key: length in two octets, then octets */
 };

@@ -42,8 +42,8 @@ typedef struct gh_tls_client gh_tls_client;
 /* Server side: PSK answered by the key source, or mutual certificates. `source` must outlive the server. */
 GH_MUST_USE gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *source,
                                      const gh_random *random, gh_tls_server **out, gh_diag *diag);
-/* Any thread: associations that begin from now on use these credentials; those that stand are untouched. The first
- * name's only. On an error everything stays as it was. */
+/* Any thread: associations that begin from now on use these credentials and names; those that stand are untouched. On
+ * an error everything stays as it was. */
 GH_MUST_USE gh_err gh_tls_server_renew(gh_tls_server *server, const gh_tls_options *options, gh_diag *diag);
 void gh_tls_server_free(gh_tls_server *server);
 
@@ -66,6 +66,10 @@ GH_MUST_USE gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tl
 void gh_tls_client_free(gh_tls_client *client);
 /* For a library that makes its own SSL from it: the peer's certificate must bear server_name. Borrowed. */
 SSL_CTX *gh_tls_client_ctx(gh_tls_client *client);
+
+/* The certificate, key and anchors of `from` take the place of those of `client`, for handshakes that begin from now
+ * on. While no other thread uses either. */
+GH_MUST_USE gh_err gh_tls_client_take(gh_tls_client *client, gh_tls_client *from);
 
 /* For conn.c. The state of one handshake travels in the SSL's ex_data. */
 typedef struct gh_handshake {

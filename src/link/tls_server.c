@@ -17,12 +17,16 @@ typedef struct virtual_host {
   SSL_CTX *ctx;
 } virtual_host;
 
-struct gh_tls_server {
-  pthread_rwlock_t lock; /* of ctx, which may be renewed while handshakes begin */
+typedef struct names { /* under which the server is known, each with a certificate */
   SSL_CTX *ctx;
   gh_str fqdn;
   virtual_host *hosts; /* besides */
   size_t host_count;
+} names;
+
+struct gh_tls_server {
+  pthread_rwlock_t lock; /* of names, which may be renewed while handshakes begin */
+  names names;
   const gh_key_source *source;
   bool require_ems;
   const char *alpn;
@@ -161,18 +165,18 @@ static bool read_server_name(gh_str ext, gh_str *name)
 }
 
 /* The context for that name, or NULL. */
-static SSL_CTX *ctx_named(const gh_tls_server *server, gh_str name)
+static SSL_CTX *ctx_named(const names *n, gh_str name)
 {
-  if (!server->host_count || !name.len || gh_str_eq_nocase(name, server->fqdn)) return server->ctx;
-  for (size_t i = 0; i < server->host_count; i++)
-    if (gh_str_eq_nocase(name, server->hosts[i].fqdn)) return server->hosts[i].ctx;
+  if (!n->host_count || !name.len || gh_str_eq_nocase(name, n->fqdn)) return n->ctx;
+  for (size_t i = 0; i < n->host_count; i++)
+    if (gh_str_eq_nocase(name, n->hosts[i].fqdn)) return n->hosts[i].ctx;
   return NULL;
 }
 
 static bool use_ctx_named(gh_tls_server *server, SSL *ssl, gh_str name)
 {
   pthread_rwlock_rdlock(&server->lock);
-  SSL_CTX *ctx = ctx_named(server, name);
+  SSL_CTX *ctx = ctx_named(&server->names, name);
   bool ok = ctx && (ctx == SSL_get_SSL_CTX(ssl) || SSL_set_SSL_CTX(ssl, ctx));
   pthread_rwlock_unlock(&server->lock);
   return ok;
@@ -239,15 +243,27 @@ static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_
   return GH_OK;
 }
 
-static gh_err add_hosts(gh_tls_server *server, const gh_tls_options *options, gh_diag *diag)
+static void free_names(names *n)
+{
+  SSL_CTX_free(n->ctx); /* what lives on it holds a reference */
+  for (size_t i = 0; i < n->host_count; i++) {
+    SSL_CTX_free(n->hosts[i].ctx);
+    gh_str_release(&n->hosts[i].fqdn);
+  }
+  free(n->hosts);
+  gh_str_release(&n->fqdn);
+  *n = (names){0};
+}
+
+static gh_err add_hosts(gh_tls_server *server, const gh_tls_options *options, names *out, gh_diag *diag)
 {
   if (!options->host_count) return GH_OK;
   if (gh_str_empty(options->fqdn)) return gh_fail(diag, GH_EINVAL, "a server of several names needs a first one");
-  server->fqdn = gh_str_clone(options->fqdn);
-  server->hosts = gh_calloc(options->host_count, sizeof *server->hosts);
+  out->fqdn = gh_str_clone(options->fqdn);
+  out->hosts = gh_calloc(options->host_count, sizeof *out->hosts);
   for (size_t i = 0; i < options->host_count; i++) {
     gh_tls_options own = *options;
-    virtual_host *host = &server->hosts[server->host_count++];
+    virtual_host *host = &out->hosts[out->host_count++];
     host->fqdn = gh_str_clone(options->hosts[i].fqdn);
     own.chain_pem = options->hosts[i].chain_pem;
     own.key_pem = options->hosts[i].key_pem;
@@ -255,6 +271,18 @@ static gh_err add_hosts(gh_tls_server *server, const gh_tls_options *options, gh
     GH_TRY(new_ctx(server, &own, &host->ctx, diag));
   }
   return GH_OK;
+}
+
+static gh_err make_names(gh_tls_server *server, const gh_tls_options *options, names *out, gh_diag *diag)
+{
+  *out = (names){0};
+  gh_err err = new_ctx(server, options, &out->ctx, diag);
+  if (err == GH_OK) err = add_hosts(server, options, out, diag);
+  if (err == GH_OK)
+    SSL_CTX_set_client_hello_cb(out->ctx, on_client_hello, server);
+  else
+    free_names(out);
+  return err;
 }
 
 static gh_err make_decoy(gh_tls_server *server, const gh_random *random)
@@ -276,41 +304,32 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
   server->alpn = options->alpn;
   server->raw_keys = (gh_raw_key_judge){.knows = knows_key, .ctx = server};
   gh_err err = make_decoy(server, random);
-  if (err == GH_OK) err = new_ctx(server, options, &server->ctx, diag);
-  if (err == GH_OK) err = add_hosts(server, options, diag);
+  if (err == GH_OK) err = make_names(server, options, &server->names, diag);
   if (err != GH_OK) {
     gh_tls_server_free(server);
     return err;
   }
-  SSL_CTX_set_client_hello_cb(server->ctx, on_client_hello, server);
   *out = server;
   return GH_OK;
 }
 
 gh_err gh_tls_server_renew(gh_tls_server *server, const gh_tls_options *options, gh_diag *diag)
 {
-  SSL_CTX *fresh = NULL;
-  GH_TRY(new_ctx(server, options, &fresh, diag));
-  SSL_CTX_set_client_hello_cb(fresh, on_client_hello, server);
+  names fresh;
+  GH_TRY(make_names(server, options, &fresh, diag));
   pthread_rwlock_wrlock(&server->lock);
-  SSL_CTX *old = server->ctx;
-  server->ctx = fresh;
+  names old = server->names;
+  server->names = fresh;
   pthread_rwlock_unlock(&server->lock);
-  SSL_CTX_free(old); /* what lives on it holds a reference */
+  free_names(&old);
   return GH_OK;
 }
 
 void gh_tls_server_free(gh_tls_server *server)
 {
   if (!server) return;
-  SSL_CTX_free(server->ctx);
+  free_names(&server->names);
   pthread_rwlock_destroy(&server->lock);
-  for (size_t i = 0; i < server->host_count; i++) {
-    SSL_CTX_free(server->hosts[i].ctx);
-    gh_str_release(&server->hosts[i].fqdn);
-  }
-  free(server->hosts);
-  gh_str_release(&server->fqdn);
   gh_secret_wipe(&server->decoy);
   free(server);
 }
@@ -323,7 +342,7 @@ const gh_key_source *gh_tls_server_source(const gh_tls_server *server)
 SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake)
 {
   pthread_rwlock_rdlock(&server->lock);
-  SSL *ssl = SSL_new(server->ctx);
+  SSL *ssl = SSL_new(server->names.ctx);
   pthread_rwlock_unlock(&server->lock);
   if (!ssl) return NULL;
   gh_tls_set_handshake(ssl, handshake);

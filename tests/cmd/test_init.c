@@ -178,8 +178,12 @@ static void configuration_is_strict(void **state)
   refuse(*state, "type = \"mef\";", "type = \"das\";",
          "setting 'functions.mef.type' must be \"mef\", \"maf\" or \"cse\"");
   refuse(*state, "type = \"mef\";", "", "setting 'functions.mef' lacks 'type'");
-  refuse(*state, "fqdn = \"maf.sp.example.com\"", "fqdn = \"mef.sp.example.com\"",
-         "has the FQDN of another function");
+  refuse(*state, "fqdn = \"maf.sp.example.com\"", "fqdn = \"mef.sp.example.com\"", "has an FQDN that is taken");
+  refuse(*state, "names = [ ]", "names = [ \"maf.SP.example.com\" ]", "has an FQDN that is taken");
+  refuse(*state, "names = [ ]", "names = [ \"a.sp.example.com\", \"a.sp.example.com\" ]",
+         "has an FQDN that is taken");
+  refuse(*state, "names = [ ]", "names = [ \"no name\" ]", "must be a list of FQDNs");
+  refuse(*state, "names = [ ]", "names = \"a.sp.example.com\"", "must be a list of FQDNs");
   refuse(*state, "cse_rn = \"cse-in\"", "cse_rn = \"\"", "is a CSE and lacks");
   refuse(*state, "level = \"info\"", "level = \"chatty\"", "setting 'log.level' must be");
   refuse(*state, "admins = [ \"//sp.example.com/Sadmin\" ]", "admins = [ \"admin\" ]", "absolute AE-ID");

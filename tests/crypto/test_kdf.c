@@ -147,6 +147,25 @@ static void test_hmac(void **state)
   gh_arena_free(&arena);
 }
 
+/* A prepared key begins anew with each message, and gives what an unprepared one gives. */
+static void test_hmac_again(void **state)
+{
+  (void)state;
+  gh_hmac *hmac = gh_hmac_new("Jefe", 4);
+  const gh_str parts[] = {GH_STR("what do ya "), GH_STR("want for nothing?")}, other[] = {GH_STR("nothing")};
+  uint8_t whole[32], again[32];
+  assert_non_null(hmac);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(gh_hmac_sha256("Jefe", 4, GH_STR("what do ya want for nothing?"), whole), GH_OK);
+    assert_int_equal(gh_hmac_run(hmac, parts, 2, again), GH_OK);
+    assert_memory_equal(whole, again, sizeof whole);
+    assert_int_equal(gh_hmac_run(hmac, other, 1, again), GH_OK);
+    assert_memory_not_equal(whole, again, sizeof whole);
+  }
+  gh_hmac_free(hmac);
+  gh_hmac_free(NULL);
+}
+
 /*= TS-0003 10.3.1 */
 static void test_export_split(void **state)
 {
@@ -170,6 +189,7 @@ int main(void)
       cmocka_unit_test(test_refused_numbers_and_keys),
       cmocka_unit_test(test_in_place),
       cmocka_unit_test(test_hmac),
+      cmocka_unit_test(test_hmac_again),
       cmocka_unit_test(test_export_split),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,6 +209,31 @@ static void our_client_says_whom_it_wants(void **state)
   }
 }
 
+/* Names that are renewed: those that came are answered, those that went are strange. */
+static void names_come_and_go(void **state)
+{
+  (void)state;
+  gh_diag diag = {""};
+  link_test *t = serve(true);
+  gh_tls_options fewer = t->tls;
+  fewer.hosts = &hosts[1];
+  fewer.host_count = 1;
+  for (int round = 0; round < 2; round++) {
+    tls_peer_options options = asking_for(MEF_FQDN, true);
+    tls_peer peer;
+    assert_int_equal(gh_tls_server_renew(t->server, round ? &t->tls : &fewer, &diag), GH_OK);
+    bool done = peer_connect(&peer, t->port, &options);
+    assert_int_equal(done, round == 1);
+    if (!done) assert_int_equal(peer.alert, SSL_AD_UNRECOGNIZED_NAME);
+    peer_end(&peer);
+    options = asking_for(MAF_FQDN, true);
+    assert_true(peer_connect(&peer, t->port, &options));
+    assert_true(bears(SSL_get0_peer_certificate(peer.ssl), MAF_FQDN));
+    peer_end(&peer);
+  }
+  link_end(t);
+}
+
 static void hosts_that_cannot_be(void **state)
 {
   (void)state;
@@ -235,6 +260,7 @@ int main(void)
       cmocka_unit_test(the_key_source_learns_the_name),
       cmocka_unit_test(every_name_judges_its_clients),
       cmocka_unit_test(our_client_says_whom_it_wants),
+      cmocka_unit_test(names_come_and_go),
       cmocka_unit_test(hosts_that_cannot_be),
   };
   return cmocka_run_group_tests(tests, make_pki, free_pki);

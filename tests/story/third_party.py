@@ -8,10 +8,12 @@ import json
 import pathlib
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 ENROLEE = "meter9@mef.sp.example.com"
 COAP_ENROLEE = "meter10@mef.sp.example.com"
@@ -199,6 +201,53 @@ def with_provisioned_key(checks, call, realm, where, folder):
     return key
 
 
+def log_says(path, event, function, limit=20):
+    until = time.monotonic() + limit
+    while not any(event in line and function in line for line in path.read_text(encoding="utf-8").splitlines()):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def with_further_name(checks, call, realm, where, folder, server):
+    """TS-0003 10.2.1: a second name of the CSE, chosen by SNI; nobody else's name is answered."""
+    first, further, strange = "in-cse.sp.example.com", "doors.sp.example.com", "windows.sp.example.com"
+    credential = ["-cert", folder / "valve.pem", "-key", folder / "valve.key", "-CAfile", realm / "ca.pem"]
+    request = "GET /cse-in/Cvalve HTTP/1.1\r\nHost: x\r\nX-M2M-RI: n1\r\nX-M2M-RVI: 3\r\nX-M2M-Origin: Cvalve\r\nConnection: close\r\n\r\n"
+
+    def ask(name, *more):
+        sni = ["-servername", name] if name else ["-noservername"]
+        command = ["openssl", "s_client", "-connect", where, *sni, "-ign_eof", *credential, *more]
+        return run(command, request)[1]
+
+    answer = ask(strange)
+    checks.expect("X-M2M-RSC: 2000" in answer, "a CSE of one name answers whatever name it is called", answer)
+    code, text = call("ca", "name", realm, "cse", "Doors.sp.example.com")
+    checks.expect(code == 0 and (realm / f"{further}.pem").exists() or further in text, "a further name gets key and certificate", text)
+    code, text = call("ca", "name", realm, "cse", "doors.example.org")
+    checks.expect(code != 0, "not one outside the service provider's domain", text)
+    code, text = call("ca", "name", realm, "cse", further)
+    checks.expect(code != 0, "and not twice", text)
+    conf = realm / "gatehouse.conf"
+    text = conf.read_text(encoding="utf-8")
+    at = text.index("names = [ ]", text.index(f'fqdn = "{first}"'))
+    conf.write_text(text[:at] + f'names = [ "{further}" ]' + text[at + len("names = [ ]"):], encoding="utf-8")
+    server.send_signal(signal.SIGHUP)
+    checks.expect(log_says(folder / "log", "credentials-renewed", "function=cse"), "it is taken up on SIGHUP")
+    for name in (further, first, None):
+        for version in ("-tls1_2", "-tls1_3"):
+            bears = ["-verify_hostname", name or first, "-verify_return_error"]
+            answer = ask(name, version, *bears)
+            checks.expect("X-M2M-RSC: 2000" in answer, f"openssl s_client {version} meets {name or 'no name: ' + first}", answer)
+    answer = ask(further, "-verify_hostname", first, "-verify_return_error")
+    checks.expect("X-M2M-RSC" not in answer, "the further name's certificate is not the first's", answer)
+    answer = ask(strange)
+    checks.expect("X-M2M-RSC" not in answer and "unrecognized name" in answer, "now a strange name is refused", answer)
+    code, text = call("ca", "renew", realm, "cse")
+    checks.expect(code == 0, "certificates of both names are renewed", text)
+
+
 def main():
     gatehouse = pathlib.Path(sys.argv[1]).resolve()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-tp-"))
@@ -221,6 +270,7 @@ def main():
                 with_wrong_credentials(checks, where, key)
                 kpsa = with_provisioned_key(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder)
                 with_certificates(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder)
+                with_further_name(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder, server)
                 log_text = (folder / "log").read_text(encoding="utf-8").lower()
                 checks.expect(key not in log_text and kpsa not in log_text, "the keys are nowhere in the log")
             finally:
