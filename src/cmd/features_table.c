@@ -2,9 +2,9 @@
  */
 #include "cmd/features_table.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
+#include "link/raw_public_key.h"
 #include "link/security_policy.h"
 
 #define YES GH_FEATURE_YES
@@ -20,15 +20,15 @@ const gh_feature gh_features[] = {
     {"saef-certificate", "TS-0003 8.2.2.2", "Association with certificates (CSE-ID, AE-ID, Node-ID, device), TLS and DTLS", YES, "", "unit_bind_test_association_matrix"},
     {"saef-maf", "TS-0003 8.2.2.3", "Association with a key of a MAF (Kc), fetched in mid-handshake", YES, "", "unit_cmd_test_flow"},
     {"saef-mef", "TS-0003 8.2.2.1", "Association with a key that a MEF provisioned, fetched in mid-handshake", YES, "", "unit_bind_test_association_matrix"},
-    {"saef-several-identities", "TS-0003 8.2.1", "A Node-ID or device certificate for a CSE, or for a list of AE-IDs", NO,
-     "a credential stands for one AE-ID at a time", ""},
+    {"saef-several-identities", "TS-0003 8.2.1", "A Node-ID or device certificate for a CSE, or for a list of AE-IDs", PARTLY,
+     "for AEs; not for a CSE", "unit_cse_test_identities"},
     {"saef-reverse", "TS-0003 8.2.1", "A second association towards a registree that can be reached (SA2)", PARTLY,
      "between CSEs; nothing is sent to AEs yet", "story_transit"},
-    {"saef-rpk", "TS-0003 8.1.2.4", "Association with raw public keys", NO,
-     "RFC 7250 needs OpenSSL 3.2 or later; our part is a later issue", ""},
+    {"saef-rpk", "TS-0003 8.1.2.4", "Association with raw public keys (RFC 7250) of AEs, CSEs and servers, TLS and DTLS", YES,
+     "needs OpenSSL 3.2 or later", "story_raw_public_key"},
     {"security-policies", "TS-0003 10.2", "Named policies of versions, suites, groups and signature algorithms", YES, "", "unit_link_test_security_policy"},
-    {"tls-hybrid-groups", "design", "Hybrid post-quantum groups in the policy modern (X25519MLKEM768, SecP256r1MLKEM768)", PARTLY,
-     "needs OpenSSL 3.5 or later; offered where the library has them, but no handshake with them has been tested",
+    {"tls-hybrid-groups", "design", "Hybrid post-quantum groups in the policy modern (X25519MLKEM768, SecP256r1MLKEM768), agreed where both sides have them", YES,
+     "needs OpenSSL 3.5 or later",
      "unit_link_test_security_policy"},
     {"tls12", "TS-0003 10.2.2", "TLS 1.2 with the PSK and certificate suites of the profile", YES, "", "unit_client_test_client"},
     {"tls13", "TS-0003 10.2", "TLS 1.3 beside TLS 1.2", YES, "", "unit_bind_test_association_matrix"},
@@ -61,9 +61,13 @@ const gh_feature gh_features[] = {
     {"impersonation", "TS-0003 7.2.1", "From must be an identity of the association, on every binding", YES, "", "unit_bind_test_association_matrix"},
     {"ae-registration", "TS-0001 10.2.2.2", "AE-ID is bound to the credential of the association", YES, "", "unit_cmd_test_flow"},
     {"service-subscription", "TS-0001 9.6.19", "Registration by rules of a service subscription profile", YES, "", "unit_cse_test_subscription"},
+    {"service-subscription-below", "TS-0001 10.2.2.2", "An MN-CSE asks the IN-CSE for the rules of its node before an AE registers", PARTLY,
+     "by a resource identifier that our IN-CSE makes of the CSE-ID; discovery is not built", "unit_cse_test_s_type"},
+    {"ae-registration-s-type", "TS-0001 10.2.2.2", "S-type AEs at an MN-CSE: <AEAnnc> at the IN-CSE, one registration point at a time", PARTLY,
+     "an AE leaves one registrar before it comes to another; trackRegistrationPoints is not built", "story_s_type"},
     {"cse-registration", "TS-0001 10.2.2.7", "A CSE registers at another over its certificate", YES, "", "story_transit"},
     {"transit", "TS-0004 7.3.2.6", "Requests through CSEs; a CSE speaks for what is below it, and for nothing else", YES, "", "unit_cse_test_transit"},
-    {"saef-cse", "TS-0003 8.2", "Association between CSEs (Mcc), both directions", PARTLY, "certificates and Kpsa; not yet with keys of a MAF", "story_transit"},
+    {"saef-cse", "TS-0003 8.2", "Association between CSEs (Mcc), both directions: certificates, Kpsa, keys of a MAF", YES, "", "story_mcc_maf"},
     {"acp", "TS-0003 7.1", "Access control policies: originators, operations, contexts, objects", YES, "", "unit_authz_test_decide"},
     {"acp-unknown-context", "TS-0003 7.1.3", "A context that cannot be evaluated never permits", YES, "", "unit_authz_test_decide"},
     {"acp-default", "TS-0001 9.6.1.3.2", "Default policy: the creator, nobody else", YES, "", "unit_cmd_test_flow"},
@@ -108,11 +112,6 @@ const gh_feature gh_features[] = {
 /* clang-format on */
 const size_t gh_features_count = sizeof gh_features / sizeof *gh_features;
 
-static bool has_raw_public_keys(void)
-{
-  return OPENSSL_version_major() > 3 || (OPENSSL_version_major() == 3 && OPENSSL_version_minor() >= 2);
-}
-
 static bool has_hybrid_groups(void)
 {
   return gh_tls_group_available("X25519MLKEM768") || gh_tls_group_available("SecP256r1MLKEM768");
@@ -122,7 +121,7 @@ static bool has_hybrid_groups(void)
 static const struct {
   const char *id;
   bool (*available)(void);
-} needs[] = {{"saef-rpk", has_raw_public_keys}, {"tls-hybrid-groups", has_hybrid_groups}};
+} needs[] = {{"saef-rpk", gh_raw_public_key_available}, {"tls-hybrid-groups", has_hybrid_groups}};
 
 gh_feature_state gh_feature_state_of(const gh_feature *feature)
 {

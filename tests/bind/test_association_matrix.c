@@ -11,7 +11,10 @@ typedef enum certificate {
   NEW_CSE_CERT,
   NODE_CERT,
   DEVICE_CERT,
-  FQDN_CERT
+  FQDN_CERT,
+  RAW_AE,
+  RAW_CSE,
+  RAW_NOBODY
 } certificate;
 
 typedef struct flavour {
@@ -38,9 +41,12 @@ static const flavour flavours[] = {
     {"Node-ID certificate", NOBODY_YET, NULL, NODE_CERT},
     {"device certificate", NOBODY_YET, NULL, DEVICE_CERT},
     {"FQDN certificate of a MAF", A_FUNCTION, NULL, FQDN_CERT},
+    {"raw public key of an AE", AN_AE, NULL, RAW_AE}, /* from here on: where this OpenSSL has them */
+    {"raw public key of a CSE", A_CSE, NULL, RAW_CSE},
+    {"raw public key of nobody yet", NOBODY_YET, NULL, RAW_NOBODY},
 };
 
-enum { FLAVOURS = sizeof flavours / sizeof *flavours };
+enum { FLAVOURS = sizeof flavours / sizeof *flavours, RAW_FLAVOURS = 3 };
 
 /* ---- what each kind of entity asks, and what it is answered */
 
@@ -112,6 +118,22 @@ static const step steps_of_newcomer[] = {
     {{GH_OP_DELETE, "cse-in/newcomer", "Cnew", 0, NULL}, 2002},
 };
 
+/* The certificate of a node or device has a list of AE-IDs, on one association and on the next. */
+static const step steps_of_node[] = {
+    {{GH_OP_CREATE, "cse-in", "Csecond", GH_TY_AE, HALL_AE("second")}, 2001},
+    {{GH_OP_RETRIEVE, "cse-in/second", "Csecond", 0, NULL}, 2000},
+    {{GH_OP_RETRIEVE, "cse-in/newcomer", "Cnew", 0, NULL}, 2000},
+    {{GH_OP_RETRIEVE, "cse-in/newcomer", "Csecond", 0, NULL}, 4103},
+    {{GH_OP_RETRIEVE, "cse-in/newcomer", "/mn1", 0, NULL}, 4000},
+    {{GH_OP_DELETE, "cse-in/second", "Csecond", 0, NULL}, 2002},
+    {{GH_OP_RETRIEVE, "cse-in/newcomer", "Csecond", 0, NULL}, 4106},
+    {{GH_OP_RETRIEVE, "cse-in/newcomer", "Cnew", 0, NULL}, 2000},
+};
+
+static const step steps_of_key[] = {
+    {{GH_OP_CREATE, "cse-in", "Csecond", GH_TY_AE, HALL_AE("second")}, 4106},
+};
+
 /* Whom a certificate names may register, under that name, and leave. */
 static const step steps_of_new_ae[] = {
     {{GH_OP_RETRIEVE, BOX, "Cfresh", 0, NULL}, 4103},
@@ -179,8 +201,12 @@ static tls_peer_options credential_of(const flavour *f)
   const holder *const holders[] = {
       [AE_CERT] = &place.realm.meter,  [CSE_CERT] = &place.cse,   [NEW_AE_CERT] = &place.new_ae,
       [NEW_CSE_CERT] = &place.new_cse, [NODE_CERT] = &place.node, [DEVICE_CERT] = &place.device,
-      [FQDN_CERT] = &place.maf};
+      [FQDN_CERT] = &place.maf,        [RAW_AE] = &place.raw_ae,  [RAW_CSE] = &place.raw_cse,
+      [RAW_NOBODY] = &place.raw_nobody};
+  static const unsigned char raw[] = {RAW_TYPE, NO_TYPE};
   if (f->cert == NO_CERT) return (tls_peer_options){.identity = f->identity, .key_hex = GOOD_KEY};
+  if (f->cert >= RAW_AE)
+    return (tls_peer_options){.key = holders[f->cert]->key, .cert_types = raw, .server_types = raw};
   bool direct = f->cert == NODE_CERT || f->cert == DEVICE_CERT; /* the intermediate is for other kinds of name */
   return (tls_peer_options){.cert = holders[f->cert]->cert,
                             .key = holders[f->cert]->key,
@@ -192,8 +218,14 @@ static void walk(const cell *c, const step *steps, size_t count)
   talker t;
   tls_peer_options as = credential_of(c->with);
   talker_begin(&t, &place, c->over, &as);
+  char own[2][16]; /* an AE-ID that one credential had is not another's */
+  snprintf(own[0], sizeof own[0], "Cnew%zu", (size_t)(c->with - flavours));
+  snprintf(own[1], sizeof own[1], "Csecond%zu", (size_t)(c->with - flavours));
   for (size_t i = 0; i < count; i++) {
-    const question *q = &steps[i].ask;
+    question asked = steps[i].ask;
+    const question *q = &asked;
+    if (q->from && strcmp(q->from, "Cnew") == 0) asked.from = own[0];
+    if (q->from && strcmp(q->from, "Csecond") == 0) asked.from = own[1];
     verdict v = talker_ask(&t, q);
     if (v.rsc != steps[i].rsc || v.status != status_of(steps[i].rsc, c->over))
       fail_msg("step %zu (op %d, %s, from %s): %d with status %d, expected %d", i, q->op, q->to,
@@ -214,6 +246,10 @@ static void association(void **state)
   case A_CSE: WALK(c, steps_of_cse); break;
   case NOBODY_YET:
     WALK(c, steps_of_nobody);
+    if (c->with->cert != NO_CERT)
+      WALK(c, steps_of_node);
+    else
+      WALK(c, steps_of_key);
     WALK(c, steps_of_newcomer);
     break;
   case A_NEW_AE: WALK(c, steps_of_new_ae); break;
@@ -239,10 +275,11 @@ static int teardown(void **state)
 int main(void)
 {
   struct CMUnitTest tests[CHANNELS * FLAVOURS];
-  for (size_t i = 0; i < CHANNELS * FLAVOURS; i++) {
+  size_t count = CHANNELS * (gh_raw_public_key_available() ? FLAVOURS : FLAVOURS - RAW_FLAVOURS);
+  for (size_t i = 0; i < count; i++) {
     cells[i] = (cell){.over = &channels[i % CHANNELS], .with = &flavours[i / CHANNELS]};
     snprintf(cells[i].name, sizeof cells[i].name, "%s; %s", cells[i].with->what, cells[i].over->what);
     tests[i] = (struct CMUnitTest){.name = cells[i].name, .test_func = association, .initial_state = &cells[i]};
   }
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return _cmocka_run_group_tests("association_matrix", tests, count, setup, teardown);
 }
