@@ -170,6 +170,9 @@ static gh_err add_mqtt_entity(gh_served *s, const gh_realm_function *f, gh_diag 
   if (gh_str_empty(own->broker) || !own->enforces)
     return gh_fail(diag, GH_EINVAL, "%.*s is reached over MQTT: %.*s needs mqtt.broker, and enforces = true",
                    GH_STR_ARG(f->name), GH_STR_ARG(s->function->name));
+  if (s->function->registrar_maf.len && gh_str_eq(f->cse_id, s->function->registrar))
+    return gh_fail(diag, GH_EINVAL, "%.*s associates with its registrar by a MAF, and a broker knows nothing of that",
+                   GH_STR_ARG(s->function->name));
   s->mqtt_entities[s->mqtt_entity_count++] = gh_runtime_cse_absolute(s->runtime, f->cse_id);
   return GH_OK;
 }

@@ -60,6 +60,10 @@ def prepare(checks, realm):
     code, text = run([realm.gatehouse, "serve", "-c", realm.dir, "mn1"])
     checks.expect(code != 0 and "enforces" in text, "a broker that enforces nothing is not believed: mn1 does not start", text)
     mqtt_of(realm, "mn1", enforces="true")
+    settings(realm, "mn1", registrar_maf=f"maf.{SP}")
+    code, text = run([realm.gatehouse, "serve", "-c", realm.dir, "mn1"])
+    checks.expect(code != 0 and "by a MAF" in text, "nor does it where it must associate by a MAF", text)
+    settings(realm, "mn1", registrar_maf="")
     settings(realm, "mn1", reach="mqtt", transit_ms=3000)
     for name in ("mef", "maf", "cse", "mn1"):
         realm.start(name)
