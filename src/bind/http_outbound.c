@@ -1,434 +1,52 @@
-/* Calls to one peer wait in order until one of its connections is free. A kept connection that the peer closed
- * meanwhile costs a question one silent retry on a new one. Everything of a pool happens on its worker. */
-#include "bind/http_outbound.h"
-
+/* HTTP/1.1 for the outbound port: one message there, one back, on a connection that is kept. */
 #include <stdlib.h>
 
-#include "crypto/kdf.h"
+#include "bind/http_codec.h"
+#include "bind/pool_outbound.h"
 
-enum { CONNECTIONS_PER_PEER = 4, WAITING_MAX = 4096, TICK_MS = 50 };
-
-typedef struct pending { /* a call on its way */
-  struct pending *next;
-  gh_outbound_call *call;
-  bool retried;
-} pending;
-
-typedef struct lane { /* one connection to a peer */
-  struct lane *next;
-  struct peer_pool *pool;
-  gh_conn *conn;
+typedef struct state {
   gh_http_reader reader;
-  bool ready, used; /* used: answered at least one call */
-  size_t choice;    /* of the peer's addresses */
-  bool leaving;     /* closing: takes no further call */
-  pending *current;
-} lane;
+  gh_str host_header;
+} state;
 
-typedef struct peer_pool {
-  const gh_http_peer *peer;
-  struct worker_pool *worker_pool;
-  lane *lanes;
-  size_t lane_count;
-  pending *first, *last;
-  size_t waiting;
-  size_t choice;          /* of the peer's addresses: the one that is tried, or was good */
-  struct peer_pool *next; /* of those that were found later */
-} peer_pool;
-
-typedef struct worker_pool {
-  gh_http_outbound *outbound;
-  gh_worker *worker;
-  peer_pool *peers;
-  peer_pool *found; /* not among the peers that were there at the start */
-  uv_timer_t tick;
-  bool stopping;
-} worker_pool;
-
-struct gh_http_outbound {
-  const gh_http_peer *peers;
-  size_t peer_count, worker_count;
-  worker_pool *pools; /* by index of the worker */
-  const gh_log *log;
-  const gh_http_peer *(*find)(void *ctx, gh_str entity);
-  void *find_ctx;
-};
-
-/* Every pool of a worker, one after the other: NULL begins and ends. */
-static peer_pool *next_pool(const worker_pool *wp, const peer_pool *pool)
+static void *begin(const gh_outbound_peer *peer, gh_worker *worker)
 {
-  size_t count = wp->outbound->peer_count;
-  if (!pool) return count ? wp->peers : wp->found;
-  if (pool >= wp->peers && pool < wp->peers + count)
-    return pool + 1 < wp->peers + count ? wp->peers + (pool - wp->peers) + 1 : wp->found;
-  return pool->next;
+  (void)worker;
+  state *s = gh_calloc(1, sizeof *s);
+  gh_http_reader_init(&s->reader, GH_HTTP_RESPONSES, NULL);
+  s->host_header = peer->host_header;
+  return s;
 }
 
-static void pump(peer_pool *pool);
-
-static void finish(peer_pool *pool, pending *p, gh_err err)
+static gh_err ask(void *own, gh_conn *conn, gh_outbound_call *call)
 {
-  gh_outbound_call *call = p->call;
-  call->err = err;
-  GH_LOG(pool->worker_pool->outbound->log, err == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "outgoing-request",
-         GH_F("entity", call->entity), GH_F("op", gh_op_name((int)call->request.op)), GH_F("to", call->request.to),
-         GH_F("rqi", call->request.rqi), GH_F("result", gh_err_name(err)),
-         GH_F("rsc", err == GH_OK ? call->response.rsc : 0));
-  free(p);
-  call->done(call);
+  const state *s = own;
+  GH_TRY(gh_http_write_request(gh_conn_out(conn), &call->request, s->host_header));
+  gh_conn_flush(conn);
+  return GH_OK;
 }
 
-static void enqueue(peer_pool *pool, pending *p, bool front)
+static gh_outbound_answer take(void *own, gh_outbound_call *call, gh_str *octets)
 {
-  p->next = front ? pool->first : NULL;
-  if (front) {
-    pool->first = p;
-    if (!pool->last) pool->last = p;
-  } else {
-    if (pool->last)
-      pool->last->next = p;
-    else
-      pool->first = p;
-    pool->last = p;
-  }
-  pool->waiting++;
-}
-
-static pending *dequeue(peer_pool *pool)
-{
-  pending *p = pool->first;
-  if (!p) return NULL;
-  pool->first = p->next;
-  if (!pool->first) pool->last = NULL;
-  pool->waiting--;
-  return p;
-}
-
-static void send_on(lane *l, pending *p)
-{
-  l->current = p;
-  gh_err err = gh_http_write_request(gh_conn_out(l->conn), &p->call->request, l->pool->peer->host_header);
-  if (err != GH_OK) {
-    l->current = NULL;
-    finish(l->pool, p, err);
-    return;
-  }
-  gh_conn_flush(l->conn);
-}
-
-static void on_ready(gh_conn *conn, void *ctx)
-{
-  lane *l = ctx;
-  l->conn = conn;
-  l->ready = true;
-  pump(l->pool);
-}
-
-static void complete(lane *l)
-{
-  pending *p = l->current;
-  l->current = NULL;
-  l->used = true;
+  state *s = own;
+  size_t consumed = 0;
   gh_diag diag;
-  gh_err err = p ? gh_http_to_response(&p->call->arena, &l->reader.message, &p->call->response, &diag) : GH_EPROTO;
-  bool exports = p && p->call->export_key;
-  if (err == GH_OK && exports) err = gh_conn_export(l->conn, GH_EXPORT_CONNECTION, p->call->exported);
-  bool keep = l->reader.message.keep_alive && p && !exports;
-  gh_http_next(&l->reader);
-  gh_http_reader_trim(&l->reader);
-  if (!keep) l->leaving = true;
-  if (!keep) gh_conn_close(l->conn, GH_OK, "done");
-  if (p) finish(l->pool, p, err);
+  gh_http_state what = gh_http_feed(&s->reader, *octets, &consumed);
+  *octets = gh_str_sub(*octets, consumed, SIZE_MAX);
+  if (what == GH_HTTP_NEED_MORE) return GH_ANSWER_NONE;
+  if (what == GH_HTTP_ERROR || !call) return GH_ANSWER_BROKEN;
+  call->err = gh_http_to_response(&call->arena, &s->reader.message, &call->response, &diag);
+  bool keep = s->reader.message.keep_alive;
+  gh_http_next(&s->reader);
+  gh_http_reader_trim(&s->reader);
+  return keep ? GH_ANSWER_WHOLE : GH_ANSWER_LAST;
 }
 
-static void on_data(gh_conn *conn, void *ctx, gh_str octets)
+static void end(void *own)
 {
-  lane *l = ctx;
-  while (octets.len) {
-    size_t consumed = 0;
-    gh_http_state state = gh_http_feed(&l->reader, octets, &consumed);
-    octets = gh_str_sub(octets, consumed, SIZE_MAX);
-    if (state == GH_HTTP_NEED_MORE) break;
-    if (state == GH_HTTP_ERROR || !l->current) {
-      l->leaving = true;
-      gh_conn_close(conn, GH_EPROTO, "malformed answer");
-      return;
-    }
-    complete(l);
-  }
-  pump(l->pool);
+  state *s = own;
+  gh_http_reader_free(&s->reader);
+  free(s);
 }
 
-static void unlink_lane(lane *l)
-{
-  lane **at = &l->pool->lanes;
-  while (*at && *at != l) at = &(*at)->next;
-  if (*at) *at = l->next;
-  l->pool->lane_count--;
-}
-
-static gh_err address_of(const peer_pool *pool, size_t choice, struct sockaddr_storage *address, socklen_t *len)
-{
-  const gh_http_peer *peer = pool->peer;
-  if (peer->endpoint_at) return peer->endpoint_at(peer->ctx, peer->host_header, choice, address, len);
-  return peer->endpoint(peer->ctx, peer->host_header, address, len);
-}
-
-static bool has_further_address(const peer_pool *pool)
-{
-  struct sockaddr_storage ignored;
-  socklen_t len = 0;
-  return pool->peer->endpoint_at && address_of(pool, pool->choice + 1, &ignored, &len) == GH_OK;
-}
-
-/* Not there: is there another address? After the last one it begins with the first, another time. */
-static bool try_next_address(peer_pool *pool, size_t tried)
-{
-  if (tried < pool->choice) return true; /* another connection has found out before */
-  bool further = has_further_address(pool);
-  pool->choice = further ? pool->choice + 1 : 0;
-  return further;
-}
-
-static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
-{
-  lane *l = ctx;
-  peer_pool *pool = l->pool;
-  pending *p = l->current;
-  bool was_ready = l->ready;
-  size_t tried = l->choice;
-  GH_LOG(pool->worker_pool->outbound->log, why == GH_OK ? GH_LOG_DEBUG : GH_LOG_WARN, "outgoing-association-closed",
-         GH_F("entity", pool->peer->entity), GH_F("address", gh_conn_address_text(conn)), GH_F("reason", reason));
-  unlink_lane(l);
-  bool harmless = p && p->call->request.op == GH_OP_RETRIEVE; /* a change may have been made before the end */
-  bool retry = harmless && l->used && !p->retried && !pool->worker_pool->stopping;
-  gh_http_reader_free(&l->reader);
-  free(l);
-  if (retry) {
-    p->retried = true;
-    enqueue(pool, p, true);
-  } else if (p) {
-    finish(pool, p, why == GH_OK ? GH_ECONN : why);
-  } else if (!was_ready &&
-             !try_next_address(pool,
-                               tried)) { /* the peer cannot be reached: do not let the others wait for nothing */
-    pending *waiting = dequeue(pool);
-    if (waiting) finish(pool, waiting, why == GH_OK ? GH_ECONN : why);
-  }
-  if (!pool->worker_pool->stopping) pump(pool);
-}
-
-static const gh_conn_handler handler = {on_ready, on_data, on_closed};
-
-static bool open_lane(peer_pool *pool, int64_t deadline_us)
-{
-  struct sockaddr_storage address;
-  socklen_t len = 0;
-  const gh_http_peer *peer = pool->peer;
-  gh_worker *worker = pool->worker_pool->worker;
-  if (worker->closing || address_of(pool, pool->choice, &address, &len) != GH_OK) return false;
-  if (has_further_address(pool)) { /* which needs time, too */
-    int64_t now = gh_clock_mono_us(&worker->clock);
-    deadline_us = now + (deadline_us - now) / 2;
-  }
-  lane *l = gh_calloc(1, sizeof *l);
-  l->pool = pool;
-  l->choice = pool->choice;
-  gh_http_reader_init(&l->reader, GH_HTTP_RESPONSES, NULL);
-  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : peer->tls;
-  bool no_credential = peer->choose_tls && !tls; /* never in clear text instead */
-  if (no_credential ||
-      gh_conn_connect(worker, (struct sockaddr *)&address, len, tls, deadline_us, &handler, l, &l->conn) != GH_OK) {
-    gh_http_reader_free(&l->reader);
-    free(l);
-    return false;
-  }
-  l->next = pool->lanes;
-  pool->lanes = l;
-  pool->lane_count++;
-  return true;
-}
-
-static lane *idle_lane(peer_pool *pool)
-{
-  for (lane *l = pool->lanes; l; l = l->next)
-    if (l->ready && !l->current && !l->leaving && gh_conn_is_open(l->conn)) return l;
-  return NULL;
-}
-
-static size_t connecting(const peer_pool *pool)
-{
-  size_t count = 0;
-  for (const lane *l = pool->lanes; l; l = l->next) count += !l->ready;
-  return count;
-}
-
-/* Gives waiting calls to idle connections, and opens further ones as needed. */
-static void pump(peer_pool *pool)
-{
-  lane *l;
-  while (pool->first && (l = idle_lane(pool))) send_on(l, dequeue(pool));
-  while (pool->first && pool->waiting > connecting(pool) && pool->lane_count < CONNECTIONS_PER_PEER) {
-    if (open_lane(pool, pool->first->call->deadline_us)) continue;
-    if (pool->lane_count) return;
-    pool->choice = 0;
-    pending *p = dequeue(pool);
-    finish(pool, p, GH_ECONN);
-  }
-}
-
-static void expire_waiting(peer_pool *pool, int64_t now)
-{
-  pending **at = &pool->first, *late = NULL;
-  pool->last = NULL;
-  while (*at) {
-    pending *p = *at;
-    if (p->call->deadline_us > now) {
-      pool->last = p;
-      at = &p->next;
-      continue;
-    }
-    *at = p->next;
-    pool->waiting--;
-    p->next = late;
-    late = p;
-  }
-  for (pending *next; late; late = next) {
-    next = late->next;
-    finish(pool, late, GH_ETIMEOUT);
-  }
-}
-
-static void expire_current(peer_pool *pool, int64_t now)
-{
-  for (lane *l = pool->lanes, *next; l; l = next) {
-    next = l->next;
-    pending *p = l->current;
-    if (!p || p->call->deadline_us > now) continue;
-    l->current = NULL;
-    l->leaving = true;
-    gh_conn_close(l->conn, GH_ETIMEOUT, "no answer in time");
-    finish(pool, p, GH_ETIMEOUT);
-    return; /* the list has changed; the rest is seen at the next tick */
-  }
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-  worker_pool *wp = timer->data;
-  int64_t now = gh_clock_mono_us(&wp->worker->clock);
-  for (peer_pool *pool = NULL; (pool = next_pool(wp, pool)) != NULL;) {
-    expire_waiting(pool, now);
-    expire_current(pool, now);
-  }
-}
-
-static peer_pool *pool_of(worker_pool *wp, gh_str entity)
-{
-  gh_http_outbound *outbound = wp->outbound;
-  for (peer_pool *pool = NULL; (pool = next_pool(wp, pool)) != NULL;)
-    if (gh_str_eq_nocase(pool->peer->entity, entity)) return pool;
-  const gh_http_peer *peer = outbound->find && !wp->stopping ? outbound->find(outbound->find_ctx, entity) : NULL;
-  if (!peer) return NULL;
-  peer_pool *pool = gh_calloc(1, sizeof *pool);
-  *pool = (peer_pool){.peer = peer, .worker_pool = wp, .next = wp->found};
-  wp->found = pool;
-  return pool;
-}
-
-static void send_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
-{
-  gh_http_outbound *outbound = ctx;
-  worker_pool *wp = &outbound->pools[worker->index];
-  peer_pool *pool = pool_of(wp, call->entity);
-  if (!pool) {
-    call->err = GH_ENOTFOUND;
-    call->done(call);
-    return;
-  }
-  pending *p = gh_calloc(1, sizeof *p);
-  p->call = call;
-  if (wp->stopping || pool->waiting >= WAITING_MAX) {
-    finish(pool, p, GH_ELIMIT);
-    return;
-  }
-  enqueue(pool, p, false);
-  pump(pool);
-}
-
-static void start_pool(void *arg)
-{
-  worker_pool *wp = arg;
-  uv_timer_init(wp->worker->uv, &wp->tick);
-  wp->tick.data = wp;
-  uv_timer_start(&wp->tick, on_tick, TICK_MS, TICK_MS);
-}
-
-gh_http_outbound *gh_http_outbound_new(const gh_http_peer *peers, size_t peer_count, gh_worker *const *workers,
-                                       size_t worker_count, const gh_log *log)
-{
-  gh_http_outbound *outbound = gh_calloc(1, sizeof *outbound);
-  *outbound = (gh_http_outbound){.peers = peers, .peer_count = peer_count, .worker_count = worker_count, .log = log};
-  outbound->pools = gh_calloc(worker_count, sizeof *outbound->pools);
-  for (size_t w = 0; w < worker_count; w++) {
-    worker_pool *wp = &outbound->pools[w];
-    *wp =
-        (worker_pool){.outbound = outbound, .worker = workers[w], .peers = gh_calloc(peer_count, sizeof(peer_pool))};
-    for (size_t i = 0; i < peer_count; i++) wp->peers[i] = (peer_pool){.peer = &peers[i], .worker_pool = wp};
-    gh_loop_call(workers[w]->loop, start_pool, wp);
-  }
-  return outbound;
-}
-
-void gh_http_outbound_find_with(gh_http_outbound *outbound, const gh_http_peer *(*find)(void *ctx, gh_str entity),
-                                void *ctx)
-{
-  outbound->find = find;
-  outbound->find_ctx = ctx;
-}
-
-gh_outbound gh_http_outbound_port(gh_http_outbound *outbound)
-{
-  return (gh_outbound){outbound, send_call};
-}
-
-static void on_tick_closed(uv_handle_t *handle)
-{
-  (void)handle;
-}
-
-static void stop_pool(void *arg)
-{
-  worker_pool *wp = arg;
-  wp->stopping = true;
-  uv_close((uv_handle_t *)&wp->tick, on_tick_closed);
-  for (peer_pool *pool = NULL; (pool = next_pool(wp, pool)) != NULL;) {
-    for (pending *p; (p = dequeue(pool));) finish(pool, p, GH_ECONN);
-    while (pool->lanes) {
-      lane *l = pool->lanes;
-      gh_conn_close(l->conn, GH_OK, "shutting down");
-      if (pool->lanes == l) break; /* still sending: the worker closes it */
-    }
-  }
-}
-
-void gh_http_outbound_stop(gh_http_outbound *outbound)
-{
-  if (!outbound) return;
-  for (size_t w = 0; w < outbound->worker_count; w++)
-    gh_loop_call(outbound->pools[w].worker->loop, stop_pool, &outbound->pools[w]);
-}
-
-void gh_http_outbound_free(gh_http_outbound *outbound)
-{
-  if (!outbound) return;
-  for (size_t w = 0; w < outbound->worker_count; w++) {
-    for (peer_pool *pool = outbound->pools[w].found, *next; pool; pool = next) {
-      next = pool->next;
-      free(pool);
-    }
-    free(outbound->pools[w].peers);
-  }
-  free(outbound->pools);
-  free(outbound);
-}
+const gh_outbound_binding gh_http_outbound = {.name = "http", .begin = begin, .ask = ask, .take = take, .end = end};

@@ -34,6 +34,7 @@ struct gh_mqtt_server {
   pthread_cond_t changed;
   uint32_t under_way, unsent;
   bool connected, stopping;
+  gh_tls_client *renewed; /* to be used from the next connection on; NULL: nothing new */
   gh_mqtt_counters counters;
 };
 
@@ -244,8 +245,9 @@ static void pause_after(gh_mqtt_server *s, int rc, uint32_t *retry_ms)
   bool was_connected = s->connected, stopping = s->stopping;
   s->connected = false;
   if (was_connected) *retry_ms = RETRY_FIRST_MS;
+  bool renewed = was_connected && s->renewed;
   pthread_mutex_unlock(&s->lock);
-  if (stopping) return;
+  if (stopping || renewed) return;
   GH_LOG(s->options.log, GH_LOG_WARN, was_connected ? "mqtt-lost" : "mqtt-not-connected", GH_F("broker", s->broker),
          GH_F("reason", mosquitto_strerror(rc)), GH_F("again_ms", *retry_ms));
   struct timespec until = in_ms(*retry_ms);
@@ -285,15 +287,40 @@ static bool is_connected(gh_mqtt_server *s)
   return connected;
 }
 
+static bool is_renewed(gh_mqtt_server *s)
+{
+  pthread_mutex_lock(&s->lock);
+  bool renewed = s->renewed != NULL;
+  pthread_mutex_unlock(&s->lock);
+  return renewed;
+}
+
+/* Between two connections. Into the context that libmosquitto has: it keeps a reference to each that it is given. */
+static void take_renewed(gh_mqtt_server *s)
+{
+  pthread_mutex_lock(&s->lock);
+  gh_tls_client *fresh = s->renewed;
+  s->renewed = NULL;
+  pthread_mutex_unlock(&s->lock);
+  if (fresh && gh_tls_client_take(s->options.tls, fresh) != GH_OK)
+    GH_LOG(s->options.log, GH_LOG_ERROR, "mqtt-not-renewed", GH_F("broker", s->broker));
+  gh_tls_client_free(fresh);
+}
+
 /* Until the connection ends, or is not there in time. */
 static int converse(gh_mqtt_server *s)
 {
   int rc = wait_connected(s);
   int64_t until = now_ms() + CONNECT_MS, end = INT64_MAX;
+  bool left = false;
   while (rc == MOSQ_ERR_SUCCESS && now_ms() < end) {
     rc = mosquitto_loop(s->mosq, LOOP_MS, 1);
     if (rc == MOSQ_ERR_SUCCESS && !is_connected(s) && now_ms() > until) rc = MOSQ_ERR_CONN_LOST;
     if (end == INT64_MAX && is_stopping(s)) end = now_ms() + LAST_MS;
+    if (left || !is_connected(s) || !is_renewed(s)) continue;
+    left = true;
+    mosquitto_disconnect(s->mosq);
+    if (end == INT64_MAX) end = now_ms() + LAST_MS;
   }
   return rc;
 }
@@ -307,6 +334,7 @@ static void *run(void *arg)
   while (!is_stopping(s)) {
     if (rc == MOSQ_ERR_SUCCESS) rc = converse(s);
     pause_after(s, rc, &retry_ms);
+    take_renewed(s);
     if (!is_stopping(s)) rc = mosquitto_reconnect_async(s->mosq);
   }
   return NULL;
@@ -378,6 +406,15 @@ gh_err gh_mqtt_server_start(const gh_mqtt_options *options, gh_mqtt_server **out
   return GH_OK;
 }
 
+void gh_mqtt_server_renew(gh_mqtt_server *s, gh_tls_client *fresh)
+{
+  pthread_mutex_lock(&s->lock);
+  gh_tls_client *unused = s->renewed;
+  s->renewed = fresh;
+  pthread_mutex_unlock(&s->lock);
+  gh_tls_client_free(unused);
+}
+
 void gh_mqtt_server_stop(gh_mqtt_server *s, uint32_t drain_ms)
 {
   if (!s || !s->has_thread) return;
@@ -399,6 +436,7 @@ void gh_mqtt_server_free(gh_mqtt_server *s)
   mosquitto_destroy(s->mosq);
   mosquitto_lib_cleanup();
   gh_mqtt_seen_free(s->seen);
+  gh_tls_client_free(s->renewed);
   pthread_cond_destroy(&s->changed);
   pthread_mutex_destroy(&s->lock);
   gh_arena_free(&s->arena);

@@ -31,6 +31,9 @@ typedef struct gh_mqtt_server gh_mqtt_server;
 
 /* Connects in a thread of its own, and again whenever the broker is lost. GH_EINVAL. */
 GH_MUST_USE gh_err gh_mqtt_server_start(const gh_mqtt_options *options, gh_mqtt_server **out, gh_diag *diag);
+/* Any thread: a new connection with these credentials takes the place of the present one, without a pause; the
+ * session at the broker, and answers that wait, go on. Takes over `fresh`. */
+void gh_mqtt_server_renew(gh_mqtt_server *server, gh_tls_client *fresh);
 /* While the workers run: what is under way is answered (up to drain_ms), then the connection ends; the broker keeps
  * the session and what comes for it. */
 void gh_mqtt_server_stop(gh_mqtt_server *server, uint32_t drain_ms);

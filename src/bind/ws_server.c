@@ -23,8 +23,9 @@ typedef struct session {
   gh_buf waiting; /* octets that the stream has not taken */
   call *calls;    /* with the gate */
   size_t call_count;
-  bool closing; /* we have said so: nothing more is performed */
-  bool running; /* inside take_octets or an answer: not freed, answers do not recurse */
+  gh_ws_client_side own; /* gone NULL: the peer has opened it */
+  bool closing;          /* we have said so: nothing more is performed */
+  bool running;          /* inside take_octets or an answer: not freed, answers do not recurse */
 } session;
 
 struct call {
@@ -247,6 +248,7 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
   s->conn = NULL;
   for (call *c = s->calls; c; c = c->next) c->bound.conn = NULL;
   if (s->server->outbound) gh_ws_outbound_gone(s->server->outbound, &s->peer);
+  if (s->own.gone) s->own.gone(s->own.ctx);
   release_if_done(s);
 }
 
@@ -259,7 +261,7 @@ static void on_ready(gh_conn *conn, void *ctx)
 
 static const gh_conn_handler handler = {on_ready, on_data, on_closed};
 
-void gh_ws_server_adopt(gh_ws_server *server, gh_conn *conn, gh_representation representation, gh_str rest)
+static session *new_session(gh_ws_server *server, gh_conn *conn, gh_ws_role role, gh_representation representation)
 {
   session *s = gh_calloc(1, sizeof *s);
   s->server = server;
@@ -267,17 +269,38 @@ void gh_ws_server_adopt(gh_ws_server *server, gh_conn *conn, gh_representation r
   s->worker = gh_conn_worker(conn);
   s->representation = representation;
   s->peer = (gh_ws_peer){.worker = s->worker, .send = peer_send, .ping = peer_ping, .leave = peer_leave};
-  s->stream = gh_ws_stream_new(&(gh_ws_options){.role = GH_WS_SERVER,
+  s->stream = gh_ws_stream_new(&(gh_ws_options){.role = role,
                                                 .max_message_bytes = server->max_message_bytes,
+                                                .random = server->host->random,
                                                 .out = gh_conn_out(conn),
                                                 .message = on_message,
                                                 .ready = ready,
                                                 .ctx = s});
   gh_conn_set_handler(conn, &handler, s);
-  GH_LOG(&server->host->log, GH_LOG_INFO, "websocket", GH_F("association", gh_conn_id(conn)),
-         GH_F("serialization", gh_representation_name(representation)));
-  if (server->outbound) gh_ws_outbound_enter(server->outbound, &s->peer);
+  return s;
+}
+
+static void begin_session(session *s, gh_str rest)
+{
+  GH_LOG(&s->server->host->log, GH_LOG_INFO, "websocket", GH_F("association", gh_conn_id(s->conn)),
+         GH_F("serialization", gh_representation_name(s->representation)));
+  if (s->server->outbound) gh_ws_outbound_enter(s->server->outbound, &s->peer);
   learn_entity(s);
   gh_buf_add(&s->waiting, rest);
   take_octets(s);
+}
+
+void gh_ws_server_adopt(gh_ws_server *server, gh_conn *conn, gh_representation representation, gh_str rest)
+{
+  begin_session(new_session(server, conn, GH_WS_SERVER, representation), rest);
+}
+
+/*= TS-0003 8.2.1 after the handshake Entity A knows who B is, too */
+void gh_ws_server_adopt_own(gh_ws_server *server, gh_conn *conn, const gh_ws_client_side *side,
+                            gh_representation representation, gh_str rest)
+{
+  gh_conn_bind_cse(conn, side->entity);
+  session *s = new_session(server, conn, GH_WS_CLIENT, representation);
+  s->own = *side;
+  begin_session(s, rest);
 }

@@ -21,4 +21,15 @@ typedef struct gh_ws_server {
  * server must outlive the connection. */
 void gh_ws_server_adopt(gh_ws_server *server, gh_conn *conn, gh_representation representation, gh_str rest);
 
+/* A connection that this side has opened: the handshake was granted. */
+typedef struct gh_ws_client_side {
+  gh_str entity;           /* absolute CSE-ID that the association proved: its requests come in, ours go out */
+  void (*gone)(void *ctx); /* the connection has ended; once, on its worker */
+  void *ctx;
+} gh_ws_client_side;
+
+/* The same for it. Text must outlive the connection. */
+void gh_ws_server_adopt_own(gh_ws_server *server, gh_conn *conn, const gh_ws_client_side *side,
+                            gh_representation representation, gh_str rest);
+
 #endif

@@ -36,6 +36,7 @@ typedef struct gh_realm_function {
   uint16_t listen_port;                 /* 0: the system chooses */
   gh_str coap_listen, coaps_tcp_listen; /* "host:port", or empty: off */
   gh_str endpoint;                      /* where others reach it: "auto" (run/<name>.endpoint) or "host:port" */
+  gh_str reach;                         /* how the other functions do: cmd/reach.h */
   gh_str certificate;                   /* chain, PEM */
   gh_str sealed; /* secure environment: sealed file, opened with the realm's secret; holds the private key */
   gh_str store;
@@ -109,6 +110,8 @@ GH_MUST_USE gh_err gh_realm_announce(const gh_realm *realm, const gh_realm_funct
 /* The same for a further binding: run/<name>.<binding>.endpoint. And what stands there: 0 when nothing. */
 GH_MUST_USE gh_err gh_realm_announce_binding(const gh_realm *realm, const gh_realm_function *function,
                                              const char *binding, const char *host, uint16_t port, gh_diag *diag);
+GH_MUST_USE gh_err gh_realm_announced(const gh_realm *realm, const gh_realm_function *function, const char *binding,
+                                      char host[static GH_ENDPOINT_HOST_BYTES], uint16_t *port, gh_diag *diag);
 uint16_t gh_realm_announced_port(const gh_realm *realm, const gh_realm_function *function, const char *binding);
 
 /* Opens the sealed file of a function with the realm's secret. */

@@ -5,6 +5,7 @@
 #include "bind/mqtt_topic_codec.h"
 #include "client/endpoint.h"
 #include "cmd/config.h"
+#include "cmd/reach.h"
 #include "host/certificate_status.h"
 #include "m2m/ids.h"
 
@@ -148,6 +149,10 @@ static const gh_conf_key function_keys[] = {
     {"mqtt", GH_CONF_GROUP, AT(mqtt), NULL, 0, 0, NULL, NULL, &gh_realm_mqtt_table, "CSE only: over a broker"},
     {"endpoint", GH_CONF_TEXT, AT(endpoint), "auto", 0, 0, endpoint_valid, "\"auto\" or host:port", NULL,
      "where the other functions reach this one: host:port, or \"auto\": as run/<name>.endpoint says"},
+    {"reach", GH_CONF_TEXT, AT(reach), "https://auto", 0, 0, gh_reach_valid,
+     "https://, coaps://, coaps+tcp:// or wss:// with \"auto\" or host:port, or \"none\"", NULL,
+     "over which binding the other functions call this one; auto: https and wss as `endpoint` says, the others as\n"
+     "run/<name>.*.endpoint; wss: its registrees keep a WebSocket open; none: nobody connects to it"},
     {"certificate", GH_CONF_TEXT, AT(certificate), NULL, 0, 0, path_valid, "a path", NULL, "certificate chain, PEM"},
     {"sealed", GH_CONF_TEXT, AT(sealed), NULL, 0, 0, path_valid, "a path", NULL,
      "secure environment (sealed file), opened with the realm's secret; it holds the private key"},

@@ -95,8 +95,8 @@ const gh_feature gh_features[] = {
     {"http", "TS-0009", "HTTP/1.1 binding", YES, "", "unit_bind_test_http_reader"},
     {"http2", "TS-0009", "HTTP/2 by ALPN on the same port", YES, "", "unit_bind_test_http2_server"},
     {"cbor", "TS-0004 8.5", "CBOR beside JSON, chosen by Content-Type and Accept", YES, "", "unit_m2m_test_cbor"},
-    {"coap", "TS-0008", "CoAP binding over DTLS and over TLS, block-wise transfers: server and device", PARTLY,
-     "requests of a function to another one use HTTP", "unit_cmd_test_flow"},
+    {"coap", "TS-0008", "CoAP binding over DTLS and over TLS, block-wise transfers: server, device, and functions among each other", YES, "",
+     "story_outgoing"},
     {"mqtt", "TS-0010", "MQTT binding through a broker: requests to a CSE, registration, JSON and CBOR", PARTLY,
      "a CSE sends no requests over MQTT yet", "story_mqtt"},
     {"mqtt-authorization", "TS-0010 7.4", "Access control list of the MQTT broker from registrations and keys", YES, "",
@@ -106,6 +106,8 @@ const gh_feature gh_features[] = {
     {"websocket", "TS-0020", "WebSocket binding, server and client, JSON and CBOR, requests in both directions", YES, "", "unit_bind_test_ws_server"},
     {"websocket-outbound", "TS-0020 6.4", "Requests to a registree over the connection that it opened", PARTLY,
      "forwarded requests to CSEs use it; notifications come later, and are not stored for a closed connection yet", "unit_bind_test_ws_outbound"},
+    {"websocket-kept", "TS-0020 5.2", "A CSE that cannot be reached keeps a WebSocket open to its registrar, for requests of both", YES, "",
+     "story_kept_websocket"},
     {"websocket-compression", "TS-0020 6.2.2.8", "permessage-deflate", NO, "refused: lengths of compressed tokens tell of their content", ""},
 };
 /* clang-format on */

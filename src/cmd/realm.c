@@ -72,16 +72,28 @@ gh_err gh_realm_announce_binding(const gh_realm *realm, const gh_realm_function 
   return err;
 }
 
-uint16_t gh_realm_announced_port(const gh_realm *realm, const gh_realm_function *function, const char *binding)
+gh_err gh_realm_announced(const gh_realm *realm, const gh_realm_function *function, const char *binding,
+                          char host[static GH_ENDPOINT_HOST_BYTES], uint16_t *port, gh_diag *diag)
 {
   gh_arena arena;
   gh_endpoint at;
-  gh_diag ignored;
   gh_arena_init(&arena);
   gh_str where = gh_arena_fmt(&arena, "file:%s", binding_file(&arena, realm, function, binding).ptr);
-  uint16_t port = gh_endpoint_find(where, &at, &ignored) == GH_OK ? at.port : 0;
+  gh_err err = gh_endpoint_find(where, &at, diag);
+  if (err == GH_OK) {
+    gh_str_to_cstr(gh_str_of(at.host), host, GH_ENDPOINT_HOST_BYTES);
+    *port = at.port;
+  }
   gh_arena_free(&arena);
-  return port;
+  return err;
+}
+
+uint16_t gh_realm_announced_port(const gh_realm *realm, const gh_realm_function *function, const char *binding)
+{
+  char host[GH_ENDPOINT_HOST_BYTES];
+  uint16_t port = 0;
+  gh_diag ignored;
+  return gh_realm_announced(realm, function, binding, host, &port, &ignored) == GH_OK ? port : 0;
 }
 
 static gh_err open_sealed(const gh_realm *realm, gh_str path, const gh_random *random, gh_se **out, gh_diag *diag)

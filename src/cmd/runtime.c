@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "bind/web_outbound.h"
+#include "cmd/reach.h"
 #include "cse/cse.h"
 #include "maf/maf.h"
 #include "mef/mef.h"
@@ -190,11 +191,7 @@ static gh_err listen_on(gh_served *s, gh_diag *diag)
 
 static gh_str point_of_access(const gh_served *s)
 {
-  const gh_realm_function *f = s->function;
-  if (!gh_str_eq(f->endpoint, GH_STR("auto")))
-    return gh_arena_fmt(&s->runtime->arena, "https://%.*s", GH_STR_ARG(f->endpoint));
-  bool v6 = strchr(f->listen_host, ':') != NULL;
-  return gh_arena_fmt(&s->runtime->arena, "https://%s%s%s:%u", v6 ? "[" : "", f->listen_host, v6 ? "]" : "", s->port);
+  return gh_reach_point(&s->runtime->arena, s->runtime->realm, s->function, s->port);
 }
 
 static gh_err start_function(gh_served *s, gh_diag *diag)
@@ -221,6 +218,7 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
   gh_arena_free(&arena);
   if (err == GH_OK) err = listen_on(s, diag);
   if (err == GH_OK) err = gh_realm_announce(r->realm, s->function, s->port, diag);
+  if (err == GH_OK) gh_ws_keeper_start(s->keeper, &s->websocket, r->workers[0]);
   if (err == GH_OK) gh_host_serving(s->host, point_of_access(s));
   if (err == GH_OK)
     GH_LOG(&r->log, GH_LOG_INFO, "serving", GH_F("function", s->function->name), GH_F("fqdn", s->function->fqdn),
@@ -274,7 +272,8 @@ static void free_function(gh_served *s)
   gh_served_mqtt_free(s);
   gh_tls_server_free(s->tls);
   gh_ws_outbound_free(s->ws_outbound);
-  gh_http_outbound_free(s->outbound);
+  gh_ws_keeper_free(s->keeper);
+  gh_pool_outbound_free(s->outbound);
   gh_runtime_free_peers(s);
   gh_se_close(s->se);
 }
@@ -290,8 +289,9 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
   wait_for_writers(runtime, drain_ms);
   for (size_t i = 0; i < runtime->served_count; i++) {
     gh_host_stop(runtime->served[i].host);
+    gh_ws_keeper_stop(runtime->served[i].keeper);
     gh_ws_outbound_stop(runtime->served[i].ws_outbound);
-    gh_http_outbound_stop(runtime->served[i].outbound);
+    gh_pool_outbound_stop(runtime->served[i].outbound);
   }
   for (size_t i = 0; i < runtime->worker_count; i++)
     gh_loop_call(runtime->workers[i]->loop, close_worker, runtime->workers[i]);

@@ -5,9 +5,10 @@
 #include <pthread.h>
 
 #include "bind/coap_server.h"
-#include "bind/http_outbound.h"
+#include "bind/pool_outbound.h"
 #include "bind/http_server.h"
 #include "bind/mqtt_server.h"
+#include "bind/ws_keep_outbound.h"
 #include "cmd/config.h"
 #include "host/certificate_status.h"
 #include "host/host.h"
@@ -50,15 +51,16 @@ typedef struct gh_served { /* one function */
   gh_served_coap coap;
   gh_tls_client *mqtt_tls;
   gh_mqtt_server *mqtt; /* NULL: off */
-  gh_http_peer peers[GH_REALM_MAX_FUNCTIONS];
+  gh_outbound_peer peers[GH_REALM_MAX_FUNCTIONS];
   gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS];
   size_t peer_count;
   pthread_mutex_t found_lock; /* of the two below */
   struct gh_runtime_found *found;
   gh_runtime_own own;
-  gh_http_outbound *outbound;
+  gh_pool_outbound *outbound;
   gh_ws_server websocket; /* CSE only */
   gh_ws_outbound *ws_outbound;
+  gh_ws_keeper *keeper; /* of the connection to the registrar; NULL: none is kept */
 } gh_served;
 
 typedef struct gh_runtime {
@@ -99,16 +101,17 @@ GH_MUST_USE gh_err gh_runtime_renew_peers(gh_served *served, const gh_tls_option
  * access is an address and proves nothing. `choice`: the configured place first, where there is one. */
 GH_MUST_USE gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address,
                                       socklen_t *len);
-const gh_http_peer *gh_runtime_find_peer(void *served, gh_str entity);
+const gh_outbound_peer *gh_runtime_find_peer(void *served, gh_str entity);
 /* What the peers that are found later shall use; copies. */
 void gh_runtime_keep_own(gh_served *served, const gh_tls_options *own);
 GH_MUST_USE gh_err gh_runtime_renew_found(gh_served *served, const gh_tls_options *own, gh_diag *diag);
 void gh_runtime_free_found(gh_served *served);
-/* runtime_peers.c */
-GH_MUST_USE gh_err gh_runtime_init_peer(gh_served *served, gh_http_peer *http, gh_runtime_peer *peer, gh_str fqdn,
+/* runtime_peers.c: `http` says the binding; entity and host_header become `fqdn`, which must outlive them. */
+GH_MUST_USE gh_err gh_runtime_init_peer(gh_served *served, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
                                         const gh_tls_options *own, gh_diag *diag);
-GH_MUST_USE gh_err gh_runtime_renew_peer(gh_runtime_peer *peer, const gh_tls_options *own, gh_diag *diag);
-void gh_runtime_clear_peer(gh_http_peer *http, gh_runtime_peer *peer);
+GH_MUST_USE gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer,
+                                         const gh_tls_options *own, gh_diag *diag);
+void gh_runtime_clear_peer(gh_outbound_peer *http, gh_runtime_peer *peer);
 
 /* Listens for CoAP where the configuration says so; `tls` as for the HTTP listener. */
 GH_MUST_USE gh_err gh_served_coap_listen(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
@@ -118,6 +121,7 @@ void gh_served_coap_free(gh_served *served);  /* after the workers have ended */
 
 /* runtime_mqtt.c: connects to the broker where the configuration names one. Stop while the workers run. */
 GH_MUST_USE gh_err gh_served_mqtt_start(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
+GH_MUST_USE gh_err gh_served_mqtt_renew(gh_served *served, const gh_tls_options *tls, gh_diag *diag);
 void gh_served_mqtt_stop(gh_served *served, uint32_t drain_ms);
 void gh_served_mqtt_free(gh_served *served);
 

@@ -4,6 +4,14 @@
 #include "client/endpoint.h"
 #include "cmd/runtime.h"
 
+static gh_err new_tls(const gh_served *served, const gh_tls_options *tls, gh_tls_client **out, gh_diag *diag)
+{
+  gh_tls_client_options client = {.tls = *tls, .server_name = served->function->mqtt.name};
+  client.tls.alpn = NULL;
+  client.tls.status = NULL; /* the handshake is libmosquitto's: it cannot wait for an answer */
+  return gh_tls_client_new(&client, out, diag);
+}
+
 gh_err gh_served_mqtt_start(gh_served *served, const gh_tls_options *tls, gh_diag *diag)
 {
   const gh_realm_function *f = served->function;
@@ -12,10 +20,7 @@ gh_err gh_served_mqtt_start(gh_served *served, const gh_tls_options *tls, gh_dia
   if (gh_str_empty(f->mqtt.broker)) return GH_OK;
   if (gh_endpoint_parse(f->mqtt.broker, &at) != GH_OK)
     return gh_fail(diag, GH_EINVAL, "mqtt.broker must be host:port");
-  gh_tls_client_options client = {.tls = *tls, .server_name = f->mqtt.name};
-  client.tls.alpn = NULL;
-  client.tls.status = NULL; /* the handshake is libmosquitto's: it cannot wait for an answer */
-  GH_TRY(gh_tls_client_new(&client, &served->mqtt_tls, diag));
+  GH_TRY(new_tls(served, tls, &served->mqtt_tls, diag));
   gh_mqtt_options options = {.host = served->host,
                              .workers = r->workers,
                              .worker_count = r->worker_count,
@@ -28,6 +33,15 @@ gh_err gh_served_mqtt_start(gh_served *served, const gh_tls_options *tls, gh_dia
                              .limits = {.max_payload_bytes = (size_t)f->mqtt.max_payload_bytes,
                                         .max_under_way = (uint32_t)f->mqtt.max_under_way}};
   return gh_mqtt_server_start(&options, &served->mqtt, diag);
+}
+
+gh_err gh_served_mqtt_renew(gh_served *served, const gh_tls_options *tls, gh_diag *diag)
+{
+  gh_tls_client *fresh = NULL;
+  if (!served->mqtt) return GH_OK;
+  GH_TRY(new_tls(served, tls, &fresh, diag));
+  gh_mqtt_server_renew(served->mqtt, fresh);
+  return GH_OK;
 }
 
 void gh_served_mqtt_stop(gh_served *served, uint32_t drain_ms)

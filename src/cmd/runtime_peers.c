@@ -2,6 +2,7 @@
  * gave both sides, or the Kc of a MAF.
  * The key is looked for whenever a connection is opened, so that a key that comes or goes while serving counts at
  * once. */
+#include "cmd/reach.h"
 #include "cmd/runtime.h"
 
 #include <stdlib.h>
@@ -75,7 +76,7 @@ static gh_err key_for(gh_host *host, gh_arena *arena, gh_str entity, gh_key_reco
   return err == GH_OK ? err : key_of_registree(host, arena, entity, key);
 }
 
-static gh_tls_client *choose(void *ctx, const gh_http_peer *http)
+static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http)
 {
   gh_runtime_peer *peer = ctx;
   gh_key_record key = {.key = {.len = 0}};
@@ -97,10 +98,31 @@ static gh_tls_client *choose(void *ctx, const gh_http_peer *http)
 
 /* ---- life */
 
-gh_err gh_runtime_init_peer(gh_served *s, gh_http_peer *http, gh_runtime_peer *peer, gh_str fqdn,
+static const gh_outbound_binding *binding_of(const gh_realm_function *f)
+{
+  switch (gh_reach_of(f)) {
+  case GH_REACH_COAPS: return &gh_coap_outbound;
+  case GH_REACH_COAPS_TCP: return &gh_coap_tcp_outbound;
+  case GH_REACH_WSS:
+  case GH_REACH_HTTPS: return &gh_http_outbound;
+  case GH_REACH_NONE: break;
+  }
+  return NULL;
+}
+
+/* The same identity of the peer, over whatever binding. */
+static void fit_tls(const gh_outbound_peer *peer, gh_tls_options *tls)
+{
+  tls->datagram = peer->binding->datagrams;
+  tls->alpn = peer->binding == &gh_coap_tcp_outbound ? "coap" : NULL;
+}
+
+gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
                             const gh_tls_options *own, gh_diag *diag)
 {
   gh_tls_client_options options = {.tls = *own, .server_name = fqdn};
+  http->mtu = (uint16_t)s->runtime->realm->limits.datagram_mtu;
+  fit_tls(http, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
   *peer = (gh_runtime_peer){.served = s, .fqdn = fqdn, .options = options.tls};
   peer->options.chain_pem = peer->options.key_pem = peer->options.anchors_pem = GH_STR_NONE; /* not with a key */
@@ -114,32 +136,54 @@ gh_err gh_runtime_init_peer(gh_served *s, gh_http_peer *http, gh_runtime_peer *p
 
 static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_options *own, gh_diag *diag)
 {
-  gh_http_peer *http = &s->peers[s->peer_count];
+  gh_outbound_peer *http = &s->peers[s->peer_count];
   gh_tls_options tls = *own;
   tls.tls13 = own->tls13 && f->tls13;
+  http->binding = binding_of(f);
   GH_TRY(gh_runtime_init_peer(s, http, &s->peer_keys[s->peer_count], f->fqdn, &tls, diag));
-  if (f->kind == GH_REALM_CSE) {
-    http->entity = gh_runtime_cse_absolute(s->runtime, f->cse_id);
-    http->endpoint_at = gh_runtime_address;
-  }
+  if (f->kind == GH_REALM_CSE) http->entity = gh_runtime_cse_absolute(s->runtime, f->cse_id);
+  if (f->kind == GH_REALM_CSE && http->binding == &gh_http_outbound) http->endpoint_at = gh_runtime_address;
   s->peer_count++;
   return GH_OK;
+}
+
+/*= TS-0020 5.2 a registree keeps one connection to its registrar, for requests in both directions */
+static bool is_kept(const gh_served *s, const gh_realm_function *f)
+{
+  bool registrar =
+      f->kind == GH_REALM_CSE && s->function->registrar.len && gh_str_eq(f->cse_id, s->function->registrar);
+  return registrar && gh_reach_of(f) == GH_REACH_WSS;
+}
+
+static void make_outbound(gh_served *s, bool keeps)
+{
+  gh_runtime *r = s->runtime;
+  s->outbound = gh_pool_outbound_new(s->peers, s->peer_count - keeps, r->workers, r->worker_count, &r->log);
+  if (s->function->kind == GH_REALM_CSE) gh_pool_outbound_find_with(s->outbound, gh_runtime_find_peer, s);
+  gh_outbound next = gh_pool_outbound_port(s->outbound);
+  if (keeps) {
+    s->keeper = gh_ws_keeper_new(&s->peers[s->peer_count - 1], next, &r->log);
+    next = gh_ws_keeper_port(s->keeper);
+  }
+  s->ws_outbound = gh_ws_outbound_new(next, r->workers, r->worker_count, &r->log);
 }
 
 gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
 {
   const gh_realm *realm = s->runtime->realm;
+  const gh_realm_function *kept = NULL;
   for (size_t i = 0; i < realm->function_count; i++) {
     const gh_realm_function *f = &realm->functions[i];
-    bool wanted = f != s->function && (f->kind != GH_REALM_CSE || s->function->kind == GH_REALM_CSE);
-    if (wanted) GH_TRY(add_peer(s, f, own, diag));
+    bool wanted = f != s->function && gh_reach_of(f) != GH_REACH_NONE &&
+                  (f->kind != GH_REALM_CSE || s->function->kind == GH_REALM_CSE);
+    if (wanted && is_kept(s, f))
+      kept = f;
+    else if (wanted)
+      GH_TRY(add_peer(s, f, own, diag));
   }
-  s->outbound =
-      gh_http_outbound_new(s->peers, s->peer_count, s->runtime->workers, s->runtime->worker_count, &s->runtime->log);
+  if (kept) GH_TRY(add_peer(s, kept, own, diag)); /* the last one: not of the pool */
   gh_runtime_keep_own(s, own);
-  if (s->function->kind == GH_REALM_CSE) gh_http_outbound_find_with(s->outbound, gh_runtime_find_peer, s);
-  s->ws_outbound = gh_ws_outbound_new(gh_http_outbound_port(s->outbound), s->runtime->workers,
-                                      s->runtime->worker_count, &s->runtime->log);
+  make_outbound(s, kept != NULL);
   return GH_OK;
 }
 
@@ -151,11 +195,13 @@ static void retire(gh_runtime_peer *peer, gh_tls_client *client)
   peer->keys = kept;
 }
 
-gh_err gh_runtime_renew_peer(gh_runtime_peer *peer, const gh_tls_options *own, gh_diag *diag)
+gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer, const gh_tls_options *own,
+                             gh_diag *diag)
 {
   gh_tls_client *fresh;
   gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
   options.tls.tls13 = peer->options.tls13;
+  fit_tls(http, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &fresh, diag));
   pthread_mutex_lock(&peer->lock);
   if (peer->renewed) retire(peer, peer->renewed);
@@ -166,11 +212,11 @@ gh_err gh_runtime_renew_peer(gh_runtime_peer *peer, const gh_tls_options *own, g
 
 gh_err gh_runtime_renew_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
 {
-  for (size_t i = 0; i < s->peer_count; i++) GH_TRY(gh_runtime_renew_peer(&s->peer_keys[i], own, diag));
+  for (size_t i = 0; i < s->peer_count; i++) GH_TRY(gh_runtime_renew_peer(&s->peers[i], &s->peer_keys[i], own, diag));
   return gh_runtime_renew_found(s, own, diag);
 }
 
-void gh_runtime_clear_peer(gh_http_peer *http, gh_runtime_peer *peer)
+void gh_runtime_clear_peer(gh_outbound_peer *http, gh_runtime_peer *peer)
 {
   for (struct gh_runtime_psk *key = peer->keys, *next; key; key = next) {
     next = key->next;

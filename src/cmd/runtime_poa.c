@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cmd/poa.h"
+#include "cmd/reach.h"
 #include "cmd/runtime.h"
 #include "cse/registration.h"
 
@@ -11,7 +12,7 @@ enum { FOUND_MAX = 4096 };
 
 struct gh_runtime_found { /* a CSE that the configuration does not know; kept until the end */
   struct gh_runtime_found *next;
-  gh_http_peer http;
+  gh_outbound_peer http;
   gh_runtime_peer peer;
   gh_str entity, fqdn;
 };
@@ -59,6 +60,12 @@ static gh_err nth_point(const gh_served *s, gh_str entity, size_t n, gh_endpoint
   return err;
 }
 
+/* The operator has said where, and nowhere else. */
+static bool is_placed(const gh_realm_function *f)
+{
+  return !gh_str_eq(f->endpoint, GH_STR("auto")) || !gh_str_ends(f->reach, GH_STR("://auto"));
+}
+
 gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address, socklen_t *len)
 {
   const gh_runtime_peer *peer = ctx;
@@ -68,9 +75,9 @@ gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr
   gh_diag diag;
   gh_endpoint point;
   gh_str entity;
-  bool placed = gh_realm_endpoint(s->runtime->realm, fqdn, host, &port, &diag) == GH_OK;
   const gh_realm_function *f = gh_realm_function_of(s->runtime->realm, fqdn);
-  bool only = f && !gh_str_eq(f->endpoint, GH_STR("auto")); /* the operator has said where, and nowhere else */
+  bool placed = f && gh_reach_endpoint(s->runtime->realm, f, host, &port, &diag) == GH_OK;
+  bool only = f && is_placed(f);
   if (placed && choice == 0) return resolve(host, port, address, len);
   GH_REQUIRE(s->host && s->function->kind == GH_REALM_CSE && !only, GH_ENOTFOUND);
   gh_arena arena;
@@ -92,9 +99,12 @@ static struct gh_runtime_found *new_found(gh_served *s, gh_str entity)
   struct gh_runtime_found *f = gh_calloc(1, sizeof *f);
   gh_arena_init(&arena);
   gh_err err = gh_id_fqdn_form(&arena, &s->host->config.self, entity, &fqdn);
+  /* one that the configuration knows, and nobody can connect to */
+  if (err == GH_OK && gh_realm_function_of(s->runtime->realm, fqdn)) err = GH_ENOTFOUND;
   if (err == GH_OK) {
     f->entity = gh_str_clone(entity);
     f->fqdn = gh_str_clone(fqdn);
+    f->http.binding = &gh_http_outbound;
     err = gh_runtime_init_peer(s, &f->http, &f->peer, f->fqdn, &s->own.options, &diag);
   }
   gh_arena_free(&arena);
@@ -120,7 +130,7 @@ static struct gh_runtime_found *known(gh_served *s, gh_str entity, size_t *count
 }
 
 /*= TS-0003 8.2.1 SA2 towards a registree that can be reached */
-const gh_http_peer *gh_runtime_find_peer(void *served, gh_str entity)
+const gh_outbound_peer *gh_runtime_find_peer(void *served, gh_str entity)
 {
   gh_served *s = served;
   gh_endpoint ignored;
@@ -171,7 +181,7 @@ gh_err gh_runtime_renew_found(gh_served *s, const gh_tls_options *own, gh_diag *
   gh_err err = GH_OK;
   pthread_mutex_lock(&s->found_lock);
   for (struct gh_runtime_found *f = s->found; f && err == GH_OK; f = f->next)
-    err = gh_runtime_renew_peer(&f->peer, own, diag);
+    err = gh_runtime_renew_peer(&f->http, &f->peer, own, diag);
   pthread_mutex_unlock(&s->found_lock);
   return err;
 }

@@ -18,6 +18,7 @@ static gh_err renew(gh_served *s, const gh_realm *realm, gh_diag *diag)
     err = gh_tls_server_renew(s->tls, &web, diag);
     if (err == GH_OK) err = gh_served_coap_renew(s, &tls, diag);
     if (err == GH_OK) err = gh_runtime_renew_peers(s, &tls, diag);
+    if (err == GH_OK) err = gh_served_mqtt_renew(s, &tls, diag);
   }
   gh_realm_wipe_credentials(&tls);
   gh_se_close(se);

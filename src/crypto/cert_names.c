@@ -38,15 +38,21 @@ static bool stem_valid(gh_str stem)
   return true;
 }
 
+/* "S" and "C" alone ask a registrar for a stem, they are none. */
+static bool ae_stem_valid(gh_str stem, char first)
+{
+  return stem_valid(stem) && stem.ptr[0] == first && stem.len > 1;
+}
+
 bool gh_cert_ae_id_valid(gh_str name)
 {
   if (!gh_str_starts(name, GH_STR("//"))) return false;
   gh_str rest = gh_str_sub(name, 2, name.len), host, first, second, more;
   if (!gh_str_split(&rest, '/', &host) || !gh_cert_dns_valid(host)) return false;
   if (!gh_str_split(&rest, '/', &first) || !stem_valid(first)) return false;
-  if (!gh_str_split(&rest, '/', &second)) return first.ptr[0] == 'S';
+  if (!gh_str_split(&rest, '/', &second)) return ae_stem_valid(first, 'S');
   if (gh_str_split(&rest, '/', &more)) return false;
-  return stem_valid(second) && second.ptr[0] == 'C';
+  return ae_stem_valid(second, 'C');
 }
 
 bool gh_cert_uri_split(gh_str uri, gh_str *scheme, gh_str *rest)

@@ -92,10 +92,13 @@ static gh_err fill(const registration *r, question *q)
     fill_update(r, a, request);
   else
     fill_create(r, a, request, o);
-  gh_val_push(poa, gh_val_str(a, r->poa));
+  if (r->poa.len) gh_val_push(poa, gh_val_str(a, r->poa));
   if (gh_str_starts(r->poa, GH_STR("https"))) /*= TS-0020 6.2.1 the same port */
     gh_val_push(poa, gh_val_str(a, gh_arena_fmt(a, "wss%.*s", GH_STR_ARG(gh_str_sub(r->poa, 5, r->poa.len)))));
-  gh_val_set(a, o, GH_STR("poa"), poa);
+  if (poa->u.array.count)
+    gh_val_set(a, o, GH_STR("poa"), poa);
+  else if (r->known) /* it may have had one before */
+    gh_val_set(a, o, GH_STR("poa"), gh_val_null(a));
   gh_val_set(a, o, GH_STR("rr"), gh_val_bool(a, true));
   if (dcse->u.array.count)
     gh_val_set(a, o, GH_STR("dcse"), dcse);

@@ -281,6 +281,14 @@ void gh_conn_bind_ae(gh_conn *conn, gh_str ae_id)
   conn->peer.id = gh_str_clone(ae_id);
 }
 
+void gh_conn_bind_cse(gh_conn *conn, gh_str cse_id)
+{
+  if (!conn->client || conn->peer.kind != GH_PEER_FUNCTION) return;
+  conn->peer.kind = GH_PEER_CSE;
+  gh_str_release(&conn->peer.id);
+  conn->peer.id = gh_str_clone(cse_id);
+}
+
 uint64_t gh_conn_id(const gh_conn *conn)
 {
   return conn->id;

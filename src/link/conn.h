@@ -39,6 +39,9 @@ const gh_peer *gh_conn_peer(const gh_conn *conn);
 /* The credential of this association was assigned an AE-ID at registration (TS-0003 8.2.1): it stands for it from now
  * on. No effect on a peer whose identity is known already. A credential of a node is not bound: the caller knows. */
 void gh_conn_bind_ae(gh_conn *conn, gh_str ae_id);
+/* We have opened this association with the entity whose server name it proved: a CSE of this CSE-ID. No effect on
+ * associations that others opened. */
+void gh_conn_bind_cse(gh_conn *conn, gh_str cse_id);
 /* Number of the association, for logs and audit; unique in this process. */
 uint64_t gh_conn_id(const gh_conn *conn);
 /* Source address of the packets: family 4, 6 or 0 (unknown), 16 octets. */

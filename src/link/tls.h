@@ -63,6 +63,10 @@ void gh_tls_client_free(gh_tls_client *client);
 /* For a library that makes its own SSL from it: the peer's certificate must bear server_name. Borrowed. */
 SSL_CTX *gh_tls_client_ctx(gh_tls_client *client);
 
+/* The certificate, key and anchors of `from` take the place of those of `client`, for handshakes that begin from now
+ * on. While no other thread uses either. */
+GH_MUST_USE gh_err gh_tls_client_take(gh_tls_client *client, gh_tls_client *from);
+
 /* For conn.c. The state of one handshake travels in the SSL's ex_data. */
 typedef struct gh_handshake {
   gh_worker *worker;

@@ -115,6 +115,17 @@ SSL_CTX *gh_tls_client_ctx(gh_tls_client *client)
   return client->ctx;
 }
 
+gh_err gh_tls_client_take(gh_tls_client *client, gh_tls_client *from)
+{
+  STACK_OF(X509) *chain = NULL;
+  SSL_CTX_get0_chain_certs(from->ctx, &chain);
+  GH_REQUIRE(SSL_CTX_use_cert_and_key(client->ctx, SSL_CTX_get0_certificate(from->ctx),
+                                      SSL_CTX_get0_privatekey(from->ctx), chain, 1) == 1,
+             GH_ECRYPTO);
+  SSL_CTX_set1_cert_store(client->ctx, SSL_CTX_get_cert_store(from->ctx));
+  return GH_OK;
+}
+
 static gh_peer_kind kind_of(gh_cert_flavour flavour)
 {
   return flavour == GH_CERT_AE_ID ? GH_PEER_AE : GH_PEER_NODE;
@@ -145,7 +156,9 @@ gh_err gh_tls_client_peer(gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_dia
   if (cert) GH_TRY(gh_cert_check_profile(cert, diag));
   gh_peer found = {.kind = GH_PEER_FUNCTION,
                    .method = psk ? GH_METHOD_PSK : GH_METHOD_CERTIFICATE,
-                   .id = gh_str_of(client->server_name)};
+                   .id = gh_str_of(client->server_name),
+                   .key_id = gh_str_of(client->psk_identity), /* its revocation ends the association */
+                   .not_after_us = cert ? gh_cert_not_after_us(cert) : 0};
   if (cert && client->peer_name.len) {
     GH_TRY(check_peer_name(client, cert, diag));
     found.kind = kind_of(client->peer_flavour);

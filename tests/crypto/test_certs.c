@@ -200,6 +200,8 @@ static void test_names_not_issued(void **state)
       {GH_CERT_AE_ID, "//sp.example.com"},
       {GH_CERT_AE_ID, "//sp.example.com/in-cse"},
       {GH_CERT_AE_ID, "//sp.example.com/in-cse/C*"},
+      {GH_CERT_AE_ID, "//sp.example.com/in-cse/C"}, /* asks for a stem, is none */
+      {GH_CERT_AE_ID, "//sp.example.com/S"},
       {GH_CERT_AE_ID, "//sp.example.com/in-cse/Xae1"},
       {GH_CERT_AE_ID, "//sp.example.com/in-cse/Cae1/x"},
       {GH_CERT_AE_ID, "//sp.example.com/Cae1"},
@@ -292,6 +294,7 @@ static void test_no_identity(void **state)
       {"URI:m2m://sp.example.com/in-cse/C*", "wildcard"},
       {"URI:m2m://*/in-cse/Cae1", "wildcard"},
       {"URI:m2m://sp.example.com/in-cse", "neither"},
+      {"URI:m2m://sp.example.com/in-cse/C", "neither"}, /* asks for a stem, is none */
       {"URI:M2M:something", "neither"},
       {"URI:in-cse", "neither"},
       {"URI:/in-cse/Cae1", "neither"},

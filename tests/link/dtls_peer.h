@@ -149,29 +149,39 @@ static inline size_t dtls_say(tls_peer *p, const char *text)
 
 /* ---- the relay */
 
+enum { RELAY_CLIENTS = 16 };
+
 typedef struct relay {
   pthread_t thread;
-  int client_side, server_side;
+  int client_side;
+  uint16_t server_port;
+  struct {
+    struct sockaddr_in at;
+    int server_side;
+  } clients[RELAY_CLIENTS];
+  int client_count;
   atomic_bool stop;
   unsigned lose, twice, swap; /* one in so many, drawn; 0: never */
   unsigned seed;
-  struct sockaddr_in client;
   char held[2048]; /* a datagram that goes behind the next one */
   ssize_t held_len;
   bool held_to_server;
+  int held_client;
 } relay;
 
-static inline void relay_send(relay *r, bool to_server, const char *octets, ssize_t len)
+static inline void relay_send(relay *r, bool to_server, int index, const char *octets, ssize_t len)
 {
   if (to_server)
-    MUST(send(r->server_side, octets, (size_t)len, 0) == len || errno == ECONNREFUSED);
+    MUST(send(r->clients[index].server_side, octets, (size_t)len, 0) == len || errno == ECONNREFUSED);
   else
-    MUST(sendto(r->client_side, octets, (size_t)len, 0, (struct sockaddr *)&r->client, sizeof r->client) == len);
+    MUST(sendto(r->client_side, octets, (size_t)len, 0, (struct sockaddr *)&r->clients[index].at,
+                sizeof r->clients[index].at) == len ||
+         errno == ECONNREFUSED);
 }
 
 static inline void relay_release(relay *r)
 {
-  if (r->held_len) relay_send(r, r->held_to_server, r->held, r->held_len);
+  if (r->held_len) relay_send(r, r->held_to_server, r->held_client, r->held, r->held_len);
   r->held_len = 0;
 }
 
@@ -180,37 +190,58 @@ static inline bool relay_draws(relay *r, unsigned one_in)
   return one_in && (unsigned)rand_r(&r->seed) % one_in == 0;
 }
 
-static inline void relay_pass(relay *r, bool to_server, const char *octets, ssize_t len)
+static inline void relay_pass(relay *r, bool to_server, int index, const char *octets, ssize_t len)
 {
   if (relay_draws(r, r->lose)) return;
   if (relay_draws(r, r->swap) && !r->held_len && len <= (ssize_t)sizeof r->held) {
     memcpy(r->held, octets, (size_t)len);
     r->held_len = len;
     r->held_to_server = to_server;
+    r->held_client = index;
     return;
   }
-  relay_send(r, to_server, octets, len);
-  if (relay_draws(r, r->twice)) relay_send(r, to_server, octets, len);
+  relay_send(r, to_server, index, octets, len);
+  if (relay_draws(r, r->twice)) relay_send(r, to_server, index, octets, len);
   relay_release(r);
+}
+
+static inline int relay_client(relay *r, const struct sockaddr_in *at)
+{
+  for (int i = 0; i < r->client_count; i++)
+    if (r->clients[i].at.sin_port == at->sin_port) return i;
+  MUST(r->client_count < RELAY_CLIENTS);
+  r->clients[r->client_count].at = *at;
+  r->clients[r->client_count].server_side = udp_connect(r->server_port, 0);
+  return r->client_count++;
+}
+
+static inline void relay_from_client(relay *r)
+{
+  char octets[20000];
+  struct sockaddr_in at;
+  socklen_t len = sizeof at;
+  ssize_t got = recvfrom(r->client_side, octets, sizeof octets, MSG_DONTWAIT, (struct sockaddr *)&at, &len);
+  if (got > 0) relay_pass(r, true, relay_client(r, &at), octets, got);
+}
+
+static inline void relay_from_server(relay *r, int index)
+{
+  char octets[20000];
+  ssize_t got = recv(r->clients[index].server_side, octets, sizeof octets, MSG_DONTWAIT);
+  if (got > 0) relay_pass(r, false, index, octets, got);
 }
 
 static inline void *relay_run(void *arg)
 {
   relay *r = arg;
-  char octets[20000];
   while (!atomic_load(&r->stop)) {
-    struct pollfd fds[2] = {{.fd = r->client_side, .events = POLLIN}, {.fd = r->server_side, .events = POLLIN}};
-    if (poll(fds, 2, 20) == 0) relay_release(r);
-    if (fds[0].revents) {
-      socklen_t len = sizeof r->client;
-      ssize_t got =
-          recvfrom(r->client_side, octets, sizeof octets, MSG_DONTWAIT, (struct sockaddr *)&r->client, &len);
-      if (got > 0) relay_pass(r, true, octets, got);
-    }
-    if (fds[1].revents) {
-      ssize_t got = recv(r->server_side, octets, sizeof octets, MSG_DONTWAIT);
-      if (got > 0) relay_pass(r, false, octets, got);
-    }
+    struct pollfd fds[1 + RELAY_CLIENTS] = {{.fd = r->client_side, .events = POLLIN}};
+    int count = r->client_count;
+    for (int i = 0; i < count; i++) fds[1 + i] = (struct pollfd){.fd = r->clients[i].server_side, .events = POLLIN};
+    if (poll(fds, (nfds_t)count + 1, 20) == 0) relay_release(r);
+    if (fds[0].revents) relay_from_client(r);
+    for (int i = 0; i < count; i++)
+      if (fds[1 + i].revents) relay_from_server(r, i);
   }
   return NULL;
 }
@@ -219,8 +250,7 @@ static inline void *relay_run(void *arg)
 static inline uint16_t relay_begin(relay *r, uint16_t server_port, unsigned lose, unsigned twice, unsigned swap)
 {
   struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  *r = (relay){.lose = lose, .twice = twice, .swap = swap, .seed = 7};
-  r->server_side = udp_connect(server_port, 0);
+  *r = (relay){.lose = lose, .twice = twice, .swap = swap, .seed = 7, .server_port = server_port};
   r->client_side = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   assert_int_equal(bind(r->client_side, (struct sockaddr *)&in, sizeof in), 0);
   uint16_t port = own_port_of(r->client_side);
@@ -233,7 +263,7 @@ static inline void relay_end(relay *r)
   atomic_store(&r->stop, true);
   pthread_join(r->thread, NULL);
   close(r->client_side);
-  close(r->server_side);
+  for (int i = 0; i < r->client_count; i++) close(r->clients[i].server_side);
 }
 
 #endif

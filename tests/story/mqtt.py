@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -309,6 +310,51 @@ class Story:
         answer = pump.ask({"op": 2, "fr": "Cpump1", "to": "cse-in/Cpump1"})
         self.expect(rsc(answer) == 4107, "and an AE that registered with a credential is not believed without", answer)
 
+    def certificate_is_renewed(self):
+        """SIGHUP: the CSE connects again with its new certificate, and goes on with its session. The broker is a few lines of our own,
+        which see the certificate."""
+        self.broker.kill(signal.SIGTERM)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.folder / "broker.pem", self.folder / "broker.key")
+        context.load_verify_locations(self.realm.dir / "ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        with socket.create_server(("127.0.0.1", self.broker.cse_port)) as server:
+            server.settimeout(40)
+            first, before = self.welcome(context, server)
+            self.expect(self.realm.call("ca", "renew", self.realm.dir, "cse")[0] == 0, "the CSE gets a new certificate")
+            self.realm.processes["cse"].send_signal(signal.SIGHUP)
+            self.expect(self.realm.log_says("cse", "credentials-renewed"), "is told by SIGHUP")
+            self.expect(first.recv(2) == b"\xe0\0", "says DISCONNECT to the broker")
+            first.close()
+            second, after = self.welcome(context, server)
+            self.expect(before != after, "and is there again with the new certificate")
+            good = (self.realm.dir / "cse.pem").read_bytes()
+            (self.realm.dir / "cse.pem").write_bytes(b"no certificate")
+            self.realm.processes["cse"].send_signal(signal.SIGHUP)
+            self.expect(self.realm.log_says("cse", "reload-failed"), "a broken file is refused")
+            second.settimeout(1)
+            try:
+                self.expect(second.recv(2)[:1] not in (b"", b"\xe0"), "and ends no connection")
+            except TimeoutError:
+                pass
+            (self.realm.dir / "cse.pem").write_bytes(good)
+            second.close()
+        self.broker.start()
+
+    @staticmethod
+    def welcome(context, server):
+        """Takes the connection, answers CONNECT; the connection and the certificate."""
+        plain, _ = server.accept()
+        plain.settimeout(20)
+        connection = context.wrap_socket(plain, server_side=True)
+        if connection.recv(4096)[:1] != b"\x10":
+            raise SystemExit("no CONNECT")
+        connection.sendall(b"\x20\x02\x01\0")
+        octets = b""
+        while octets.count(b"/oneM2M/") < 2 or octets[-1:] != b"\x01":  # both subscriptions, to the last octet, their QoS
+            octets += connection.recv(4096)
+        return connection, connection.getpeercert(binary_form=True)
+
     def wrong_broker(self):
         """A certificate of the same CA with another name is not our broker."""
         self.broker.kill(signal.SIGTERM)
@@ -329,6 +375,7 @@ class Story:
         self.twice(pump)
         self.broker_is_lost(pump)
         self.nobody_enforces(pump)
+        self.certificate_is_renewed()
         self.wrong_broker()
         self.expect(self.realm.kill("cse", signal.SIGTERM) == 0, "the CSE stops on SIGTERM")
 

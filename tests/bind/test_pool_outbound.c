@@ -5,7 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "bind/http_outbound.h"
+#include "bind/pool_outbound.h"
 #include "m2m/constants.h"
 
 #define PEER "maf.sp.example.com"
@@ -27,12 +27,12 @@ typedef struct out_test {
   gh_worker worker;
   gh_worker *workers[1];
   gh_tls_client *tls;
-  gh_http_peer peers[2];
-  gh_http_outbound *outbound;
+  gh_outbound_peer peers[2];
+  gh_pool_outbound *outbound;
   bool refuse;     /* the peer's address is that of a closed port */
   bool no_address; /* the peer's address is not known */
   size_t addresses;
-  gh_http_peer later;
+  gh_outbound_peer later;
   int asked;
   call calls[CALLS_MAX];
   int count;
@@ -75,14 +75,14 @@ static void begin(out_test *x, const char *key_hex)
   gh_loop_call(x->loop, init_worker, x);
   assert_int_equal(gh_tls_client_new(&options, &x->tls, &diag), GH_OK);
   x->workers[0] = &x->worker;
-  x->peers[0] = (gh_http_peer){
+  x->peers[0] = (gh_outbound_peer){
       .entity = GH_STR(PEER), .host_header = GH_STR(PEER), .tls = x->tls, .endpoint = endpoint, .ctx = x};
-  x->peers[1] = (gh_http_peer){.entity = GH_STR("mef.sp.example.com"),
-                               .host_header = GH_STR("mef.sp.example.com"),
-                               .tls = x->tls,
-                               .endpoint = endpoint,
-                               .ctx = x};
-  x->outbound = gh_http_outbound_new(x->peers, 2, x->workers, 1, NULL);
+  x->peers[1] = (gh_outbound_peer){.entity = GH_STR("mef.sp.example.com"),
+                                   .host_header = GH_STR("mef.sp.example.com"),
+                                   .tls = x->tls,
+                                   .endpoint = endpoint,
+                                   .ctx = x};
+  x->outbound = gh_pool_outbound_new(x->peers, 2, x->workers, 1, NULL);
 }
 
 static int setup(void **state)
@@ -108,11 +108,11 @@ static void close_worker(void *arg)
 
 static void end(out_test *x)
 {
-  gh_http_outbound_stop(x->outbound);
+  gh_pool_outbound_stop(x->outbound);
   gh_loop_call(x->loop, close_worker, &x->worker);
   gh_loop_stop(x->loop);
   gh_worker_free(&x->worker);
-  gh_http_outbound_free(x->outbound);
+  gh_pool_outbound_free(x->outbound);
   gh_tls_client_free(x->tls);
 }
 
@@ -145,7 +145,7 @@ static void send_on_worker(void *arg)
 {
   const wish *w = arg;
   out_test *x = w->x;
-  gh_outbound port = gh_http_outbound_port(x->outbound);
+  gh_outbound port = gh_pool_outbound_port(x->outbound);
   for (int i = 0; i < w->count; i++) {
     MUST(x->count < CALLS_MAX);
     call *c = &x->calls[x->count];
@@ -384,7 +384,7 @@ static void the_next_address_is_tried(void **state)
   assert_all(x, 30, 33, GH_OK);
 }
 
-static const gh_http_peer *find(void *ctx, gh_str entity)
+static const gh_outbound_peer *find(void *ctx, gh_str entity)
 {
   out_test *x = ctx;
   x->asked++;
@@ -394,12 +394,12 @@ static const gh_http_peer *find(void *ctx, gh_str entity)
 static void peers_that_are_found_later(void **state)
 {
   out_test *x = *state;
-  x->later = (gh_http_peer){.entity = GH_STR("//sp.example.com/mn7"),
-                            .host_header = GH_STR("mn7.in-cse.sp.example.com"),
-                            .tls = x->tls,
-                            .endpoint = endpoint,
-                            .ctx = x};
-  gh_http_outbound_find_with(x->outbound, find, x);
+  x->later = (gh_outbound_peer){.entity = GH_STR("//sp.example.com/mn7"),
+                                .host_header = GH_STR("mn7.in-cse.sp.example.com"),
+                                .tls = x->tls,
+                                .endpoint = endpoint,
+                                .ctx = x};
+  gh_pool_outbound_find_with(x->outbound, find, x);
   wish w = {.x = x,
             .entity = "//sp.example.com/mn7",
             .to = "a",
@@ -426,7 +426,7 @@ static void peers_that_are_found_later(void **state)
   assert_all(x, 10, 11, GH_ETIMEOUT);
 }
 
-static gh_tls_client *no_credential(void *ctx, const gh_http_peer *peer)
+static gh_tls_client *no_credential(void *ctx, const gh_outbound_peer *peer)
 {
   (void)ctx;
   (void)peer;
@@ -476,13 +476,13 @@ static void the_end_comes_while_calls_wait(void **state)
   out_test *x = *state;
   send_calls(x, "never", 50);
   wait_count(x->t, &x->t->counts.requests, 4);
-  gh_http_outbound_stop(x->outbound);
+  gh_pool_outbound_stop(x->outbound);
   send_calls(x, "maf/AA", 1); /* too late */
   gh_loop_call(x->loop, close_worker, &x->worker);
   wait_done(x, 51);
   gh_loop_stop(x->loop);
   gh_worker_free(&x->worker);
-  gh_http_outbound_free(x->outbound);
+  gh_pool_outbound_free(x->outbound);
   gh_tls_client_free(x->tls);
   x->loop = NULL;
   for (int i = 0; i < 51; i++) {

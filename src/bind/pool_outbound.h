@@ -1,0 +1,71 @@
+/* The outbound port over associations that are kept: a few to each peer on each worker, one call at a time on each,
+ * every call with a deadline. How a call becomes octets is the business of the peer's binding. */
+#ifndef GH_BIND_POOL_OUTBOUND_H
+#define GH_BIND_POOL_OUTBOUND_H
+
+#include <sys/socket.h>
+
+#include "host/outbound.h"
+#include "link/conn.h"
+
+typedef struct gh_pool_outbound gh_pool_outbound;
+typedef struct gh_outbound_binding gh_outbound_binding;
+
+extern const gh_outbound_binding gh_http_outbound; /* HTTP/1.1 over TLS */
+extern const gh_outbound_binding gh_coap_outbound; /* coaps: `tls` is made with `datagram` */
+extern const gh_outbound_binding gh_coap_tcp_outbound;
+
+/* A peer that may be called, and how: over an association with our own credential, to the address that `endpoint`
+ * finds. */
+typedef struct gh_outbound_peer {
+  gh_str entity;                      /* FQDN or absolute CSE-ID, as in calls */
+  gh_str host_header;                 /* its FQDN */
+  const gh_outbound_binding *binding; /* NULL: gh_http_outbound */
+  uint16_t mtu;                       /* of datagrams; 0: 1280 */
+  gh_tls_client *tls;
+  /* Another credential for the next connection; may be NULL. On the worker. */
+  gh_tls_client *(*choose_tls)(void *ctx, const struct gh_outbound_peer *peer);
+  /* Address of the peer (host_header) now; on the worker, must not block for long. */
+  gh_err (*endpoint)(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len);
+  /* The peer has several addresses, in order: instead of `endpoint`. GH_ENOTFOUND when there are not so many. A peer
+   * that cannot be reached at one is looked for at the next (TS-0004 7.3.2.6). May be NULL. */
+  gh_err (*endpoint_at)(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address, socklen_t *len);
+  void *ctx;
+} gh_outbound_peer;
+
+/* Text and TLS clients must outlive it. */
+gh_pool_outbound *gh_pool_outbound_new(const gh_outbound_peer *peers, size_t peer_count, gh_worker *const *workers,
+                                       size_t worker_count, const gh_log *log);
+gh_outbound gh_pool_outbound_port(gh_pool_outbound *outbound);
+/* Whoever is none of the peers is asked for: `find` gives a peer that lives as long as this port, or NULL. On the
+ * worker. Before the first call. */
+void gh_pool_outbound_find_with(gh_pool_outbound *outbound, const gh_outbound_peer *(*find)(void *ctx, gh_str entity),
+                                void *ctx);
+/* While the workers run: fails what waits, closes connections and timers. */
+void gh_pool_outbound_stop(gh_pool_outbound *outbound);
+/* After the workers have ended. */
+void gh_pool_outbound_free(gh_pool_outbound *outbound);
+
+/* ---- for a binding: the state of one association, on its worker */
+
+typedef enum gh_outbound_answer {
+  GH_ANSWER_NONE,  /* not yet */
+  GH_ANSWER_WHOLE, /* call->err and call->response are set */
+  GH_ANSWER_LAST,  /* the same, and the association takes no further call */
+  GH_ANSWER_BROKEN /* what came is no answer to anything */
+} gh_outbound_answer;
+
+struct gh_outbound_binding {
+  const char *name; /* in logs */
+  bool datagrams;
+  void *(*begin)(const gh_outbound_peer *peer, gh_worker *worker);
+  void (*ready)(void *state, gh_conn *conn); /* may be NULL */
+  /* Sends it; what it needs later is copied. GH_EINVAL: a value that the binding cannot carry. */
+  gh_err (*ask)(void *state, gh_conn *conn, gh_outbound_call *call);
+  /* Takes octets away from the front of *octets. `call`: the one that was asked last, NULL when it was answered. */
+  gh_outbound_answer (*take)(void *state, gh_outbound_call *call, gh_str *octets);
+  bool (*is_lost)(const void *state); /* it has given up sending the request; may be NULL */
+  void (*end)(void *state);           /* the association has gone */
+};
+
+#endif
