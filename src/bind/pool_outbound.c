@@ -150,7 +150,7 @@ static void on_data(gh_conn *conn, void *ctx, gh_str octets)
   while (octets.len) {
     gh_outbound_answer answer = binding_of(pool)->take(l->state, l->current ? l->current->call : NULL, &octets);
     if (answer == GH_ANSWER_NONE) break;
-    if (answer == GH_ANSWER_BROKEN) {
+    if (answer == GH_ANSWER_BROKEN || !l->current) { /* nobody asked */
       l->leaving = true;
       gh_conn_close(conn, GH_EPROTO, "malformed answer");
       return;
