@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
 SOURCES = $(shell find src include tests fuzz bench -name '*.[ch]')
 
-.PHONY: build demo test check bench fuzz clauses format install clean help
+.PHONY: build demo test test-trixie check bench fuzz clauses format install clean help
 .DEFAULT_GOAL := build
 
 build: ## build/gatehouse and build/libgatehouse.{a,so}
@@ -18,6 +18,9 @@ demo: build ## build, then the whole story on loopback, narrated
 test: ## every test and check; ends with "N passed, M failed"
 	@tools/setup.sh test
 	@python3 tools/run_tests.py --jobs $(JOBS) --fuzz-seconds $(FUZZ_SECONDS)
+
+test-trixie: ## the tests on Debian 13 with OpenSSL 3.5, in a root made with debootstrap; not part of test
+	@JOBS=$(JOBS) tools/test_trixie.sh
 
 check: ## quick loop: build, unit tests, layers, layout
 	@tools/setup.sh test
@@ -46,4 +49,4 @@ clean: ## removes every build directory
 	@rm -rf build build-asan build-fuzz
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12

@@ -3,6 +3,7 @@
 #   tools/setup.sh build    to build and run        (make, make demo)
 #   tools/setup.sh test     that, and the tests     (make test, make check)
 #   tools/setup.sh bench    that, and the benchmark (make bench)
+#   tools/setup.sh trixie   what makes a Debian 13 root, alone (make test-trixie)
 set -euo pipefail
 
 build_packages="
@@ -46,6 +47,9 @@ bench_packages="
 nginx               the web server we measure against
 wrk                 HTTP load generator
 libcoap3-dev        the CoAP server we measure against
+"
+trixie_packages="
+debootstrap         makes the Debian 13 root of make test-trixie
 "
 
 die() {
@@ -99,7 +103,8 @@ case "$group" in
   build) ;;
   test) wanted="$wanted$test_packages" ;;
   bench) wanted="$wanted$test_packages$bench_packages" ;;
-  *) die "usage: tools/setup.sh [build|test|bench]" ;;
+  trixie) wanted="$trixie_packages" ;;
+  *) die "usage: tools/setup.sh [build|test|bench|trixie]" ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

@@ -68,8 +68,10 @@ typedef struct gh_device_state {
   int64_t km_until_us;
   gh_str kc_id; /* KcID, TS-0003 10.3.5 */
   int64_t kc_until_us;
-  gh_str kpsa_id; /* KpsaID, TS-0003 10.5 */
-  gh_str ae_id;   /* AE-ID-Stem */
+  gh_str kpsa_id;       /* KpsaID, TS-0003 10.5 */
+  gh_str ae_id;         /* AE-ID-Stem */
+  gh_str public_key_id; /* of the own raw public key, "ni:///sha-256;..", TS-0003 10.1.2 */
+  gh_str cse_key_ids;   /* one of which the CSE's raw public key must have, blank between them */
 } gh_device_state;
 
 /* Fills what has a default; the rest is empty. */
@@ -113,11 +115,18 @@ GH_MUST_USE gh_err gh_device_register_key(gh_device *device, gh_reply *reply, gh
  * it from now on. GH_EINVAL: the identifier or the length. TS-0003 8.2.2.1, 9.1.1.1. */
 GH_MUST_USE gh_err gh_device_set_psk(gh_device *device, gh_str kpsa_id, const gh_secret *kpsa, gh_diag *diag);
 
+/* The device's associations with the CSE use raw public keys from now on (RFC 7250; TS-0003 8.1.2.1, 8.2.2.2). A key
+ * pair is made at the first call; gh_device_state.public_key_id is what the CSE must be told. `cse_key_ids`:
+ * identifiers of RFC 6920, "ni:///sha-256;..", one of which the CSE's public key must have; blank between them.
+ * GH_EINVAL; GH_EUNSUPPORTED: this library stands on an OpenSSL before 3.2. */
+GH_MUST_USE gh_err gh_device_set_public_key(gh_device *device, gh_str cse_key_ids, gh_diag *diag);
+
 /* Which key the association with the CSE uses. */
 typedef enum gh_device_key {
-  GH_DEVICE_KEY_MAF, /* Kc (TS-0003 8.2.2.3); renewed at the MAF when it is past its end */
-  GH_DEVICE_KEY_MEF, /* the key registered at the MEF with SUID 22 (TS-0003 8.3.5.2.7) */
-  GH_DEVICE_KEY_PSK  /* Kpsa, provisioned beforehand (TS-0003 8.2.2.1) */
+  GH_DEVICE_KEY_MAF,   /* Kc (TS-0003 8.2.2.3); renewed at the MAF when it is past its end */
+  GH_DEVICE_KEY_MEF,   /* the key registered at the MEF with SUID 22 (TS-0003 8.3.5.2.7) */
+  GH_DEVICE_KEY_PSK,   /* Kpsa, provisioned beforehand (TS-0003 8.2.2.1) */
+  GH_DEVICE_KEY_PUBLIC /* raw public keys (TS-0003 8.2.2.2) */
 } gh_device_key;
 
 /* Opens the association with the CSE; the calls below do it by themselves with GH_DEVICE_KEY_MAF, or with the key

@@ -1,4 +1,6 @@
-/* One thread, one libuv loop, one queue of tasks from other threads. */
+/* One thread, one libuv loop, one queue of tasks from other threads. The loop is made and closed on its own thread:
+ * where libuv (1.45 and later) uses io_uring, the kernel interrupts the thread that made a ring once more after its
+ * end, and a blocking call of somebody else's would see EINTR. */
 #include "base/loop.h"
 
 #include <pthread.h>
@@ -14,6 +16,8 @@ struct gh_loop {
   pthread_t thread;
   pthread_mutex_t lock;
   gh_task *first, *last;
+  uv_sem_t begun;
+  bool usable; /* before `begun` */
   bool stopping;
   char name[16];
 };
@@ -47,14 +51,28 @@ static void on_wake(uv_async_t *handle)
   if (stopping && !uv_is_closing((uv_handle_t *)handle)) uv_close((uv_handle_t *)handle, NULL);
 }
 
+static bool begin(gh_loop *loop)
+{
+  loop->usable = uv_loop_init(&loop->uv) == 0;
+  if (loop->usable) {
+    uv_async_init(&loop->uv, &loop->wake, on_wake);
+    loop->wake.data = loop;
+  }
+  bool usable = loop->usable;
+  uv_sem_post(&loop->begun);
+  return usable;
+}
+
 static void *thread_main(void *arg)
 {
   gh_loop *loop = arg;
   bool stopping;
   pthread_setname_np(pthread_self(), loop->name);
+  if (!begin(loop)) return NULL;
   do /* the last tasks and close call-backs may have posted further ones */
     uv_run(&loop->uv, UV_RUN_DEFAULT);
   while (run_tasks(loop, &stopping));
+  uv_loop_close(&loop->uv);
   return NULL;
 }
 
@@ -63,21 +81,18 @@ gh_err gh_loop_start(const char *name, gh_loop **out)
   gh_loop *loop = gh_calloc(1, sizeof *loop);
   snprintf(loop->name, sizeof loop->name, "%s", name);
   pthread_mutex_init(&loop->lock, NULL);
-  if (uv_loop_init(&loop->uv) != 0) {
-    free(loop);
-    return GH_EIO;
+  uv_sem_init(&loop->begun, 0);
+  bool runs = pthread_create(&loop->thread, NULL, thread_main, loop) == 0;
+  if (runs) uv_sem_wait(&loop->begun);
+  uv_sem_destroy(&loop->begun);
+  if (runs && loop->usable) {
+    *out = loop;
+    return GH_OK;
   }
-  uv_async_init(&loop->uv, &loop->wake, on_wake);
-  loop->wake.data = loop;
-  if (pthread_create(&loop->thread, NULL, thread_main, loop) != 0) {
-    uv_close((uv_handle_t *)&loop->wake, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    uv_loop_close(&loop->uv);
-    free(loop);
-    return GH_EIO;
-  }
-  *out = loop;
-  return GH_OK;
+  if (runs) pthread_join(loop->thread, NULL);
+  pthread_mutex_destroy(&loop->lock);
+  free(loop);
+  return GH_EIO;
 }
 
 void gh_loop_post(gh_loop *loop, gh_task *task)
@@ -124,7 +139,6 @@ void gh_loop_stop(gh_loop *loop)
   pthread_mutex_unlock(&loop->lock);
   uv_async_send(&loop->wake);
   pthread_join(loop->thread, NULL);
-  uv_loop_close(&loop->uv);
   pthread_mutex_destroy(&loop->lock);
   free(loop);
 }

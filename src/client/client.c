@@ -151,12 +151,14 @@ static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *d
               .alpn = o->binding == GH_CLIENT_COAP_TCP ? "coap" : NULL,
               .require_ems = true},
       .server_name = o->server_name,
+      .server_keys = o->server_keys,
       .psk_identity = o->psk_identity,
       .psk = o->psk,
   };
-  if (gh_str_empty(o->psk_identity) &&
-      (gh_str_empty(o->chain_pem) || gh_str_empty(o->key_pem) || gh_str_empty(o->anchors_pem)))
-    return gh_fail(diag, GH_EINVAL, "neither a pre-shared key nor certificate, key and anchors");
+  bool certificate = o->chain_pem.len && o->key_pem.len && o->anchors_pem.len;
+  bool raw_key = o->key_pem.len && o->server_keys.len;
+  if (gh_str_empty(o->psk_identity) && !certificate && !raw_key)
+    return gh_fail(diag, GH_EINVAL, "neither a pre-shared key, nor certificate, key and anchors, nor public keys");
   return gh_tls_client_new(&tls, &client->tls, diag);
 }
 

@@ -26,7 +26,8 @@ typedef struct gh_client_options {
   gh_str server_name;   /* FQDN of the entity: SNI, Host, and with certificates the name that the entity must prove */
   gh_str psk_identity;  /* with `psk`; empty: certificates */
   const gh_secret *psk; /* copied, wiped with the client */
-  gh_str chain_pem, key_pem, anchors_pem;
+  gh_str chain_pem, key_pem, anchors_pem; /* a key without chain is used as a raw public key */
+  gh_str server_keys;               /* public key identifiers of the entity, blank between them: instead of anchors */
   const gh_security_policy *policy; /* NULL: the default */
   bool tls13;                       /* offer TLS 1.3 beside 1.2 */
   gh_client_binding binding;

@@ -1,6 +1,8 @@
 /* The device as an AE: association with the CSE, registration, requests. */
 #include "client/device_private.h"
 
+#include "crypto/public_key_id.h"
+#include "link/raw_public_key.h"
 #include "m2m/constants.h"
 #include "m2m/ids.h"
 #include "m2m/json.h"
@@ -35,6 +37,9 @@ static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply
                                      "enrol with a key registration"};
   if (key == GH_DEVICE_KEY_PSK)
     credential = (gh_device_credential){GH_SE_KPSA, device->state.kpsa_id, "Kpsa", "give the device a key"};
+  if (key == GH_DEVICE_KEY_PUBLIC)
+    credential = (gh_device_credential){GH_SE_PRIVATE_KEY, GH_STR(GH_DEVICE_OWN_KEY), "the private key",
+                                        "tell the device of the CSE's public key"};
   if (key == GH_DEVICE_KEY_MAF) {
     GH_TRY(renew_kc(device, reply, diag));
     if (gh_reply_refused(reply)) return GH_OK;
@@ -44,7 +49,7 @@ static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply
 }
 
 /* By gh_device_key. */
-static const char *const key_names[] = {"maf", "mef", "psk"};
+static const char *const key_names[] = {"maf", "mef", "psk", "public-key"};
 
 static gh_device_key usual_key(const gh_device *device)
 {
@@ -67,6 +72,26 @@ gh_err gh_device_set_psk(gh_device *device, gh_str kpsa_id, const gh_secret *kps
   gh_device_dissociate(device);
   gh_device_state_set(device, &device->state.kpsa_id, id);
   gh_device_state_set(device, &device->cse_key_name, gh_str_of(key_names[GH_DEVICE_KEY_PSK]));
+  return gh_device_state_write(device, diag);
+}
+
+/*= TS-0003 8.1.2.3; 8.1.2.4; the own key, and the public key identifier of Entity B */
+gh_err gh_device_set_public_key(gh_device *device, gh_str cse_key_ids, gh_diag *diag)
+{
+  gh_str rest = cse_key_ids, one, own;
+  gh_public_key_id parsed;
+  size_t count = 0;
+  gh_arena_reset(&device->scratch);
+  if (!gh_raw_public_key_available()) return gh_fail(diag, GH_EUNSUPPORTED, "%s", GH_RAW_PUBLIC_KEY_NEEDS);
+  for (; gh_str_split(&rest, ' ', &one); count += one.len > 0)
+    if (one.len && gh_public_key_id_parse(one, &parsed) != GH_OK)
+      return gh_fail(diag, GH_EINVAL, "'%.*s' is not an identifier of a public key", GH_STR_ARG(one));
+  if (!count) return gh_fail(diag, GH_EINVAL, "no public key of the CSE is named");
+  GH_TRY(gh_device_own_key(device, &own, diag));
+  gh_device_dissociate(device);
+  gh_device_state_set(device, &device->state.public_key_id, own);
+  gh_device_state_set(device, &device->state.cse_key_ids, cse_key_ids);
+  gh_device_state_set(device, &device->cse_key_name, gh_str_of(key_names[GH_DEVICE_KEY_PUBLIC]));
   return gh_device_state_write(device, diag);
 }
 

@@ -41,23 +41,46 @@ static gh_err find_peer(const gh_device *device, const gh_device_peer *peer, gh_
   return gh_endpoint_find(where, at, diag);
 }
 
+/* What proves the device, while a handshake needs it. */
+typedef struct gh_device_proof {
+  gh_secret psk;
+  gh_arena secret;
+  gh_str key_pem; /* in `secret` */
+} gh_device_proof;
+
+static gh_err take_proof(gh_device *device, const gh_device_credential *credential, gh_device_proof *proof)
+{
+  GH_REQUIRE(!gh_str_empty(credential->id), GH_ENOTFOUND);
+  if (credential->kind == GH_SE_PRIVATE_KEY)
+    return gh_se_use_blob(device->se, &proof->secret, credential->kind, credential->id, &proof->key_pem);
+  return gh_se_use_psk(device->se, &device->clock, credential->kind, credential->id, &proof->psk);
+}
+
+static void drop_proof(gh_device_proof *proof)
+{
+  gh_wipe((void *)(uintptr_t)proof->key_pem.ptr, proof->key_pem.len);
+  gh_arena_free(&proof->secret);
+  gh_secret_wipe(&proof->psk);
+}
+
 gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh_device_credential *credential,
                          gh_client **out, gh_reply *reply, gh_diag *diag)
 {
   gh_endpoint at;
-  gh_secret key = {.len = 0};
-  gh_err err = gh_str_empty(credential->id)
-                   ? GH_ENOTFOUND
-                   : gh_se_use_psk(device->se, &device->clock, credential->kind, credential->id, &key);
-  if (err != GH_OK) return no_key(err, credential, diag);
-  gh_client_binding binding;
-  err = find_peer(device, peer, &binding, &at, diag);
+  gh_client_binding binding = GH_CLIENT_HTTP;
+  gh_device_proof proof = {.psk = {.len = 0}};
+  gh_arena_init(&proof.secret);
+  gh_err err = take_proof(device, credential, &proof);
+  err = err == GH_OK ? find_peer(device, peer, &binding, &at, diag) : no_key(err, credential, diag);
   if (err == GH_OK) {
+    bool public_key = credential->kind == GH_SE_PRIVATE_KEY;
     gh_client_options options = {.host = gh_str_of(at.host),
                                  .port = at.port,
                                  .server_name = peer->fqdn,
-                                 .psk_identity = credential->id,
-                                 .psk = &key,
+                                 .psk_identity = public_key ? GH_STR_NONE : credential->id,
+                                 .psk = public_key ? NULL : &proof.psk,
+                                 .key_pem = proof.key_pem,
+                                 .server_keys = public_key ? device->state.cse_key_ids : GH_STR_NONE,
                                  .policy = gh_security_policy_named(device->config.security_policy),
                                  .tls13 = device->config.tls13,
                                  .binding = binding,
@@ -65,7 +88,7 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
                                  .timeout_ms = (uint32_t)device->config.timeout_ms};
     err = gh_client_open(&options, out, &reply->alert, diag);
   }
-  gh_secret_wipe(&key);
+  drop_proof(&proof);
   return err;
 }
 

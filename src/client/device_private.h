@@ -17,7 +17,7 @@ struct gh_device {
   gh_device_config config;
   gh_device_state state;
   gh_str km_ke_id;     /* state: the KeID that Km was derived from */
-  gh_str cse_key_name; /* state: "maf", "mef" or "psk", the key of the association with the CSE */
+  gh_str cse_key_name; /* state: "maf", "mef", "psk" or "public-key", the key of the association with the CSE */
   gh_se *se;
   gh_clock clock;
   gh_random random;
@@ -42,7 +42,8 @@ GH_MUST_USE gh_err gh_device_path(const char *dir, const char *name, char out[st
 
 /* device_exchange.c: beginning of a public call. */
 void gh_device_begin(gh_device *device, gh_reply *reply);
-/* TLS-PSK with a key of the secure environment. Sets reply->alert. `step` is the call that brings the key, for the
+/* TLS-PSK with a key of the secure environment, or, for GH_SE_PRIVATE_KEY, with raw public keys on both sides. Sets
+ * reply->alert. `step` is the call that brings the key, for the
  * message. */
 typedef struct gh_device_credential {
   gh_se_kind kind;
@@ -67,6 +68,10 @@ GH_MUST_USE gh_err gh_device_read_until(gh_device *device, const gh_val *attrs, 
 
 /* device_maf.c: gh_device_register_key within another call. */
 GH_MUST_USE gh_err gh_device_new_kc(gh_device *device, gh_reply *reply, gh_diag *diag);
+
+/* device_public_key.c: its private key, there or made now. `key_id`: ni:///.. in the scratch arena. */
+GH_MUST_USE gh_err gh_device_own_key(gh_device *device, gh_str *key_id, gh_diag *diag);
+#define GH_DEVICE_OWN_KEY "public-key" /* of it in the secure environment */
 
 /* device_commands.c: TS-0003 8.3.9 */
 GH_MUST_USE gh_err gh_device_run_commands(gh_device *device, gh_client *client, gh_reply *reply, gh_diag *diag);

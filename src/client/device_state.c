@@ -30,6 +30,8 @@ static const field fields[] = {
     {"cseKey", AT(cse_key_name), false},
     {"kpsaID", AT(state.kpsa_id), false},
     {"aeID", AT(state.ae_id), false},
+    {"publicKeyID", AT(state.public_key_id), false},
+    {"csePublicKeys", AT(state.cse_key_ids), false},
 };
 
 static const field *field_of(gh_str name)

@@ -42,6 +42,8 @@ void gh_put_state(gh_call *call, gh_val *o, const gh_device *device)
   put_text(call, o, "mefClientReg", s->mef_reg_id);
   put_text(call, o, "mefKeyID", s->mef_key_id);
   put_text(call, o, "kpsaID", s->kpsa_id);
+  put_text(call, o, "publicKeyID", s->public_key_id);
+  put_text(call, o, "csePublicKeys", s->cse_key_ids);
   put_time(call, o, "mefKeyUntil", s->mef_key_until_us);
   put_text(call, o, "mafClientReg", s->maf_reg_id);
   put_text(call, o, "kmID", s->km_id);

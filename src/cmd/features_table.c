@@ -2,9 +2,9 @@
  */
 #include "cmd/features_table.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
+#include "link/raw_public_key.h"
 #include "link/security_policy.h"
 
 #define YES GH_FEATURE_YES
@@ -24,11 +24,11 @@ const gh_feature gh_features[] = {
      "for AEs; not for a CSE", "unit_cse_test_identities"},
     {"saef-reverse", "TS-0003 8.2.1", "A second association towards a registree that can be reached (SA2)", PARTLY,
      "between CSEs; nothing is sent to AEs yet", "story_transit"},
-    {"saef-rpk", "TS-0003 8.1.2.4", "Association with raw public keys", NO,
-     "RFC 7250 needs OpenSSL 3.2 or later; our part is a later issue", ""},
+    {"saef-rpk", "TS-0003 8.1.2.4", "Association with raw public keys (RFC 7250) of AEs, CSEs and servers, TLS and DTLS", YES,
+     "needs OpenSSL 3.2 or later", "story_raw_public_key"},
     {"security-policies", "TS-0003 10.2", "Named policies of versions, suites, groups and signature algorithms", YES, "", "unit_link_test_security_policy"},
-    {"tls-hybrid-groups", "design", "Hybrid post-quantum groups in the policy modern (X25519MLKEM768, SecP256r1MLKEM768)", PARTLY,
-     "needs OpenSSL 3.5 or later; offered where the library has them, but no handshake with them has been tested",
+    {"tls-hybrid-groups", "design", "Hybrid post-quantum groups in the policy modern (X25519MLKEM768, SecP256r1MLKEM768), agreed where both sides have them", YES,
+     "needs OpenSSL 3.5 or later",
      "unit_link_test_security_policy"},
     {"tls12", "TS-0003 10.2.2", "TLS 1.2 with the PSK and certificate suites of the profile", YES, "", "unit_client_test_client"},
     {"tls13", "TS-0003 10.2", "TLS 1.3 beside TLS 1.2", YES, "", "unit_bind_test_association_matrix"},
@@ -113,11 +113,6 @@ const gh_feature gh_features[] = {
 /* clang-format on */
 const size_t gh_features_count = sizeof gh_features / sizeof *gh_features;
 
-static bool has_raw_public_keys(void)
-{
-  return OPENSSL_version_major() > 3 || (OPENSSL_version_major() == 3 && OPENSSL_version_minor() >= 2);
-}
-
 static bool has_hybrid_groups(void)
 {
   return gh_tls_group_available("X25519MLKEM768") || gh_tls_group_available("SecP256r1MLKEM768");
@@ -127,7 +122,7 @@ static bool has_hybrid_groups(void)
 static const struct {
   const char *id;
   bool (*available)(void);
-} needs[] = {{"saef-rpk", has_raw_public_keys}, {"tls-hybrid-groups", has_hybrid_groups}};
+} needs[] = {{"saef-rpk", gh_raw_public_key_available}, {"tls-hybrid-groups", has_hybrid_groups}};
 
 gh_feature_state gh_feature_state_of(const gh_feature *feature)
 {

@@ -27,22 +27,35 @@ static void forget_text(const gh_val *value)
   gh_wipe((void *)(uintptr_t)value->u.str.ptr, value->u.str.len);
 }
 
-gh_exit gh_provision_send(gh_call *call, const gh_provision *what, gh_val *attrs, gh_str id, const gh_secret *key)
+static gh_exit send(gh_call *call, const gh_provision *what, gh_val *attrs, gh_str id)
 {
   gh_arena *a = &call->arena;
-  gh_val *kv = gh_val_str(a, gh_base64(a, key->bytes, key->len));
-  gh_val_set(a, attrs, GH_STR("syki"), gh_val_str(a, id));
-  gh_val_set(a, attrs, GH_STR("kv"), kv);
   gh_val_set(a, attrs, GH_STR("et"), gh_val_str(a, expiry(call)));
   gh_request request = {
       .op = GH_OP_CREATE, .to = what->to, .ty = what->ty, .has_ty = true, .rcn = GH_RCN_ABSENT, .rt = 3};
   request.pc = gh_val_wrap(a, what->root, attrs);
   gh_response response;
   gh_exit code = gh_admin_ask(call, what->kind, &request, &response);
-  forget_text(kv);
   if (code != GH_EXIT_DONE) return code;
   gh_val *o = gh_val_object(a);
   gh_val_set(a, o, gh_str_of(what->id_name), gh_val_str(a, id));
   gh_put_response(call, o, &request, &response);
   return gh_call_done(call, o);
+}
+
+gh_exit gh_provision_send(gh_call *call, const gh_provision *what, gh_val *attrs, gh_str id, const gh_secret *key)
+{
+  gh_arena *a = &call->arena;
+  gh_val *kv = gh_val_str(a, gh_base64(a, key->bytes, key->len));
+  gh_val_set(a, attrs, GH_STR("syki"), gh_val_str(a, id));
+  gh_val_set(a, attrs, GH_STR("kv"), kv);
+  gh_exit code = send(call, what, attrs, id);
+  forget_text(kv);
+  return code;
+}
+
+gh_exit gh_provision_send_public(gh_call *call, const gh_provision *what, gh_val *attrs, gh_str id)
+{
+  gh_val_set(&call->arena, attrs, GH_STR("rpki"), gh_val_str(&call->arena, id));
+  return send(call, what, attrs, id);
 }

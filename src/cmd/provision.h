@@ -18,5 +18,7 @@ typedef struct gh_provision {
 
 /* CREATE as the administrator, with syki, kv and et (--days, else a year) added to `attrs`; shows the answer. */
 gh_exit gh_provision_send(gh_call *call, const gh_provision *what, gh_val *attrs, gh_str id, const gh_secret *key);
+/* The same with rpki alone: the identifier of a raw public key. */
+gh_exit gh_provision_send_public(gh_call *call, const gh_provision *what, gh_val *attrs, gh_str id);
 
 #endif

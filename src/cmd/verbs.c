@@ -8,6 +8,7 @@ const gh_verb *const gh_verbs[] = {
     &gh_verb_device_new,
     &gh_verb_device_show,
     &gh_verb_device_psk,
+    &gh_verb_device_public_key,
     &gh_verb_enrol,
     &gh_verb_register,
     &gh_verb_get,

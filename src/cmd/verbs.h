@@ -16,6 +16,7 @@ extern const gh_verb gh_verb_demo;
 extern const gh_verb gh_verb_device_new;
 extern const gh_verb gh_verb_device_show;
 extern const gh_verb gh_verb_device_psk;
+extern const gh_verb gh_verb_device_public_key;
 extern const gh_verb gh_verb_enrol;
 extern const gh_verb gh_verb_register;
 extern const gh_verb gh_verb_get;

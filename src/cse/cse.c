@@ -132,6 +132,7 @@ const gh_function gh_cse_function = {
     .ahead = gh_cse_ask_ahead,
     .base = base,
     .name_peer = gh_host_name_peer,
+    .name_public_key = gh_host_name_public_key,
     .find_psk = find_psk,
     .settle_peer = settle_peer,
     .serving = gh_registration_start,

@@ -141,6 +141,12 @@ static gh_err source_peer(void *ctx, gh_cert_flavour flavour, gh_str name, int64
   return host->function->name_peer(host, flavour, name, not_after_us, peer);
 }
 
+static gh_err source_public_key(void *ctx, gh_str spki, gh_peer *peer)
+{
+  gh_host *host = ctx;
+  return host->function->name_public_key(host, spki, peer);
+}
+
 static gh_err load_resources(gh_host *host, const char *path, gh_diag *diag)
 {
   GH_TRY(load_base(host, diag));
@@ -200,7 +206,8 @@ gh_err gh_host_open(const gh_host_options *options, gh_host **out, gh_diag *diag
   host->workers = options->workers;
   host->worker_count = options->worker_count;
   host->outbound = options->outbound;
-  host->key_source = (gh_key_source){host, source_psk, source_peer, source_settle, source_failed};
+  host->key_source = (gh_key_source){host, source_psk, source_peer, source_settle, source_failed, NULL};
+  if (host->function->name_public_key) host->key_source.name_public_key = source_public_key;
   host->credentials = gh_id_map_new();
   host->routes = gh_id_map_new();
   host->subscribed_nodes = gh_id_map_new();

@@ -62,6 +62,8 @@ typedef struct gh_function {
   gh_val *(*base)(gh_host *host, gh_arena *arena);
   /* Whom does a verified certificate stand for? */
   gh_err (*name_peer)(gh_host *host, gh_cert_flavour flavour, gh_str name, int64_t not_after_us, gh_peer *peer);
+  /* Whom does a raw public key stand for? As gh_key_source.name_public_key; NULL: the function takes none. */
+  gh_err (*name_public_key)(gh_host *host, gh_str spki, gh_peer *peer);
   /* Which key has this identity? As gh_key_source.find_psk. */
   gh_err (*find_psk)(gh_host *host, gh_psk_query *query);
   /* As gh_key_source.settle_peer. */
@@ -158,6 +160,8 @@ int gh_type_remove_freely(gh_exchange *x, const gh_node *target);
  * name. */
 GH_MUST_USE gh_err gh_host_name_peer(gh_host *host, gh_cert_flavour flavour, gh_str name, int64_t not_after_us,
                                      gh_peer *peer);
+/* Whom the administrator configured a raw public key for. GH_ENOTFOUND, GH_EEXPIRED. */
+GH_MUST_USE gh_err gh_host_name_public_key(gh_host *host, gh_str spki, gh_peer *peer);
 /* Is the FQDN in the list? Letter case does not matter. */
 bool gh_host_lists(const gh_str *names, size_t count, gh_str fqdn);
 bool gh_host_is_admin(const gh_host *host, const gh_peer *peer);

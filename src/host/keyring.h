@@ -1,4 +1,4 @@
-/* Symmetric keys of a host by identifier, in memory for handshakes, sealed in the store. The secret leaves only to
+/* Keys of a host by identifier, in memory for handshakes, sealed in the store. The secret leaves only to
  * the handshake or to a permitted retrieval. */
 #ifndef GH_HOST_KEYRING_H
 #define GH_HOST_KEYRING_H
@@ -16,6 +16,7 @@ typedef enum gh_key_kind {
   GH_KEY_KPSA, /* provisioned, for an association */
   GH_KEY_KE,   /* enrolment key, never used in a handshake itself */
   GH_KEY_REG,  /* registered by a client (symmKeyReg) */
+  GH_KEY_RPK,  /* a raw public key: its identifier, and no key */
   GH_KEY_GONE, /* identifier that must never come back */
   GH_KEY_KC    /* registered by this host at a MAF: `owner` is the other end, `targets` the client registration */
 } gh_key_kind;

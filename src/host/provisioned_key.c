@@ -2,6 +2,7 @@
 #include "host/provisioned_key.h"
 
 #include "base/encoding.h"
+#include "crypto/public_key_id.h"
 #include "m2m/constants.h"
 #include "m2m/key_id.h"
 #include "m2m/m2m_time.h"
@@ -35,6 +36,18 @@ static int take_owner(gh_exchange *x, gh_val *attrs, gh_str *owner)
   return ok ? GH_RSC_OK : gh_refuse(x, GH_RSC_CONTENTS_UNACCEPTABLE, "enid must be an absolute AE-ID or CSE-ID");
 }
 
+/* `name`: of the attribute that holds the identifier. */
+static int name_resource(gh_exchange *x, gh_val *attrs, gh_str name, const char *prefix, const gh_key_record *r)
+{
+  x->new_id = gh_arena_fmt(&x->arena, "%s%.*s", prefix, GH_STR_ARG(gh_hex_upper(&x->arena, r->id.ptr, r->id.len)));
+  gh_node *same = gh_tree_by_id(x->host->tree, x->view, x->new_id);
+  gh_node_unref(same);
+  if (same || gh_keyring_has(x->host->keyring, r->kind, r->id))
+    return gh_refuse(x, GH_RSC_CONFLICT, "the key identifier is in use");
+  gh_val_set(&x->arena, attrs, name, gh_val_str(&x->arena, r->id));
+  return GH_RSC_OK;
+}
+
 static int take_id(gh_exchange *x, gh_val *attrs, const char *prefix, gh_key_record *r)
 {
   gh_str text = GH_STR_NONE;
@@ -43,30 +56,51 @@ static int take_id(gh_exchange *x, gh_val *attrs, const char *prefix, gh_key_rec
   if (gh_key_id_parse(text, false, &parsed) != GH_OK)
     return gh_refuse(x, GH_RSC_BAD_REQUEST, "syki must be relative@FQDN");
   r->id = gh_key_id_canonical(&x->arena, &parsed);
-  x->new_id = gh_arena_fmt(&x->arena, "%s%.*s", prefix, GH_STR_ARG(gh_hex_upper(&x->arena, r->id.ptr, r->id.len)));
-  gh_node *same = gh_tree_by_id(x->host->tree, x->view, x->new_id);
-  gh_node_unref(same);
-  if (same || gh_keyring_has(x->host->keyring, r->kind, r->id))
-    return gh_refuse(x, GH_RSC_CONFLICT, "syki is in use");
-  gh_val_set(&x->arena, attrs, GH_STR("syki"), gh_val_str(&x->arena, r->id));
-  return GH_RSC_OK;
+  return name_resource(x, attrs, GH_STR("syki"), prefix, r);
+}
+
+static int take_public_key_id(gh_exchange *x, gh_val *attrs, const char *prefix, gh_key_record *r)
+{
+  gh_str text = GH_STR_NONE;
+  gh_public_key_id parsed;
+  gh_val_get_str(attrs, GH_STR("rpki"), &text);
+  if (gh_val_get(attrs, GH_STR("syki")) || gh_val_get(attrs, GH_STR("kv")))
+    return gh_refuse(x, GH_RSC_BAD_REQUEST, "rpki is instead of syki and kv");
+  if (gh_public_key_id_parse(text, &parsed) != GH_OK)
+    return gh_refuse(x, GH_RSC_CONTENTS_UNACCEPTABLE, "rpki must be an identifier of RFC 6920 with SHA-256");
+  r->id = gh_public_key_id_value(&x->arena, &parsed);
+  return name_resource(x, attrs, GH_STR("rpki"), prefix, r);
+}
+
+static int store(gh_exchange *x, gh_val *attrs, gh_key_record *r)
+{
+  gh_str until;
+  if (gh_val_get_str(attrs, GH_STR("et"), &until) && gh_timestamp_parse(until, &r->not_after_us) != GH_OK)
+    r->not_after_us = 0; /* never: the engine has checked it */
+  x->new_extra = r->id;
+  x->change_audited = true;
+  if (gh_keyring_put(x->host, x->txn, r) == GH_OK) return GH_RSC_OK;
+  return gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the key could not be stored");
 }
 
 int gh_provisioned_key_create(gh_exchange *x, gh_val *attrs, const char *prefix, gh_key_record *r)
 {
-  gh_str until;
+  x->change_audited = true;
   int rsc = take_id(x, attrs, prefix, r);
   if (rsc == GH_RSC_OK) rsc = take_owner(x, attrs, &r->owner);
   if (rsc == GH_RSC_OK) rsc = take_key(x, attrs, &r->key);
-  if (gh_val_get_str(attrs, GH_STR("et"), &until) && gh_timestamp_parse(until, &r->not_after_us) != GH_OK)
-    r->not_after_us = 0; /* never: the engine has checked it */
-  if (rsc == GH_RSC_OK && gh_keyring_put(x->host, x->txn, r) != GH_OK)
-    rsc = gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the key could not be stored");
+  if (rsc == GH_RSC_OK) rsc = store(x, attrs, r);
   gh_secret_wipe(&r->key);
   gh_val_remove(attrs, GH_STR("kv"));
-  x->new_extra = r->id;
-  x->change_audited = true;
   return rsc;
+}
+
+int gh_provisioned_public_key_create(gh_exchange *x, gh_val *attrs, const char *prefix, gh_key_record *r)
+{
+  x->change_audited = true;
+  int rsc = take_public_key_id(x, attrs, prefix, r);
+  if (rsc == GH_RSC_OK) rsc = take_owner(x, attrs, &r->owner);
+  return rsc == GH_RSC_OK ? store(x, attrs, r) : rsc;
 }
 
 int gh_provisioned_key_remove(gh_exchange *x, const gh_node *target, gh_key_kind kind)

@@ -7,9 +7,21 @@
 
 enum { READS_PER_EVENT = 4 }; /* then others get their turn; the loop calls again */
 
-void gh_conn_log_failure(gh_conn *conn, const char *reason)
+/* What says most: since OpenSSL 3.2 the last word on a record is only that its layer has failed. May empty the queue.
+ */
+static unsigned long telling_error(void)
 {
   unsigned long code = ERR_peek_last_error();
+#ifdef SSL_R_RECORD_LAYER_FAILURE
+  for (unsigned long next; (next = ERR_get_error()) != 0;)
+    if (ERR_GET_LIB(next) != ERR_LIB_SSL || ERR_GET_REASON(next) != SSL_R_RECORD_LAYER_FAILURE) code = next;
+#endif
+  return code;
+}
+
+void gh_conn_log_failure(gh_conn *conn, const char *reason)
+{
+  unsigned long code = telling_error();
   if (!reason && code) reason = ERR_reason_error_string(code);
   gh_psk_query *query = conn->handshake.query;
   gh_str identity = query ? query->identity : GH_STR_NONE;

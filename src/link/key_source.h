@@ -33,6 +33,9 @@ typedef struct gh_key_source {
   void (*settle_peer)(void *ctx, gh_peer *peer);
   /* A handshake failed: for the audit trail. The identity is what the client claimed, or empty. May be NULL. */
   void (*handshake_failed)(void *ctx, gh_str psk_identity, const char *address, const char *reason);
+  /* Whom does a raw public key (SubjectPublicKeyInfo, of which possession is proven) stand for? GH_ENOTFOUND when it
+   * was not configured, GH_EEXPIRED. Asked in mid-handshake and at its end. NULL: no raw public keys here. */
+  gh_err (*name_public_key)(void *ctx, gh_str spki, gh_peer *peer);
 } gh_key_source;
 
 #endif

@@ -18,7 +18,8 @@ typedef enum gh_peer_method {
   GH_METHOD_NONE,
   GH_METHOD_PSK,
   GH_METHOD_CERTIFICATE,
-  GH_METHOD_BROKER /* an MQTT broker authenticated the peer and says so (TS-0010 7.2); no administrator */
+  GH_METHOD_PUBLIC_KEY, /* a raw public key; no administrator */
+  GH_METHOD_BROKER      /* an MQTT broker authenticated the peer and says so (TS-0010 7.2); no administrator */
 } gh_peer_method;
 
 typedef struct gh_peer {
@@ -26,7 +27,7 @@ typedef struct gh_peer {
   gh_peer_method method;
   gh_str id;            /* absolute AE-ID or CSE-ID, or FQDN; empty for CREDENTIAL */
   gh_str credential_id; /* Credential-ID of TS-0003 10.4 */
-  gh_str key_id;        /* canonical identifier of the pre-shared key; empty for certificates */
+  gh_str key_id;        /* canonical identifier of the pre-shared or public key; empty for certificates */
   int suid;             /* what the key may be used for; 0 for certificates */
   int64_t not_after_us; /* end of the credential, wall clock; 0: none */
   bool provisional;     /* known only through a key another function handed out: may register, nothing else */

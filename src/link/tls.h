@@ -47,14 +47,18 @@ GH_MUST_USE gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key
 GH_MUST_USE gh_err gh_tls_server_renew(gh_tls_server *server, const gh_tls_options *options, gh_diag *diag);
 void gh_tls_server_free(gh_tls_server *server);
 
-/* Client side with a certificate (chain and key set) or with a pre-shared key. With a key no certificate of the peer
- * is ever accepted; with a certificate the peer's must lead to an anchor and bear `server_name`. */
+/* Client side with a certificate (chain and key set), with a raw public key (key without chain) or with a pre-shared
+ * key. With a pre-shared key no certificate of the peer is ever accepted; with a certificate the peer's must lead to
+ * an anchor and bear `server_name`, or be a raw public key of `server_keys`. GH_EUNSUPPORTED where this OpenSSL has
+ * no raw public keys. */
 typedef struct gh_tls_client_options {
   gh_tls_options tls;
   gh_str server_name;           /* SNI and expected dNSName */
   gh_str peer_name;             /* what the certificate must name instead of `server_name`; empty: that */
   gh_cert_flavour peer_flavour; /* of peer_name: AE_ID (absolute), NODE_ID (URI) or DEVICE (dotted) */
-  gh_str psk_identity;          /* empty: certificates */
+  gh_str server_keys;  /* public key identifiers (RFC 6920), one of which the server's raw public key must have, blank
+                          between them; empty: the server has a certificate */
+  gh_str psk_identity; /* empty: certificates, or raw public keys */
   const gh_secret *psk;
   bool tls12_only; /* needed where the peer must be 1.2 */
 } gh_tls_client_options;

@@ -1,4 +1,4 @@
-/* Client side of the handshake: one pre-shared key, or a certificate. */
+/* Client side of the handshake: one pre-shared key, a certificate, or a raw public key. */
 #include "link/tls_status.h"
 
 #include <openssl/err.h>
@@ -6,12 +6,19 @@
 #include <stdlib.h>
 
 #include "crypto/cert_names.h"
+#include "crypto/public_key_id.h"
+#include "link/raw_public_key.h"
+
+enum { SERVER_KEYS_MAX = 8 };
 
 struct gh_tls_client {
   SSL_CTX *ctx;
   char server_name[256];
   gh_str peer_name; /* owned; empty: server_name */
   gh_cert_flavour peer_flavour;
+  gh_public_key_id server_keys[SERVER_KEYS_MAX];
+  size_t server_key_count;
+  gh_raw_key_judge raw_keys; /* of servers */
   char psk_identity[GH_PSK_IDENTITY_MAX + 1];
   gh_secret psk;
   bool require_ems;
@@ -44,10 +51,46 @@ static gh_err set_peer_name(gh_tls_client *client, const gh_tls_client_options *
   return GH_OK;
 }
 
+/*= TS-0003 8.1.2.4; 8.1.2.5; 10.1.2; the server's raw public key is one of those that were configured */
+static bool expects_key(void *ctx, gh_str spki, gh_diag *diag)
+{
+  const gh_tls_client *client = ctx;
+  for (size_t i = 0; i < client->server_key_count; i++)
+    if (gh_public_key_id_matches(&client->server_keys[i], spki)) return true;
+  return gh_fail(diag, GH_EAUTH, "the server has another raw public key than the expected one") == GH_OK;
+}
+
+static gh_err set_server_keys(gh_tls_client *client, gh_str list, gh_diag *diag)
+{
+  gh_str one;
+  while (gh_str_split(&list, ' ', &one)) {
+    if (!one.len) continue;
+    if (client->server_key_count == SERVER_KEYS_MAX)
+      return gh_fail(diag, GH_ELIMIT, "more than %d public keys of a server", SERVER_KEYS_MAX);
+    if (gh_public_key_id_parse(one, &client->server_keys[client->server_key_count]) != GH_OK)
+      return gh_fail(diag, GH_EINVAL, "'%.*s' is not an identifier of a public key", GH_STR_ARG(one));
+    client->server_key_count++;
+  }
+  client->raw_keys = (gh_raw_key_judge){.knows = expects_key, .ctx = client, .only = client->server_key_count > 0};
+  return GH_OK;
+}
+
+/* Its own key without a certificate, the server's, or both. */
+static gh_err use_raw_keys(gh_tls_client *client, const gh_tls_options *tls, gh_diag *diag)
+{
+  bool own = gh_str_empty(tls->chain_pem) && !gh_str_empty(tls->key_pem), of_server = client->server_key_count > 0;
+  gh_err err = gh_raw_public_key_client(client->ctx, own, of_server);
+  if (err == GH_EUNSUPPORTED) return gh_fail(diag, err, "%s", GH_RAW_PUBLIC_KEY_NEEDS);
+  if (err == GH_OK && of_server) gh_raw_public_key_judge(client->ctx, &client->raw_keys);
+  return err;
+}
+
 static gh_err set_names(gh_tls_client *client, const gh_tls_client_options *options, gh_diag *diag)
 {
   GH_TRY(set_peer_name(client, options, diag));
-  if (gh_str_empty(options->psk_identity) && gh_str_empty(options->server_name) && gh_str_empty(options->peer_name))
+  if (gh_str_empty(options->psk_identity)) GH_TRY(set_server_keys(client, options->server_keys, diag));
+  if (gh_str_empty(options->psk_identity) && gh_str_empty(options->server_name) && gh_str_empty(options->peer_name) &&
+      !client->server_key_count)
     return gh_fail(diag, GH_EINVAL, "whom the server's certificate must name is not said");
   if (!gh_str_to_cstr(options->server_name, client->server_name, sizeof client->server_name))
     return gh_fail(diag, GH_EINVAL, "server name is too long or contains a NUL");
@@ -68,6 +111,7 @@ gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **o
   if (err == GH_OK)
     err = gh_tls_ctx_new(tls.datagram ? DTLS_client_method() : TLS_client_method(), &tls,
                          psk ? GH_TLS_PSK : GH_TLS_CERTIFICATE, &client->ctx, diag);
+  if (err == GH_OK) err = use_raw_keys(client, &tls, diag);
   if (err != GH_OK) {
     gh_tls_client_free(client);
     return err;
@@ -95,12 +139,13 @@ SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake)
   if (!ssl) return NULL;
   gh_tls_set_handshake(ssl, handshake);
   SSL_set_connect_state(ssl);
+  gh_tls_read_ahead(ssl);
   gh_tls_status_begin(ssl);
   /*= TS-0003 10.2.1 server name indication; TS-0003 8.1.2.5 the FQDN is what the certificate must bear */
   if (client->server_name[0]) {
     SSL_set_tlsext_host_name(ssl, client->server_name);
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    if (!client->peer_name.len) SSL_set1_host(ssl, client->server_name);
+    if (!client->peer_name.len && !client->server_key_count) SSL_set1_host(ssl, client->server_name);
   }
   return ssl;
 }
@@ -145,9 +190,23 @@ static gh_err check_peer_name(const gh_tls_client *client, X509 *cert, gh_diag *
   return err;
 }
 
+static gh_err check_raw_key(const gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_diag *diag)
+{
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_str spki = gh_raw_public_key_of_peer(&arena, ssl);
+  bool fits = spki.len && expects_key((void *)(uintptr_t)client, spki, NULL);
+  gh_arena_free(&arena);
+  if (!fits) return gh_fail(diag, GH_EAUTH, "the server did not prove the expected public key");
+  gh_peer found = {.kind = GH_PEER_FUNCTION, .method = GH_METHOD_PUBLIC_KEY, .id = gh_str_of(client->server_name)};
+  gh_peer_copy(peer, &found);
+  return GH_OK;
+}
+
 gh_err gh_tls_client_peer(gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_diag *diag)
 {
   if (client->require_ems && gh_tls_lacks_ems(ssl)) return gh_fail(diag, GH_EPROTO, "no extended master secret");
+  if (client->server_key_count) return check_raw_key(client, ssl, peer, diag);
   X509 *cert = SSL_get0_peer_certificate(ssl);
   bool psk = client->psk_identity[0] != '\0';
   if (psk && cert) return gh_fail(diag, GH_EAUTH, "the server did not prove the pre-shared key");

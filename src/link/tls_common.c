@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "crypto/cert_path.h"
+#include "link/raw_public_key.h"
 #include "link/tls_status.h"
 
 static int slot = -1;
@@ -15,6 +16,12 @@ static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
 static void make_slot(void)
 {
   slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
+/* Octets that nobody has read when we close turn into a reset, which may overtake our alert. */
+void gh_tls_read_ahead(SSL *ssl)
+{
+  SSL_set_read_ahead(ssl, 1); /* OpenSSL 3.5 does not take it from the context for the first records */
 }
 
 void gh_tls_set_handshake(SSL *ssl, gh_handshake *handshake)
@@ -67,8 +74,9 @@ static gh_err set_suites(SSL_CTX *ctx, const gh_security_policy *policy, bool da
   int len = snprintf(list, sizeof list, "%s%s%s", psk ? suites->psk : "", psk && certificate ? ":" : "",
                      certificate ? suites->certificate : "");
   GH_REQUIRE(len > 0 && len < (int)sizeof list, GH_ELIMIT);
-  /* OpenSSL 3.2 and later counts the short tag of CCM_8 as 64 bits of security */
-  if (datagram && OPENSSL_version_major() == 3 && OPENSSL_version_minor() >= 2) SSL_CTX_set_security_level(ctx, 0);
+  /* OpenSSL 3.2 and later counts the short tag of CCM_8 as 64 bits of security. What the level would rule out
+   * besides, the policy and the profile of certificates rule out by name. */
+  if (strstr(list, "CCM8") || (policy->tls13 && strstr(policy->tls13, "CCM_8"))) SSL_CTX_set_security_level(ctx, 0);
   GH_REQUIRE(SSL_CTX_set_cipher_list(ctx, list) == 1, GH_ECRYPTO);
   return GH_OK;
 }
@@ -94,19 +102,35 @@ static gh_err set_policy(SSL_CTX *ctx, const gh_tls_options *options, int use)
 
 static void set_modes(SSL_CTX *ctx)
 {
+#ifdef SSL_OP_NO_RX_CERTIFICATE_COMPRESSION /* on in OpenSSL 3.2 and later: chains are short, and inflating is a     \
+                                               risk */
+  SSL_CTX_set_options(ctx, SSL_OP_NO_RX_CERTIFICATE_COMPRESSION | SSL_OP_NO_TX_CERTIFICATE_COMPRESSION);
+#endif
   SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
                                SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(ctx,
                    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(ctx, 0);
-  SSL_CTX_set_read_ahead(ctx, 1); /* a record, or a whole flight of a handshake, in one system call */
+  SSL_CTX_set_read_ahead(ctx, 1); /* see gh_tls_read_ahead */
+}
+
+/* Without a certificate: what is said of it is the public key alone. */
+static gh_err set_bare_key(SSL_CTX *ctx, gh_str key_pem)
+{
+  EVP_PKEY *key = NULL;
+  GH_TRY(gh_key_from_pem(key_pem, &key));
+  int ok = SSL_CTX_use_PrivateKey(ctx, key);
+  EVP_PKEY_free(key);
+  ERR_clear_error();
+  return ok == 1 ? GH_OK : GH_ECRYPTO;
 }
 
 /*= TS-0003 8.1.2.3; the chain, and the private key that belongs to it */
 static gh_err set_credential(SSL_CTX *ctx, const gh_tls_options *options)
 {
-  if (gh_str_empty(options->chain_pem)) return GH_OK;
+  if (gh_str_empty(options->chain_pem))
+    return gh_str_empty(options->key_pem) ? GH_OK : set_bare_key(ctx, options->key_pem);
   gh_err err = GH_ECRYPTO;
   BIO *bio = BIO_new_mem_buf(options->chain_pem.ptr, (int)options->chain_pem.len);
   X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
@@ -143,17 +167,32 @@ static gh_err set_anchors(SSL_CTX *ctx, gh_str pem)
   return count ? GH_OK : GH_ESYNTAX;
 }
 
+static bool path_stands(SSL *ssl, X509_STORE_CTX *store, gh_diag *diag)
+{
+  bool revoked = false;
+  bool stands = gh_cert_path_verify(store, SSL_is_server(ssl) ? GH_CERT_OF_CLIENT : GH_CERT_OF_SERVER, diag);
+  if (stands && gh_tls_status_of_path(ssl, X509_STORE_CTX_get0_chain(store), &revoked, diag)) return true;
+  if (stands) X509_STORE_CTX_set_error(store, revoked ? X509_V_ERR_CERT_REVOKED : X509_V_ERR_CERT_UNTRUSTED);
+  return false;
+}
+
+/*= TS-0003 8.1.2.5; another flavour than the configured one ends the handshake */
+static bool peer_stands(SSL *ssl, X509_STORE_CTX *store, gh_diag *diag)
+{
+  if (gh_raw_public_key_is(store)) return gh_raw_public_key_verify(ssl, store, diag);
+  if (!gh_raw_public_key_demanded(ssl)) return path_stands(ssl, store, diag);
+  X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
+  return gh_fail(diag, GH_EAUTH, "a certificate came where a raw public key is expected") == GH_OK;
+}
+
 /* Instead of OpenSSL's own validation: that, and ours; the reason is kept for log and audit. */
 static int on_path(X509_STORE_CTX *store, void *arg)
 {
   (void)arg;
   gh_diag diag = {""};
-  bool revoked = false;
   SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
   gh_handshake *handshake = gh_tls_handshake(ssl);
-  bool stands = gh_cert_path_verify(store, SSL_is_server(ssl) ? GH_CERT_OF_CLIENT : GH_CERT_OF_SERVER, &diag);
-  if (stands && gh_tls_status_of_path(ssl, X509_STORE_CTX_get0_chain(store), &revoked, &diag)) return 1;
-  if (stands) X509_STORE_CTX_set_error(store, revoked ? X509_V_ERR_CERT_REVOKED : X509_V_ERR_CERT_UNTRUSTED);
+  if (peer_stands(ssl, store, &diag)) return 1;
   if (handshake) {
     gh_str_release(&handshake->why);
     handshake->why = gh_str_clone(gh_str_of(diag.text));

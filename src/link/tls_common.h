@@ -12,6 +12,8 @@ GH_MUST_USE gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options
                                   gh_diag *diag);
 /* TLS 1.2 or DTLS 1.2 without extended master secret (RFC 7627)? */
 bool gh_tls_lacks_ems(SSL *ssl);
+/* A record, or a whole flight of a handshake, in one system call. */
+void gh_tls_read_ahead(SSL *ssl);
 void gh_tls_set_handshake(SSL *ssl, gh_handshake *handshake);
 gh_handshake *gh_tls_handshake(const SSL *ssl);
 /* Text of the newest OpenSSL error; empties the queue. */

@@ -9,6 +9,8 @@
 
 #include "crypto/cert_names.h"
 #include "crypto/kdf.h"
+#include "crypto/public_key_id.h"
+#include "link/raw_public_key.h"
 
 typedef struct virtual_host {
   gh_str fqdn;
@@ -28,7 +30,8 @@ struct gh_tls_server {
   const gh_key_source *source;
   bool require_ems;
   const char *alpn;
-  gh_secret decoy; /* keys for identities nobody has: same work, same alert as a wrong key */
+  gh_raw_key_judge raw_keys; /* of clients */
+  gh_secret decoy;           /* keys for identities nobody has: same work, same alert as a wrong key */
 };
 
 static void free_query(gh_psk_query *query)
@@ -198,7 +201,29 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
     gh_str_release(&handshake->server_name);
     handshake->server_name = clone_lower(name);
   }
+  if (server->source->name_public_key && gh_raw_public_key_server(ssl) != GH_OK) {
+    *alert = SSL_AD_INTERNAL_ERROR;
+    return SSL_CLIENT_HELLO_ERROR;
+  }
   return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/*= TS-0003 8.1.2.5; 10.1.2; a raw public key is taken only when its identifier was configured */
+static bool knows_key(void *ctx, gh_str spki, gh_diag *diag)
+{
+  const gh_tls_server *server = ctx;
+  gh_public_key_id id;
+  gh_arena arena;
+  gh_peer peer = {.kind = GH_PEER_NONE};
+  gh_err err = gh_public_key_id_of(spki, GH_SHA_256, &id);
+  if (err == GH_OK) err = server->source->name_public_key(server->source->ctx, spki, &peer);
+  gh_peer_clear(&peer);
+  if (err == GH_OK) return true;
+  gh_arena_init(&arena);
+  const char *why = err == GH_EEXPIRED ? "is past its end" : "is not known here";
+  gh_fail(diag, err, "raw public key %.*s %s", GH_STR_ARG(gh_public_key_id_uri(&arena, &id)), why);
+  gh_arena_free(&arena);
+  return false;
 }
 
 static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_CTX **out, gh_diag *diag)
@@ -208,6 +233,7 @@ static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_
   GH_TRY(gh_tls_ctx_new(method, options, certificate ? GH_TLS_PSK | GH_TLS_CERTIFICATE : GH_TLS_PSK, out, diag));
   SSL_CTX *ctx = *out;
   SSL_CTX_set_ex_data(ctx, 0, server);
+  if (server->source->name_public_key) gh_raw_public_key_judge(ctx, &server->raw_keys);
   if (options->alpn) SSL_CTX_set_alpn_select_cb(ctx, on_alpn, server);
   SSL_CTX_set_psk_server_callback(ctx, on_psk);
   /* OpenSSL wants one where peers are verified, also for external keys under TLS 1.3 */
@@ -276,6 +302,7 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
   server->source = source;
   server->require_ems = options->require_ems;
   server->alpn = options->alpn;
+  server->raw_keys = (gh_raw_key_judge){.knows = knows_key, .ctx = server};
   gh_err err = make_decoy(server, random);
   if (err == GH_OK) err = make_names(server, options, &server->names, diag);
   if (err != GH_OK) {
@@ -320,6 +347,7 @@ SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake)
   if (!ssl) return NULL;
   gh_tls_set_handshake(ssl, handshake);
   SSL_set_accept_state(ssl);
+  gh_tls_read_ahead(ssl);
   SSL_set_mode(ssl, SSL_MODE_ASYNC);
   return ssl;
 }
@@ -340,6 +368,36 @@ static gh_err peer_from_certificate(gh_tls_server *server, X509 *cert, gh_peer *
   return err;
 }
 
+/*= TS-0003 8.2.2.2; asked once more: the key may have been taken away while the handshake went on */
+static gh_err peer_from_public_key(gh_tls_server *server, gh_str spki, gh_peer *peer, gh_diag *diag)
+{
+  GH_REQUIRE(server->source->name_public_key, GH_EAUTH);
+  gh_err err = server->source->name_public_key(server->source->ctx, spki, peer);
+  if (err != GH_OK) return gh_fail(diag, err, "raw public key stands for nobody known here");
+  peer->method = GH_METHOD_PUBLIC_KEY;
+  return GH_OK;
+}
+
+/* A client may have named a pre-shared key and then proven something else: what it has proven comes first. */
+static gh_err peer_without_certificate(gh_tls_server *server, SSL *ssl, const gh_psk_query *query, gh_peer *peer,
+                                       gh_diag *diag)
+{
+  gh_arena arena;
+  gh_err err = GH_OK;
+  gh_arena_init(&arena);
+  gh_str spki = gh_raw_public_key_of_peer(&arena, ssl);
+  if (spki.len) {
+    err = peer_from_public_key(server, spki, peer, diag);
+  } else if (query && query->result == GH_OK) {
+    gh_peer_copy(peer, &query->peer);
+    peer->method = GH_METHOD_PSK;
+  } else {
+    err = gh_fail(diag, GH_EAUTH, "neither key nor certificate");
+  }
+  gh_arena_free(&arena);
+  return err;
+}
+
 static void settle(gh_tls_server *server, gh_peer *peer)
 {
   if (server->source->settle_peer) server->source->settle_peer(server->source->ctx, peer);
@@ -353,13 +411,9 @@ gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handsha
   if (cert) {
     if (SSL_get_verify_result(ssl) != X509_V_OK) return gh_fail(diag, GH_EAUTH, "certificate does not verify");
     GH_TRY(peer_from_certificate(server, cert, peer, diag));
-    settle(server, peer);
-    return GH_OK;
+  } else {
+    GH_TRY(peer_without_certificate(server, ssl, handshake->query, peer, diag));
   }
-  gh_psk_query *query = handshake->query;
-  if (!query || query->result != GH_OK) return gh_fail(diag, GH_EAUTH, "neither key nor certificate");
-  gh_peer_copy(peer, &query->peer);
-  peer->method = GH_METHOD_PSK;
   settle(server, peer);
   return GH_OK;
 }

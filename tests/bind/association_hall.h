@@ -9,6 +9,8 @@
 #include "../link/dtls_peer.h"
 #include "../link/link_pki.h"
 
+#include "crypto/public_key_id.h"
+#include "link/raw_public_key.h"
 #include "m2m/m2m_time.h"
 
 #define GOOD_KEY_BASE64 "ASNFZ4mrze8BI0VniavN7w=="
@@ -20,6 +22,7 @@ typedef struct hall {
   harness h;
   pki realm;
   holder cse, new_cse, new_ae, node, device, maf;
+  holder raw_ae, raw_cse, raw_nobody; /* keys without certificates, known where this OpenSSL has raw public keys */
   gh_http_server http;
   gh_coap_server coap;
   gh_tls_server *http_tls, *coap_tls, *coap_dtls;
@@ -91,6 +94,21 @@ static inline void hall_furnish(harness *h)
     assert_rsc(ask(h, rows[i].by, GH_OP_CREATE, rows[i].to, rows[i].from, rows[i].ty, rows[i].content), 2001);
 }
 
+static inline holder hall_raw_key(harness *h, const char *owner)
+{
+  char content[300];
+  gh_arena arena;
+  gh_public_key_id id;
+  holder made = {.key = new_key()};
+  if (!gh_raw_public_key_available()) return made;
+  gh_arena_init(&arena);
+  assert_int_equal(gh_public_key_id_of_key(made.key, GH_SHA_256, &id), GH_OK);
+  snprintf(content, sizeof content, "{\"gh:ask\":{\"rpki\":\"%s\"%s}}", gh_public_key_id_uri(&arena, &id).ptr, owner);
+  assert_rsc(ask(h, &hall_admin, GH_OP_CREATE, "cse-in", "Sadmin", GH_TY_ASSOCIATION_KEY, content), 2001);
+  gh_arena_free(&arena);
+  return made;
+}
+
 /* ---- begin and end */
 
 static inline void hall_issue(hall *l)
@@ -153,6 +171,9 @@ static inline void hall_open(hall *l)
   harness_open(&l->h);
   hall_issue(l);
   hall_furnish(&l->h);
+  l->raw_ae = hall_raw_key(&l->h, ",\"enid\":\"//sp.example.com/in-cse/Cmeter\"");
+  l->raw_cse = hall_raw_key(&l->h, ",\"enid\":\"//sp.example.com/mn1\"");
+  l->raw_nobody = hall_raw_key(&l->h, "");
   hall_listen(l);
 }
 
@@ -174,6 +195,9 @@ static inline void hall_close(hall *l)
   holder_free(&l->maf);
   holder_free(&l->node);
   holder_free(&l->device);
+  holder_free(&l->raw_ae);
+  holder_free(&l->raw_cse);
+  holder_free(&l->raw_nobody);
   pki_free(&l->realm);
 }
 

@@ -5,7 +5,16 @@
 
 #define BAD_KEY "00112233445566778899aabbccddeeff"
 
-typedef enum certificate { NO_CERT, FOREIGN, EXPIRED, TOO_EARLY, NO_CHAIN, ANOTHER_SP, CERTIFICATES } certificate;
+typedef enum certificate {
+  NO_CERT,
+  FOREIGN,
+  EXPIRED,
+  TOO_EARLY,
+  NO_CHAIN,
+  ANOTHER_SP,
+  RAW_STRANGER,
+  CERTIFICATES
+} certificate;
 
 typedef struct refused {
   const char *what;
@@ -40,6 +49,8 @@ static const refused rows[] = {
     {"certificate without its chain", NULL, NULL, NO_CHAIN, "certificate path: unable to get local issuer"},
     {"CSE of another service provider", NULL, NULL, ANOTHER_SP,
      "certificate of mn1.in-cse.sp.example.org stands for nobody known here"},
+    {"raw public key that nobody has", NULL, NULL, RAW_STRANGER,
+     "raw public key ni:///sha-256;"}, /* if there are any */
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -97,7 +108,9 @@ static cell cells[CHANNELS * ROWS];
 static tls_peer_options credential_of(const refused *r)
 {
   if (r->identity) return (tls_peer_options){.identity = r->identity, .key_hex = r->key};
+  static const unsigned char raw[] = {RAW_TYPE, NO_TYPE};
   if (r->cert == NO_CERT) return (tls_peer_options){.identity = NULL};
+  if (r->cert == RAW_STRANGER) return (tls_peer_options){.key = holders[RAW_STRANGER].key, .cert_types = raw};
   const holder *h = r->cert == NO_CHAIN ? &place.realm.meter : &holders[r->cert];
   bool direct = r->cert == FOREIGN || r->cert == ANOTHER_SP || r->cert == NO_CHAIN;
   return (tls_peer_options){.cert = h->cert, .key = h->key, .issuer = direct ? NULL : place.realm.middle.cert};
@@ -163,6 +176,7 @@ static int setup(void **state)
   holders[FOREIGN] = issued(GH_CERT_AE_ID, METER_ID, NULL, &foreign_root);
   holders[EXPIRED] = issued_for(GH_CERT_AE_ID, METER_ID, middle, -20, -10);
   holders[TOO_EARLY] = issued_for(GH_CERT_AE_ID, METER_ID, middle, 10, 20);
+  holders[RAW_STRANGER].key = new_key();
   holders[ANOTHER_SP] = issued(GH_CERT_CSE_ID, "mn1.in-cse.sp.example.org", NULL, &place.realm.root);
   return 0;
 }
@@ -179,10 +193,11 @@ static int teardown(void **state)
 int main(void)
 {
   struct CMUnitTest tests[CHANNELS * ROWS];
-  for (size_t i = 0; i < CHANNELS * ROWS; i++) {
+  size_t count = CHANNELS * (gh_raw_public_key_available() ? ROWS : ROWS - 1);
+  for (size_t i = 0; i < count; i++) {
     cells[i] = (cell){.over = &channels[i % CHANNELS], .with = &rows[i / CHANNELS]};
     snprintf(cells[i].name, sizeof cells[i].name, "%s; %s", cells[i].with->what, cells[i].over->what);
     tests[i] = (struct CMUnitTest){.name = cells[i].name, .test_func = handshake_fails, .initial_state = &cells[i]};
   }
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return _cmocka_run_group_tests("association_refusals", tests, count, setup, teardown);
 }

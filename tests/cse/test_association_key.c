@@ -1,5 +1,10 @@
 /* <associationKey>: who may give a CSE a Kpsa, what it must look like, whom it proves, and its end. TP-07, TP-19. */
+#include "../crypto/cert_maker.h"
 #include "../host/harness.h"
+
+#include "crypto/public_key.h"
+#include "crypto/public_key_id.h"
+#include "link/raw_public_key.h"
 
 static const who admin = {
     GH_PEER_AE, GH_METHOD_CERTIFICATE, "//sp.example.com/Sadmin", "33-//sp.example.com/Sadmin", "", false};
@@ -119,10 +124,149 @@ static void keys_end(void **state)
   assert_int_equal(find(h, "k3@sp.example.com", &q), GH_EEXPIRED);
 }
 
+/* ---- raw public keys */
+
+#define RPK(id, more) "{\"gh:ask\":{\"rpki\":\"%s\"" more "}}", (id).ptr
+
+typedef struct public_key {
+  gh_arena arena;
+  gh_str spki, whole, cut;
+} public_key;
+
+static void make_public_key(public_key *k)
+{
+  gh_public_key_id id;
+  EVP_PKEY *key = new_key();
+  gh_arena_init(&k->arena);
+  assert_int_equal(gh_public_key_der(&k->arena, key, &k->spki), GH_OK);
+  assert_int_equal(gh_public_key_id_of(k->spki, GH_SHA_256, &id), GH_OK);
+  k->whole = gh_public_key_id_uri(&k->arena, &id);
+  assert_int_equal(gh_public_key_id_of(k->spki, GH_SHA_256_120, &id), GH_OK);
+  k->cut = gh_public_key_id_uri(&k->arena, &id);
+  EVP_PKEY_free(key);
+}
+
+static answer add_text(harness *h, const who *by, const char *format, ...)
+{
+  char content[512];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(content, sizeof content, format, args);
+  va_end(args);
+  return add(h, by, content);
+}
+
+static gh_err name_key(harness *h, gh_str spki, gh_peer *peer)
+{
+  *peer = (gh_peer){.kind = GH_PEER_NONE};
+  return h->host->key_source.name_public_key(h->host->key_source.ctx, spki, peer);
+}
+
+static void assert_stands_for(harness *h, const public_key *k, gh_peer_kind kind, const char *id)
+{
+  gh_peer peer;
+  assert_int_equal(name_key(h, k->spki, &peer), GH_OK);
+  assert_int_equal(peer.kind, kind);
+  assert_int_equal(peer.method, GH_METHOD_PUBLIC_KEY);
+  assert_true(gh_str_eq(peer.id, gh_str_of(id)));
+  assert_true(gh_str_starts(peer.credential_id, GH_STR("30-sha-256")));
+  assert_true(gh_str_ends(peer.credential_id, peer.key_id));
+  gh_peer_clear(&peer);
+}
+
+/*= TS-0003 8.2.2.2; 10.1.2 the identity that was configured beside the identifier, whole or cut, or the Credential-ID
+ */
+static void whom_a_public_key_proves(void **state)
+{
+  harness *h = *state;
+  public_key ae, cse, nobody, stranger;
+  gh_peer peer;
+  make_public_key(&ae);
+  make_public_key(&cse);
+  make_public_key(&nobody);
+  make_public_key(&stranger);
+  assert_rsc(add_text(h, &admin, RPK(ae.whole, OF_AE)), 2001);
+  assert_rsc(add_text(h, &admin, RPK(cse.cut, ",\"enid\":\"//sp.example.com/mn1\"")), 2001);
+  assert_rsc(add_text(h, &admin, RPK(nobody.whole, "")), 2001);
+  for (int i = 0; i < 2; i++) {
+    assert_stands_for(h, &ae, GH_PEER_AE, "//sp.example.com/in-cse/Cmeter");
+    assert_stands_for(h, &cse, GH_PEER_CSE, "//sp.example.com/mn1");
+    assert_stands_for(h, &nobody, GH_PEER_CREDENTIAL, "");
+    assert_int_equal(name_key(h, stranger.spki, &peer), GH_ENOTFOUND);
+    harness_reopen(h);
+  }
+  gh_arena_free(&ae.arena);
+  gh_arena_free(&cse.arena);
+  gh_arena_free(&nobody.arena);
+  gh_arena_free(&stranger.arena);
+}
+
+static void public_keys_that_are_none(void **state)
+{
+  harness *h = *state;
+  public_key k;
+  gh_peer peer;
+  make_public_key(&k);
+  assert_rsc(add_text(h, &admin,
+                      "{\"gh:ask\":{\"rpki\":\"%s\",\"syki\":\"k@sp.example.com\",\"kv\":\"" SIXTEEN "\"}}",
+                      k.whole.ptr),
+             4000);
+  assert_rsc(add_text(h, &admin, "{\"gh:ask\":{\"rpki\":\"%s\",\"kv\":\"" SIXTEEN "\"}}", k.whole.ptr), 4000);
+  assert_rsc(add(h, &admin, "{\"gh:ask\":{\"rpki\":\"ni:///sha-512;AAAA\"}}"), 4102);
+  assert_rsc(add(h, &admin, "{\"gh:ask\":{\"rpki\":\"ni:///sha-256;AAAA\"}}"), 4102);
+  assert_rsc(add(h, &admin, "{\"gh:ask\":{\"rpki\":\"\"}}"), 4102);
+  assert_rsc(add_text(h, &admin, RPK(k.whole, ",\"enid\":\"Cmeter\"")), 4102);
+  assert_rsc(add_text(h, &typed_admin, RPK(k.whole, OF_AE)), 4103);
+  assert_rsc(add_text(h, NULL, RPK(k.whole, OF_AE)), 4106);
+  assert_int_equal(name_key(h, k.spki, &peer), GH_ENOTFOUND);
+  gh_arena_free(&k.arena);
+}
+
+/* TP-20 */
+static void public_keys_end(void **state)
+{
+  harness *h = *state;
+  public_key k, later;
+  gh_peer peer;
+  make_public_key(&k);
+  make_public_key(&later);
+  answer a = add_text(h, &admin, RPK(k.whole, OF_AE));
+  assert_rsc(a, 2001);
+  const char *ri = member(&a, "ri");
+  assert_rsc(add_text(h, &admin, RPK(k.whole, "")), 4105);
+  assert_rsc(ask(h, &typed_admin, GH_OP_DELETE, ri, "Sadmin", 0, NULL), 4103);
+  assert_stands_for(h, &k, GH_PEER_AE, "//sp.example.com/in-cse/Cmeter");
+  assert_rsc(ask(h, &admin, GH_OP_DELETE, ri, "Sadmin", 0, NULL), 2002);
+  assert_int_equal(name_key(h, k.spki, &peer), GH_ENOTFOUND);
+  assert_rsc(add_text(h, &admin, RPK(later.whole, OF_AE ",\"et\":\"20991231T235959\"")), 2001);
+  assert_stands_for(h, &later, GH_PEER_AE, "//sp.example.com/in-cse/Cmeter");
+  h->clock_offset_us = INT64_C(80) * 366 * 86400 * GH_US_PER_S;
+  assert_int_equal(name_key(h, later.spki, &peer), GH_EEXPIRED);
+  gh_arena_free(&k.arena);
+  gh_arena_free(&later.arena);
+}
+
+/* Where OpenSSL has none, nobody is led to believe otherwise. */
+static void where_there_are_none(void **state)
+{
+  harness *h = *state;
+  public_key k;
+  make_public_key(&k);
+  answer a = add_text(h, &admin, RPK(k.whole, OF_AE));
+  assert_rsc(a, 5001);
+  assert_has(a, "raw public keys need OpenSSL 3.2 or later");
+  gh_arena_free(&k.arena);
+}
+
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {WITH(whom_a_key_proves), WITH(keys_that_are_none),
                                      WITH(only_an_administrator_adds_them), WITH(keys_end)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  const struct CMUnitTest public_keys[] = {WITH(whom_a_public_key_proves), WITH(public_keys_that_are_none),
+                                           WITH(public_keys_end)};
+  const struct CMUnitTest none[] = {WITH(where_there_are_none)};
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  if (gh_raw_public_key_available()) return failed + cmocka_run_group_tests(public_keys, NULL, NULL);
+  return failed + cmocka_run_group_tests(none, NULL, NULL);
 }

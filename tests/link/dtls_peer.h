@@ -101,6 +101,7 @@ static inline void dtls_prepare_on(tls_peer *p, int fd, const tls_peer_options *
   if (options->issuer) assert_int_equal(SSL_CTX_add1_chain_cert(p->ctx, options->issuer), 1);
   p->ssl = SSL_new(p->ctx);
   SSL_set_app_data(p->ssl, p);
+  peer_set_types(p);
   SSL_set_tlsext_host_name(p->ssl, "in-cse.sp.example.com");
   struct sockaddr_storage in;
   socklen_t len = sizeof in;

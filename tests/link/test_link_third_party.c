@@ -132,7 +132,7 @@ static void openssl_with_a_key(void **state)
   RUN(ASK_LAST, S_CLIENT(x->where), "-psk_identity", keys[0].identity, "-psk", GOOD_KEY, "-tls1_2");
   assert_output("AE " METER_ID " TLSv1.2 ECDHE-PSK-CHACHA20-POLY1305");
   RUN(ASK_LAST, S_CLIENT(x->where), "-psk_identity", keys[0].identity, "-psk", GOOD_KEY, "-tls1_2", "-cipher",
-      "PSK-AES128-CCM8");
+      "PSK-AES128-CCM8:@SECLEVEL=0"); /* the level of the client, which OpenSSL 3.5 wants for CCM_8 */
   assert_output("AE " METER_ID " TLSv1.2 PSK-AES128-CCM8");
   RUN(ASK_LAST, S_CLIENT(x->where), "-psk_identity", keys[0].identity, "-psk", GOOD_KEY,
       "-tls1_3"); /* begins with X25519 */
@@ -154,8 +154,8 @@ static void openssl_is_refused(void **state)
   } cases[] = {
       {"meter@maf.sp.example.com", "ff23456789abcdef0123456789abcdef", "-tls1_2", "PSK", "alert bad record mac"},
       {"nobody@maf.sp.example.com", GOOD_KEY, "-tls1_2", "PSK", "alert bad record mac"},
-      {"meter@maf.sp.example.com", "ff23456789abcdef0123456789abcdef", "-tls1_3", "PSK", "alert illegal parameter"},
-      {"nobody@maf.sp.example.com", GOOD_KEY, "-tls1_3", "PSK", "alert illegal parameter"},
+      {"meter@maf.sp.example.com", "ff23456789abcdef0123456789abcdef", "-tls1_3", "PSK", NULL},
+      {"nobody@maf.sp.example.com", GOOD_KEY, "-tls1_3", "PSK", NULL},
       {"meter@maf.sp.example.com", GOOD_KEY, "-tls1", "ALL:@SECLEVEL=0", "alert protocol version"},
       {"meter@maf.sp.example.com", GOOD_KEY, "-tls1_1", "ALL:@SECLEVEL=0", "alert protocol version"},
       {"meter@maf.sp.example.com", GOOD_KEY, "-tls1_2", "PSK-AES128-CBC-SHA:@SECLEVEL=0", "alert handshake failure"},
@@ -164,7 +164,9 @@ static void openssl_is_refused(void **state)
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     RUN(ASK_LAST, S_CLIENT(x->where), "-psk_identity", cases[i].identity, "-psk", cases[i].key, cases[i].version,
         "-cipher", cases[i].cipher);
-    assert_output(cases[i].word);
+    const char *binder =
+        bad_binder_alert() == SSL_AD_DECRYPT_ERROR ? "alert decrypt error" : "alert illegal parameter";
+    assert_output(cases[i].word ? cases[i].word : binder);
     assert_nobody_served(x);
   }
 }
@@ -222,7 +224,9 @@ static void gnutls_is_refused(void **state)
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     RUN(ASK_LAST, GNUTLS(x, cases[i].key, cases[i].priority));
-    assert_output(cases[i].word);
+    const char *binder =
+        bad_binder_alert() == SSL_AD_DECRYPT_ERROR ? "alert decrypt error" : "alert illegal parameter";
+    assert_output(cases[i].word ? cases[i].word : binder);
     assert_nobody_served(x);
   }
 }

@@ -26,7 +26,18 @@ typedef struct tls_peer_options {
   const char *alpn;    /* names, each behind its length */
   X509 *cert, *issuer; /* issuer: sent behind it */
   EVP_PKEY *key;
+  const unsigned char *cert_types, *server_types; /* RFC 7250, ended by NO_TYPE; NULL: certificates only */
 } tls_peer_options;
+
+/* Of a TLS 1.3 server to whom a pre-shared key was not proven. RFC 8446 4.2.11 has decrypt_error, which OpenSSL sends
+ * since 3.5. */
+static inline int bad_binder_alert(void)
+{
+  bool newer = OPENSSL_version_major() > 3 || OPENSSL_version_minor() >= 5;
+  return newer ? SSL_AD_DECRYPT_ERROR : SSL_AD_ILLEGAL_PARAMETER;
+}
+
+enum { X509_TYPE = 0, RAW_TYPE = 2, NO_TYPE = 0xff };
 
 typedef struct tls_peer {
   tls_peer_options options;
@@ -74,6 +85,25 @@ static inline int take_alert(void)
   return alert;
 }
 
+static inline size_t types_in(const unsigned char *types)
+{
+  size_t count = 0;
+  while (types[count] != NO_TYPE) count++;
+  return count;
+}
+
+/* Types of certificate; they name what this OpenSSL may lack. */
+static inline void peer_set_types(tls_peer *p)
+{
+  const unsigned char *own = p->options.cert_types, *theirs = p->options.server_types;
+#ifdef TLSEXT_cert_type_rpk
+  if (own) assert_int_equal(SSL_set1_client_cert_type(p->ssl, own, types_in(own)), 1);
+  if (theirs) assert_int_equal(SSL_set1_server_cert_type(p->ssl, theirs, types_in(theirs)), 1);
+#else
+  assert_true(!own && !theirs);
+#endif
+}
+
 static inline void peer_prepare(tls_peer *p, uint16_t port, const tls_peer_options *options)
 {
   *p = (tls_peer){.options = *options, .alert = NO_ALERT};
@@ -96,6 +126,7 @@ static inline void peer_prepare(tls_peer *p, uint16_t port, const tls_peer_optio
   p->fd = tcp_connect(port);
   p->ssl = SSL_new(p->ctx);
   SSL_set_app_data(p->ssl, p);
+  peer_set_types(p);
   const char *name = options->server_name ? options->server_name : "in-cse.sp.example.com";
   if (name[0]) SSL_set_tlsext_host_name(p->ssl, name);
   SSL_set_fd(p->ssl, p->fd);
