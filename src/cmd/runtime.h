@@ -7,7 +7,7 @@
 #include "bind/coap_server.h"
 #include "bind/pool_outbound.h"
 #include "bind/http_server.h"
-#include "bind/mqtt_server.h"
+#include "bind/mqtt_outbound.h"
 #include "bind/ws_keep_outbound.h"
 #include "cmd/config.h"
 #include "host/certificate_status.h"
@@ -58,7 +58,10 @@ typedef struct gh_served { /* one function */
   struct gh_runtime_found *found;
   gh_runtime_own own;
   gh_pool_outbound *outbound;
-  gh_ws_server websocket; /* CSE only */
+  gh_str mqtt_entities[GH_REALM_MAX_FUNCTIONS]; /* CSEs that are reached over MQTT */
+  size_t mqtt_entity_count;
+  gh_mqtt_outbound *mqtt_outbound; /* NULL: there are none */
+  gh_ws_server websocket;          /* CSE only */
   gh_ws_outbound *ws_outbound;
   gh_ws_keeper *keeper; /* of the connection to the registrar; NULL: none is kept */
 } gh_served;

@@ -105,6 +105,7 @@ static const gh_outbound_binding *binding_of(const gh_realm_function *f)
   case GH_REACH_COAPS_TCP: return &gh_coap_tcp_outbound;
   case GH_REACH_WSS:
   case GH_REACH_HTTPS: return &gh_http_outbound;
+  case GH_REACH_MQTT:
   case GH_REACH_NONE: break;
   }
   return NULL;
@@ -155,17 +156,55 @@ static bool is_kept(const gh_served *s, const gh_realm_function *f)
   return registrar && gh_reach_of(f) == GH_REACH_WSS;
 }
 
-static void make_outbound(gh_served *s, bool keeps)
+/*= TS-0010 7.2 whom a topic names is believed only of a broker that enforces our list */
+static gh_err add_mqtt_entity(gh_served *s, const gh_realm_function *f, gh_diag *diag)
+{
+  const gh_realm_mqtt *own = &s->function->mqtt;
+  if (gh_str_empty(own->broker) || !own->enforces)
+    return gh_fail(diag, GH_EINVAL, "%.*s is reached over MQTT: %.*s needs mqtt.broker, and enforces = true",
+                   GH_STR_ARG(f->name), GH_STR_ARG(s->function->name));
+  if (s->function->registrar_maf.len && gh_str_eq(f->cse_id, s->function->registrar))
+    return gh_fail(diag, GH_EINVAL, "%.*s associates with its registrar by a MAF, and a broker knows nothing of that",
+                   GH_STR_ARG(s->function->name));
+  s->mqtt_entities[s->mqtt_entity_count++] = gh_runtime_cse_absolute(s->runtime, f->cse_id);
+  return GH_OK;
+}
+
+static gh_err make_mqtt_outbound(gh_served *s, gh_outbound *next, gh_diag *diag)
+{
+  gh_runtime *r = s->runtime;
+  if (!s->mqtt_entity_count) return GH_OK;
+  const gh_mqtt_outbound_options options = {.self = {.sp_fqdn = r->realm->sp_fqdn,
+                                                     .cse_id = s->function->cse_id,
+                                                     .cse_rn = s->function->cse_rn,
+                                                     .in_cse = r->realm->in_cse},
+                                            .entities = s->mqtt_entities,
+                                            .entity_count = s->mqtt_entity_count,
+                                            .prefix = s->function->mqtt.prefix,
+                                            .next = *next,
+                                            .workers = r->workers,
+                                            .worker_count = r->worker_count,
+                                            .random = r->random,
+                                            .log = &r->log};
+  if (gh_mqtt_outbound_new(&options, &s->mqtt_outbound) != GH_OK)
+    return gh_fail(diag, GH_EINVAL, "%.*s cannot stand in a topic", GH_STR_ARG(s->function->cse_id));
+  *next = gh_mqtt_outbound_port(s->mqtt_outbound);
+  return GH_OK;
+}
+
+static gh_err make_outbound(gh_served *s, bool keeps, gh_diag *diag)
 {
   gh_runtime *r = s->runtime;
   s->outbound = gh_pool_outbound_new(s->peers, s->peer_count - keeps, r->workers, r->worker_count, &r->log);
   if (s->function->kind == GH_REALM_CSE) gh_pool_outbound_find_with(s->outbound, gh_runtime_find_peer, s);
   gh_outbound next = gh_pool_outbound_port(s->outbound);
+  GH_TRY(make_mqtt_outbound(s, &next, diag));
   if (keeps) {
     s->keeper = gh_ws_keeper_new(&s->peers[s->peer_count - 1], next, &r->log);
     next = gh_ws_keeper_port(s->keeper);
   }
   s->ws_outbound = gh_ws_outbound_new(next, r->workers, r->worker_count, &r->log);
+  return GH_OK;
 }
 
 gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
@@ -176,15 +215,16 @@ gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *d
     const gh_realm_function *f = &realm->functions[i];
     bool wanted = f != s->function && gh_reach_of(f) != GH_REACH_NONE &&
                   (f->kind != GH_REALM_CSE || s->function->kind == GH_REALM_CSE);
-    if (wanted && is_kept(s, f))
+    if (wanted && gh_reach_of(f) == GH_REACH_MQTT)
+      GH_TRY(add_mqtt_entity(s, f, diag));
+    else if (wanted && is_kept(s, f))
       kept = f;
     else if (wanted)
       GH_TRY(add_peer(s, f, own, diag));
   }
   if (kept) GH_TRY(add_peer(s, kept, own, diag)); /* the last one: not of the pool */
   gh_runtime_keep_own(s, own);
-  make_outbound(s, kept != NULL);
-  return GH_OK;
+  return make_outbound(s, kept != NULL, diag);
 }
 
 /* A renewed client is kept until the end under a name that no key has: associations live on it. */
