@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "crypto/kdf.h"
 #include "link/dtls.h"
 
 enum { CONNECTIONS_PER_PEER = 4, WAITING_MAX = 4096, TICK_MS = 50 };
@@ -115,11 +116,15 @@ static void on_ready(gh_conn *conn, void *ctx)
 static void complete(lane *l, bool keep)
 {
   pending *p = l->current;
+  gh_outbound_call *call = p->call;
+  gh_err err = call->err;
   l->current = NULL;
   l->used = true;
+  if (err == GH_OK && call->export_key) err = gh_conn_export(l->conn, GH_EXPORT_CONNECTION, call->exported);
+  if (call->export_key) keep = false;
   if (!keep) l->leaving = true;
   if (!keep) gh_conn_close(l->conn, GH_OK, "done");
-  finish(l->pool, p, p->call->err);
+  finish(l->pool, p, err);
 }
 
 static void on_data(gh_conn *conn, void *ctx, gh_str octets)
@@ -181,6 +186,7 @@ static gh_err connect_lane(lane *l, gh_worker *worker, const struct sockaddr *ad
 {
   const gh_outbound_peer *peer = l->pool->peer;
   gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : peer->tls;
+  if (peer->choose_tls && !tls) return GH_EAUTH; /* no credential: never in clear text instead */
   if (binding_of(l->pool)->datagrams)
     return gh_dtls_connect(worker, address, len, tls, peer->mtu, deadline_us, &handler, l, &l->conn);
   return gh_conn_connect(worker, address, len, tls, deadline_us, &handler, l, &l->conn);

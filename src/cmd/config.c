@@ -49,6 +49,9 @@ static gh_err complete_function(const gh_conf *conf, config_setting_t *at, gh_re
     return gh_conf_fail(conf, at, diag, "has a 'reach' where it does not listen: see coap_listen, coaps_tcp_listen");
   if (f->kind != GH_REALM_CSE && (gh_reach_of(f) == GH_REACH_WSS || gh_reach_of(f) == GH_REACH_NONE))
     return gh_conf_fail(conf, at, diag, "has a 'reach' that only a CSE may have");
+  f->registrar_maf = lower(a, f->registrar_maf);
+  if (f->registrar_maf.len && gh_str_empty(f->registrar))
+    return gh_conf_fail(conf, at, diag, "has 'registrar_maf' and no 'registrar'");
   gh_endpoint listen;
   if (gh_endpoint_parse(f->listen, &listen) != GH_OK)
     return gh_conf_fail(conf, at, diag, "has an impossible 'listen'");
@@ -100,6 +103,12 @@ static gh_err read_functions(const gh_conf *conf, gh_realm *realm, gh_diag *diag
     if (!names_are_free(realm, f))
       return gh_conf_fail(conf, at, diag, "has an FQDN that is taken: in 'fqdn' or 'names'");
     realm->function_count++;
+  }
+  for (size_t i = 0; i < realm->function_count; i++) {
+    gh_str maf = realm->functions[i].registrar_maf;
+    const gh_realm_function *f = gh_realm_function_of(realm, maf);
+    if (maf.len && (!f || f->kind != GH_REALM_MAF))
+      return gh_conf_fail(conf, group, diag, "has a 'registrar_maf' that is no MAF of this realm");
   }
   return realm->function_count ? GH_OK : gh_conf_fail(conf, group, diag, "names no function");
 }

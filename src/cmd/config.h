@@ -30,6 +30,7 @@ typedef struct gh_realm_function {
   gh_str fqdn;           /* lower case */
   gh_conf_list names;    /* further FQDNs, lower case */
   gh_str cse_id, cse_rn; /* CSE: stem and name of the CSEBase; else first label of fqdn and base name */
+  gh_str registrar_maf;  /* CSE: FQDN of the MAF between it and its registrar; empty: none */
   gh_str listen;         /* "127.0.0.1:0" */
   char listen_host[64];
   uint16_t listen_port;                 /* 0: the system chooses */

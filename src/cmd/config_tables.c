@@ -136,6 +136,10 @@ static const gh_conf_key function_keys[] = {
      "CSE only: name of the <CSEBase>"},
     {"registrar", GH_CONF_TEXT, AT(registrar), "", 0, 0, stem_or_none, "the stem of a CSE-ID", NULL,
      "CSE only: CSE-ID without the slash of the CSE where this one registers; empty on the IN-CSE"},
+    {"registrar_maf", GH_CONF_TEXT, AT(registrar_maf), "", 0, 0, fqdn_or_none, "an FQDN, or empty", NULL,
+     "CSE only: MAF-FQDN; the association with the registrar is opened with a key that this CSE registers there, "
+     "and\n"
+     "with nothing else; empty: with Kpsa where there is one, else with the certificate"},
     {"listen", GH_CONF_TEXT, AT(listen), "127.0.0.1:0", 0, 0, listen_valid, "address:port", NULL,
      "numeric address and port; port 0: the system chooses, and run/<name>.endpoint says which"},
     {"coap_listen", GH_CONF_TEXT, AT(coap_listen), "", 0, 0, listen_or_none, "address:port, or empty", NULL,

@@ -56,7 +56,7 @@ static void plan_function(gh_realm *realm, const plan *p, size_t i, gh_str cse, 
 }
 
 /* An MN-CSE that registers at the IN-CSE. */
-static gh_err plan_mn_cse(gh_realm *realm, gh_str stem, const gh_endpoint *listen, gh_diag *diag)
+static gh_err plan_mn_cse(gh_realm *realm, gh_str stem, bool by_maf, const gh_endpoint *listen, gh_diag *diag)
 {
   gh_arena *a = &realm->arena;
   bool usable = gh_stem_valid(stem) && gh_fqdn_valid(stem) && gh_str_find(stem, '.') == SIZE_MAX;
@@ -72,6 +72,7 @@ static gh_err plan_mn_cse(gh_realm *realm, gh_str stem, const gh_endpoint *liste
   f->name = f->cse_id = stem;
   f->type = GH_STR("cse");
   f->registrar = realm->in_cse;
+  if (by_maf) f->registrar_maf = gh_realm_function_named(realm, GH_STR("maf"))->fqdn;
   f->cse_rn = GH_STR("cse-mn");
   f->fqdn =
       gh_arena_fmt(a, "%.*s.%.*s.%.*s", GH_STR_ARG(stem), GH_STR_ARG(realm->in_cse), GH_STR_ARG(realm->sp_fqdn));
@@ -104,7 +105,9 @@ static gh_err make_plan(gh_call *call, gh_realm *realm, gh_diag *diag)
   realm->admins.items[0] = gh_arena_fmt(&realm->arena, "//%.*s/Sadmin", GH_STR_ARG(realm->sp_fqdn));
   for (size_t i = 0; i < PLANS; i++) plan_function(realm, &plans[i], i, cse, cse_rn, &first);
   gh_str stem;
-  for (size_t i = 0; (stem = gh_call_nth(call, "mn-cse", i)).ptr; i++) GH_TRY(plan_mn_cse(realm, stem, &first, diag));
+  bool by_maf = gh_call_has(call, "mn-by-maf");
+  for (size_t i = 0; (stem = gh_call_nth(call, "mn-cse", i)).ptr; i++)
+    GH_TRY(plan_mn_cse(realm, stem, by_maf, &first, diag));
   return GH_OK;
 }
 
@@ -193,6 +196,7 @@ static const gh_opt options[] = {
     {"cse-name", 0, GH_OPT_TEXT, "STEM", "CSE-ID of the IN-CSE without the slash (in-cse)"},
     {"cse-rn", 0, GH_OPT_TEXT, "NAME", "name of its <CSEBase> (cse-in)"},
     {"mn-cse", 0, GH_OPT_MANY, "STEM", "an MN-CSE as well, which registers at the IN-CSE"},
+    {"mn-by-maf", 0, GH_OPT_FLAG, NULL, "they associate with it by keys that they register at the MAF"},
     {"listen", 0, GH_OPT_TEXT, "ADDRESS:PORT",
      "where the functions listen; they take this port and those behind it (127.0.0.1:0)"},
     {.name = NULL},

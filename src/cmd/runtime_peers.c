@@ -1,4 +1,5 @@
-/* Whom a function may call, and how: its certificate, or, where the administrator gave both sides a Kpsa, that key.
+/* Whom a function may call, and how: its certificate, or, where there is one, a key: the Kpsa that the administrator
+ * gave both sides, or the Kc of a MAF.
  * The key is looked for whenever a connection is opened, so that a key that comes or goes while serving counts at
  * once. */
 #include "cmd/reach.h"
@@ -6,6 +7,10 @@
 
 #include <netdb.h>
 #include <stdlib.h>
+
+#include "cse/registration.h"
+#include "host/fetch.h"
+#include "m2m/key_id.h"
 
 gh_str gh_runtime_cse_absolute(gh_runtime *runtime, gh_str stem)
 {
@@ -59,7 +64,33 @@ static gh_tls_client *client_for(gh_runtime_peer *peer, const gh_key_record *key
   return known ? known->client : NULL;
 }
 
-/*= TS-0003 8.2.2.1 a CSE is Entity A of the association with another, too */
+/*= TS-0003 8.2.1 SA2: towards a registree with the credential of SA1, where that was a key of a MAF and is still
+ * held; after a restart it is not, until the registree has associated again */
+static gh_err key_of_registree(gh_host *host, gh_arena *arena, gh_str entity, gh_key_record *key)
+{
+  unsigned type;
+  gh_str id = GH_STR_NONE;
+  gh_node *node = gh_tree_by_id(host->tree, GH_VIEW_COMMITTED, gh_remote_cse_id(arena, entity));
+  bool known = node && gh_str_eq(node->creator, entity) && gh_credential_id_parse(node->extra, &type, &id) == GH_OK &&
+               type == GH_CRED_SAEF_KEY;
+  key->id = known ? gh_arena_dup(arena, id) : GH_STR_NONE;
+  gh_node_unref(node);
+  GH_REQUIRE(known, GH_ENOTFOUND);
+  GH_TRY(gh_fetch_key(host->fetcher, key->id, &key->key, &key->not_after_us));
+  return key->not_after_us > gh_host_now_us(host) ? GH_OK : GH_EEXPIRED;
+}
+
+/* The key for another CSE. *only: without it there is no association. */
+static gh_err key_for(gh_host *host, gh_arena *arena, gh_str entity, gh_key_record *key, bool *only)
+{
+  const gh_host_config *c = &host->config;
+  *only = c->registrar_maf.len && gh_str_eq(entity, c->registrar);
+  if (*only) return gh_keyring_find_owned(host->keyring, arena, GH_KEY_KC, entity, key); /*= TS-0003 8.2.2.3 */
+  /*= TS-0003 8.2.2.1 a CSE is Entity A of the association with another, too */
+  gh_err err = gh_keyring_find_owned(host->keyring, arena, GH_KEY_KPSA, entity, key);
+  return err == GH_OK ? err : key_of_registree(host, arena, entity, key);
+}
+
 static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http)
 {
   gh_runtime_peer *peer = ctx;
@@ -67,13 +98,13 @@ static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http)
   gh_arena arena;
   gh_host *host = peer->served->host;
   gh_tls_client *client = NULL;
+  bool only = false;
   gh_arena_init(&arena);
   bool cse = gh_str_starts(http->entity, GH_STR("//"));
-  if (host && cse && gh_keyring_find_owned(host->keyring, &arena, GH_KEY_KPSA, http->entity, &key) == GH_OK)
-    client = client_for(peer, &key);
+  if (host && cse && key_for(host, &arena, http->entity, &key, &only) == GH_OK) client = client_for(peer, &key);
   gh_secret_wipe(&key.key);
   gh_arena_free(&arena);
-  if (client) return client;
+  if (client || only) return client;
   pthread_mutex_lock(&peer->lock);
   client = peer->renewed ? peer->renewed : http->tls;
   pthread_mutex_unlock(&peer->lock);

@@ -1,4 +1,7 @@
 /* <AE>: registration binds the AE-ID to the identity of the association. */
+#include "cse/ae_annc.h"
+#include "cse/ae_binding.h"
+#include "cse/ahead.h"
 #include "cse/app_rule.h"
 #include "cse/cse.h"
 
@@ -6,6 +9,7 @@
 
 #include "host/id_map.h"
 #include "m2m/constants.h"
+#include "m2m/key_id.h"
 
 static int refuse(gh_exchange *x, int rsc, const char *reason, const char *text)
 {
@@ -30,36 +34,105 @@ static int own_stem(gh_exchange *x, gh_str absolute, gh_str *stem)
 }
 
 /* A credential without identity and no service subscription: only where the operator opened registration, and then
- * with an AE-ID of our choice. */
+ * with a stem of its own or of our choice. */
 static int assign_stem(gh_exchange *x, gh_str *stem)
 {
   if (!x->host->config.open_registration || x->peer.kind == GH_PEER_NONE)
     return refuse(x, GH_RSC_SERVICE_SUBSCRIPTION_NOT_ESTABLISHED, "no-service-subscription",
                   "no service subscription lets this credential register");
-  if (gh_str_eq(x->request.from, GH_STR("S")) || (!asks_for_any(x->request.from) && x->request.from.ptr[0] == 'S'))
+  if (stem->len && stem->ptr[0] == 'S')
     return refuse(x, GH_RSC_APP_RULE_VALIDATION_FAILED, "s-type-not-assigned",
                   "S-type AE-IDs are assigned by the service provider");
-  if (!asks_for_any(x->request.from)) {
-    *stem = x->request.from;
-    return GH_RSC_OK;
-  }
+  if (!asks_for_any(*stem)) return GH_RSC_OK;
   if (gh_random_id(&x->host->random, &x->arena, GH_STR("C"), 8, stem) != GH_OK)
     return gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "no randomness");
   return GH_RSC_OK;
 }
 
-/*= TS-0003 7.2.1; TS-0004 7.4.5.2.1 which AE-ID does this association get? */
-static int choose_stem(gh_exchange *x, gh_str app_id, gh_str *stem)
+/* May this credential register as whom it says? Fills in the stem that it gets. */
+static int check_claim(gh_exchange *x, gh_app_claim *claim)
 {
-  if (x->peer.kind == GH_PEER_AE) return own_stem(x, x->peer.id, stem);
-  gh_app_claim claim = {.credential_id = x->peer.credential_id, .app_id = app_id, .stem = x->request.from};
-  switch (gh_subscription_check(x, &claim)) {
-  case GH_SUBSCRIPTION_NONE: return assign_stem(x, stem);
-  case GH_SUBSCRIPTION_ALLOWS: *stem = claim.stem; return GH_RSC_OK;
+  switch (gh_subscription_check(x, gh_self_cse_absolute(&x->arena, &x->host->config.self), claim)) {
+  case GH_SUBSCRIPTION_NONE: return assign_stem(x, &claim->stem);
+  case GH_SUBSCRIPTION_ALLOWS: return GH_RSC_OK;
   case GH_SUBSCRIPTION_REFUSES: break;
   }
   return refuse(x, GH_RSC_APP_RULE_VALIDATION_FAILED, "no-rule-for-credential",
                 "no rule lets this credential register this App-ID and AE-ID");
+}
+
+static bool is_registered_with(gh_exchange *x, gh_str stem, gh_str credential_id)
+{
+  gh_node *ae = gh_tree_by_id(x->host->tree, x->view, stem);
+  bool registered = ae && ae->ty == GH_TY_AE && gh_str_eq(ae->extra, credential_id);
+  gh_node_unref(ae);
+  return registered;
+}
+
+/* The stem that this credential had before, when it asks for none, or for one of that kind.
+ * Two associations that were opened before either registered: the second learns here that the first did. */
+static int recall_stem(gh_exchange *x, gh_str *before)
+{
+  gh_str from = x->request.from, credential_id = x->peer.credential_id;
+  *before = GH_STR_NONE;
+  if (gh_credential_is_of_node(credential_id) || !gh_ae_binding_recall(x, credential_id, before)) return GH_RSC_OK;
+  if (is_registered_with(x, *before, credential_id)) {
+    /*= TS-0003 8.2.1 a list of AE-IDs is for the certificates of nodes and devices alone */
+    if (!asks_for_any(from) && !gh_str_eq(from, *before))
+      return refuse(x, GH_RSC_ORIGINATOR_NOT_AUTHENTICATED, "from-is-another",
+                    "this credential stands for another AE-ID");
+    return refuse(x, GH_RSC_ORIGINATOR_HAS_ALREADY_REGISTERED, "already-registered",
+                  "this AE-ID is registered already");
+  }
+  bool wanted = asks_for_any(from) && (gh_str_empty(from) || from.ptr[0] == before->ptr[0]);
+  if (!wanted) *before = GH_STR_NONE;
+  return GH_RSC_OK;
+}
+
+/* The stem that the IN-CSE gave, below it; it has judged credential, App-ID and stem together. */
+static bool given_by_in_cse(const gh_exchange *x, gh_str *stem)
+{
+  const gh_cse_ahead *ahead = x->ahead;
+  if (!ahead || gh_str_empty(ahead->stem)) return false;
+  *stem = ahead->stem;
+  return true;
+}
+
+/*= TS-0003 7.2.1; TS-0004 7.4.5.2.1 which AE-ID does this association get? *named: the credential itself, or a rule
+ * that names both, says so. */
+static int choose_stem(gh_exchange *x, gh_str app_id, gh_str *stem, bool *named)
+{
+  if (given_by_in_cse(x, stem)) {
+    *named = true;
+    return GH_RSC_OK;
+  }
+  *named = x->peer.kind == GH_PEER_AE;
+  if (*named) return own_stem(x, x->peer.id, stem);
+  gh_str before;
+  int rsc = recall_stem(x, &before);
+  if (rsc != GH_RSC_OK) return rsc;
+  gh_app_claim claim = {.credential_id = x->peer.credential_id, .app_id = app_id, .stem = before};
+  rsc = before.len ? check_claim(x, &claim) : GH_RSC_NOT_FOUND;
+  if (rsc != GH_RSC_OK) {
+    claim.stem = x->request.from;
+    rsc = check_claim(x, &claim);
+  }
+  if (rsc != GH_RSC_OK) return rsc;
+  *stem = claim.stem;
+  *named = claim.named;
+  return GH_RSC_OK;
+}
+
+/* Is there a resource with this identifier, an AE or the announcement of one? That of an AE which has left its
+ * registrar makes way for the AE itself. */
+static bool is_taken(gh_exchange *x, gh_str stem, bool *makes_way)
+{
+  gh_str holder;
+  gh_node *same = gh_tree_by_id(x->host->tree, x->view, stem);
+  *makes_way =
+      same && same->ty == GH_TY_AEANNC && !gh_ae_annc_holder(&x->arena, &x->host->config.self, same, &holder);
+  gh_node_unref(same);
+  return same && !*makes_way;
 }
 
 static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
@@ -71,20 +144,24 @@ static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
     return refuse(x, GH_RSC_BAD_REQUEST, "app-id", "api must begin with R, r or N");
   if (x->peer.kind == GH_PEER_CSE)
     return refuse(x, GH_RSC_OPERATION_NOT_ALLOWED, "cse-as-ae", "a CSE cannot register an AE");
-  int rsc = choose_stem(x, app_id, &stem);
+  bool named = false, makes_way = false;
+  int rsc = choose_stem(x, app_id, &stem, &named);
   if (rsc != GH_RSC_OK) return rsc;
   if (!gh_stem_valid(stem)) return refuse(x, GH_RSC_BAD_REQUEST, "stem", "fr is not an AE-ID-Stem");
-  gh_node *same = gh_tree_by_id(x->host->tree, x->view, stem);
-  gh_node_unref(same);
   /*= TS-0004 7.4.5.2.1 an AE-ID registers once */
-  if (same)
+  if (is_taken(x, stem, &makes_way))
     return refuse(x, GH_RSC_ORIGINATOR_HAS_ALREADY_REGISTERED, "already-registered",
                   "this AE-ID is registered already");
+  /*= TS-0001 10.2.2.2 step 002 i the AE whose stem this was may come back */
+  if (!named && gh_ae_binding_is_of_another(x, x->peer.credential_id, stem))
+    return refuse(x, GH_RSC_APP_RULE_VALIDATION_FAILED, "stem-of-another-credential",
+                  "this AE-ID belongs to another credential");
   if (gh_id_absolute(&x->arena, &x->host->config.self, stem, &x->new_creator) != GH_OK)
     return gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is not an AE-ID-Stem");
+  if (makes_way) gh_tree_remove(x->host->tree, stem, NULL, NULL);
   x->new_id = stem;
   x->originator = x->new_creator;
-  x->assigned_ae_id = x->new_creator;
+  if (!gh_credential_is_of_node(x->peer.credential_id)) x->assigned_ae_id = x->new_creator;
   x->new_extra = x->peer.credential_id;
   x->change_audited = true;
   gh_val_set(&x->arena, attrs, GH_STR("aei"), gh_val_str(&x->arena, stem));
@@ -95,16 +172,30 @@ typedef struct binding {
   gh_str credential_id, ae_id;
 } binding;
 
-static void remember(gh_host *host, void *ctx)
+/* How many AEs use the credential of a node: whom, the tree says. */
+static void count(gh_host *host, gh_str credential_id, int more)
 {
-  const binding *b = ctx;
-  gh_id_map_set(host->credentials, b->credential_id, b->ae_id);
+  gh_arena arena;
+  gh_str before;
+  gh_arena_init(&arena);
+  bool known = gh_id_map_get(host->credentials, &arena, credential_id, &before);
+  int now = (known ? atoi(before.ptr) : 0) + more;
+  gh_id_map_set(host->credentials, credential_id, now > 0 ? gh_arena_fmt(&arena, "%d", now) : GH_STR_NONE);
+  gh_arena_free(&arena);
 }
 
-static void forget(gh_host *host, void *ctx)
+static void note(gh_host *host, gh_str credential_id, gh_str ae_id)
+{
+  if (gh_credential_is_of_node(credential_id))
+    count(host, credential_id, ae_id.len ? 1 : -1);
+  else
+    gh_id_map_set(host->credentials, credential_id, ae_id);
+}
+
+static void after_commit(gh_host *host, void *ctx)
 {
   const binding *b = ctx;
-  gh_id_map_set(host->credentials, b->credential_id, GH_STR_NONE);
+  note(host, b->credential_id, b->ae_id);
 }
 
 static void drop(void *ctx)
@@ -126,13 +217,15 @@ static binding *new_binding(gh_str credential_id, gh_str ae_id)
 static int created(gh_exchange *x, const gh_node *parent, const gh_node *node)
 {
   (void)parent;
-  if (node->extra.len) gh_host_after_commit(x->host, remember, drop, new_binding(node->extra, node->creator));
+  if (gh_ae_binding_keep(x, node->extra, node->ri) != GH_OK)
+    return gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the AE-ID could not be kept");
+  if (node->extra.len) gh_host_after_commit(x->host, after_commit, drop, new_binding(node->extra, node->creator));
   return GH_RSC_OK;
 }
 
 static void loaded(gh_host *host, const gh_node *node)
 {
-  if (node->extra.len) gh_id_map_set(host->credentials, node->extra, node->creator);
+  if (node->extra.len) note(host, node->extra, node->creator);
 }
 
 static int update(gh_exchange *x, const gh_node *target, gh_val *merged, const gh_val *changes)
@@ -147,7 +240,7 @@ static int update(gh_exchange *x, const gh_node *target, gh_val *merged, const g
 static int deregister(gh_exchange *x, const gh_node *target)
 {
   x->change_audited = true;
-  if (target->extra.len) gh_host_after_commit(x->host, forget, drop, new_binding(target->extra, GH_STR_NONE));
+  if (target->extra.len) gh_host_after_commit(x->host, after_commit, drop, new_binding(target->extra, GH_STR_NONE));
   return GH_RSC_OK;
 }
 

@@ -50,6 +50,18 @@ bool gh_app_rule_allows(const gh_val *rule, const gh_app_claim *claim)
          any_matches(list_of(rule, "aae"), claim->stem);
 }
 
+static bool lists(const gh_val *list, gh_str text)
+{
+  for (const gh_val *v = list && text.len ? list->u.array.first : NULL; v; v = v->next)
+    if (v->type == GH_VAL_STR && gh_str_eq(v->u.str, text)) return true;
+  return false;
+}
+
+bool gh_app_rule_names(const gh_val *rule, const gh_app_claim *claim)
+{
+  return lists(list_of(rule, "apci"), claim->credential_id) && lists(list_of(rule, "aae"), claim->stem);
+}
+
 bool gh_app_rule_assigns(const gh_val *rule, gh_str credential_id, gh_str app_id, gh_str *stem)
 {
   const gh_val *stems = list_of(rule, "aae");

@@ -1,6 +1,7 @@
 /* The table of the CSE's resource types; who its peers are; where its keys come from. */
 #include "cse/cse.h"
 
+#include "cse/ahead.h"
 #include "cse/identify.h"
 #include "cse/registration.h"
 #include "host/id_map.h"
@@ -13,6 +14,7 @@
 static const gh_type_ops *const types[] = {
     &gh_cse_base_ops,
     &gh_ae_ops,
+    &gh_ae_annc_ops,
     &gh_container_ops,
     &gh_content_instance_ops,
     &gh_access_control_policy_ops,
@@ -47,8 +49,10 @@ static void settle_peer(gh_host *host, gh_peer *peer)
   gh_arena arena;
   gh_str ae_id;
   gh_arena_init(&arena);
-  if (peer->kind == GH_PEER_CREDENTIAL && (gh_id_map_get(host->credentials, &arena, peer->credential_id, &ae_id) ||
-                                           owner_of_kpsa(host, &arena, peer->credential_id, &ae_id))) {
+  /* that of a node stands for all the AEs that registered with it: From says which */
+  if (peer->kind == GH_PEER_CREDENTIAL && !gh_credential_is_of_node(peer->credential_id) &&
+      (gh_id_map_get(host->credentials, &arena, peer->credential_id, &ae_id) ||
+       owner_of_kpsa(host, &arena, peer->credential_id, &ae_id))) {
     peer->kind = GH_PEER_AE;
     gh_str_release(&peer->id);
     peer->id = gh_str_clone(ae_id);
@@ -67,6 +71,9 @@ static gh_err find_psk(gh_host *host, gh_psk_query *query)
   gh_arena arena;
   gh_arena_init(&arena);
   gh_err err = gh_local_key(host, &arena, GH_KEY_KPSA, gh_key_id_canonical(&arena, &parsed), GH_CRED_SAEF_KEY, query);
+  /*= TS-0003 8.2.1 SA2: the registrar comes back with the key that this CSE registered for it */
+  if (err == GH_ENOTFOUND)
+    err = gh_local_key(host, &arena, GH_KEY_KC, gh_key_id_canonical(&arena, &parsed), GH_CRED_SAEF_KEY, query);
   if (err == GH_ENOTFOUND) {
     gh_fetch_options maf = {.entity = parsed.fqdn, .want_suid = 32};
     gh_fetch_options mef = {.entity = parsed.fqdn, .want_suid = 22, .is_mef = true};
@@ -82,7 +89,8 @@ static gh_err find_psk(gh_host *host, gh_psk_query *query)
 static bool skips_policies(const gh_exchange *x)
 {
   /*= TS-0001 10.2.2.2; TS-0004 7.4.4.2.1 registration is not judged by access control policies */
-  return x->request.op == GH_OP_CREATE && (x->request.ty == GH_TY_AE || x->request.ty == GH_TY_REMOTE_CSE);
+  bool registers = x->request.ty == GH_TY_AE || x->request.ty == GH_TY_REMOTE_CSE || x->request.ty == GH_TY_AEANNC;
+  return x->request.op == GH_OP_CREATE && registers;
 }
 
 static gh_val *base(gh_host *host, gh_arena *a)
@@ -121,6 +129,7 @@ const gh_function gh_cse_function = {
     .type_count = sizeof types / sizeof *types,
     .identify = gh_cse_identify,
     .skips_policies = skips_policies,
+    .ahead = gh_cse_ask_ahead,
     .base = base,
     .name_peer = gh_host_name_peer,
     .name_public_key = gh_host_name_public_key,

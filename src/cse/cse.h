@@ -9,6 +9,7 @@ extern const gh_function gh_cse_function;
 /* Resource types, a file each. */
 extern const gh_type_ops gh_cse_base_ops;
 extern const gh_type_ops gh_ae_ops;
+extern const gh_type_ops gh_ae_annc_ops;
 extern const gh_type_ops gh_container_ops;
 extern const gh_type_ops gh_content_instance_ops;
 extern const gh_type_ops gh_access_control_policy_ops;

@@ -1,7 +1,9 @@
 /* The From parameter is data: it must agree with the peer of the association, or the request goes no further. */
 #include "cse/identify.h"
 
+#include "host/id_map.h"
 #include "m2m/constants.h"
+#include "m2m/key_id.h"
 
 static bool is_ae_registration(const gh_exchange *x)
 {
@@ -48,10 +50,27 @@ static int identify_ae(gh_exchange *x)
   return GH_RSC_OK;
 }
 
-/* A verified credential that stands for nobody yet: it may register, nothing else. */
+/*= TS-0003 8.2.1; TS-0003 7.2.1 a list of AE-IDs: those that registered with this credential. From is one of them */
+static int identify_of_node(gh_exchange *x)
+{
+  gh_str count;
+  bool is_registree = gh_id_map_get(x->host->credentials, &x->arena, x->peer.credential_id, &count);
+  int rsc = is_registree ? check_stem(x) : GH_RSC_OK;
+  if (rsc != GH_RSC_OK) return rsc;
+  gh_node *ae = gh_tree_by_id(x->host->tree, GH_VIEW_COMMITTED, x->request.from);
+  bool listed = ae && ae->ty == GH_TY_AE && gh_str_eq(ae->extra, x->peer.credential_id);
+  if (listed) x->originator = gh_arena_dup(&x->arena, ae->creator);
+  gh_node_unref(ae);
+  if (!listed) return impersonation(x, "from-is-not-of-this-node");
+  x->authenticated = true;
+  return GH_RSC_OK;
+}
+
+/* A verified credential that stands for nobody yet, or a node's: it may register; a node's AEs may do the rest. */
 static int identify_credential(gh_exchange *x)
 {
-  if (!is_ae_registration(x)) return impersonation(x, "not-registered");
+  bool of_node = gh_credential_is_of_node(x->peer.credential_id);
+  if (!is_ae_registration(x)) return of_node ? identify_of_node(x) : impersonation(x, "not-registered");
   if (!claims_no_identity(x->request.from)) {
     int rsc = check_stem(x);
     if (rsc != GH_RSC_OK) return rsc;

@@ -3,6 +3,7 @@
  * everything that is not below this CSE. Who is not known to be there is refused. */
 #include "cse/identify.h"
 
+#include "cse/ae_annc.h"
 #include "host/id_map.h"
 #include "m2m/constants.h"
 
@@ -37,15 +38,27 @@ static bool speaks_for_cse(gh_exchange *x, gh_str cse)
   return is_registrar ? gh_str_empty(side) : gh_str_eq(side, x->peer.id);
 }
 
-/* An S-type AE-ID names no CSE: it is refused when that AE is registered here. */
+/* Where is it registered, as far as its <AEAnnc> on the IN-CSE says? */
+static bool announced_on_this_side(gh_exchange *x, gh_node *announced)
+{
+  gh_str holder;
+  return gh_ae_annc_holder(&x->arena, &x->host->config.self, announced, &holder) &&
+         gh_str_eq(side_of(x, holder), x->peer.id);
+}
+
+/* An S-type AE-ID names no CSE. The IN-CSE knows where each is registered; another CSE knows those that are
+ * registered with itself, and that they do not come through others. */
 static bool speaks_for_s_type(gh_exchange *x, const gh_id *id)
 {
+  enum { IN_CSE = 1 };
   const gh_self *self = &x->host->config.self;
   if (id->sp.len && !gh_str_eq_nocase(id->sp, self->sp_fqdn)) return false;
   gh_node *here = gh_tree_by_id(x->host->tree, GH_VIEW_COMMITTED, id->stem);
-  bool registered = here && here->ty == GH_TY_AE;
+  bool speaks = x->host->config.cse_type != IN_CSE;
+  if (here && here->ty == GH_TY_AE) speaks = false;
+  if (here && here->ty == GH_TY_AEANNC) speaks = announced_on_this_side(x, here);
   gh_node_unref(here);
-  return !registered;
+  return speaks;
 }
 
 static bool speaks_for(gh_exchange *x, const gh_id *id)
@@ -57,9 +70,35 @@ static bool speaks_for(gh_exchange *x, const gh_id *id)
   return speaks_for_cse(x, gh_arena_fmt(&x->arena, "//%.*s/%.*s", GH_STR_ARG(sp), GH_STR_ARG(id->cse)));
 }
 
+/* "/<CSE-ID>/S" or "/<CSE-ID>/Sxx": a registrar that asks for an AE-ID-Stem, or gives one back. */
+static bool asks_for_stem(gh_exchange *x, gh_str *cse)
+{
+  gh_str from = x->request.from;
+  size_t slash = gh_str_rfind(from, '/');
+  bool concerned = (x->request.op == GH_OP_CREATE && x->request.ty == GH_TY_AEANNC) || x->request.op == GH_OP_UPDATE;
+  if (!concerned || slash == SIZE_MAX || slash == 0) return false;
+  gh_str stem = gh_str_sub(from, slash + 1, SIZE_MAX);
+  *cse = gh_str_sub(from, 0, slash);
+  bool asks = gh_stem_valid(stem) && stem.ptr[0] == 'S' && gh_id_parse(*cse).kind == GH_ID_CSE;
+  if (asks) x->claimed_stem = stem;
+  return asks;
+}
+
+/*= TS-0003 7.2.1; TS-0001 10.2.2.2 step 005a it is the registrar who speaks, or the CSE that leads to it */
+static int identify_registrar(gh_exchange *x, gh_str cse)
+{
+  if (gh_id_absolute(&x->arena, &x->host->config.self, cse, &x->originator) != GH_OK)
+    return gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is not an identifier");
+  if (!is_partner(x) || !speaks_for_cse(x, x->originator)) return impersonation(x, "from-is-elsewhere");
+  x->authenticated = gh_str_eq(x->originator, x->peer.id);
+  return GH_RSC_OK;
+}
+
 /*= TS-0003 7.2.1; TS-0004 7.3.2.1 inside an association of a CSE */
 int gh_cse_identify_cse(gh_exchange *x)
 {
+  gh_str registrar;
+  if (asks_for_stem(x, &registrar)) return identify_registrar(x, registrar);
   gh_id id = gh_id_parse(x->request.from);
   if (id.kind == GH_ID_INVALID ||
       gh_id_absolute(&x->arena, &x->host->config.self, x->request.from, &x->originator) != GH_OK)

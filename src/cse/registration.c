@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "cse/registrar_key.h"
 #include "host/id_map.h"
 #include "m2m/constants.h"
 #include "m2m/m2m_time.h"
@@ -13,8 +14,9 @@ typedef struct registration {
   gh_host *host;
   uv_timer_t timer;
   gh_str poa;
-  atomic_bool changed; /* the routes */
-  bool known;          /* the registrar has our <remoteCSE>: UPDATE it */
+  gh_registrar_key *key; /* NULL: no MAF between this CSE and its registrar */
+  atomic_bool changed;   /* the routes */
+  bool known;            /* the registrar has our <remoteCSE>: UPDATE it */
   bool busy, stopping, local;
   int64_t due_us; /* monotonic */
   int64_t retry_s;
@@ -207,7 +209,7 @@ static void registered(registration *r, const gh_response *response)
   if (half < GH_US_PER_S) half = GH_US_PER_S;
   r->due_us = now_us(r) + half;
   r->retry_s = RETRY_FIRST_S;
-  if (!r->known)
+  if (!r->known || !r->local)
     GH_LOG(&r->host->log, GH_LOG_INFO, "registered-at-registrar", GH_F("registrar", r->host->config.registrar));
   r->known = true;
   mirror_registrar(r);
@@ -266,7 +268,9 @@ static void ask(registration *r)
 static void on_tick(uv_timer_t *timer)
 {
   registration *r = timer->data;
-  if (r->busy || r->stopping) return;
+  if (r->stopping) return;
+  gh_registrar_key_tick(r->key);
+  if (r->busy || !gh_registrar_key_is_there(r->key)) return;
   bool waiting = r->retry_s > RETRY_FIRST_S; /* the last attempt failed: not before its time */
   if (now_us(r) >= r->due_us || (atomic_load(&r->changed) && !waiting)) ask(r);
 }
@@ -288,6 +292,7 @@ void gh_registration_start(gh_host *host, gh_str poa)
   r->host = host;
   r->poa = gh_str_clone(poa);
   r->retry_s = RETRY_FIRST_S;
+  r->key = gh_registrar_key_new(host);
   host->own = r;
   gh_loop_call(host->workers[0]->loop, start, r);
 }
@@ -301,6 +306,7 @@ static void stop(void *arg)
 {
   registration *r = arg;
   r->stopping = true;
+  gh_registrar_key_stop(r->key);
   uv_timer_stop(&r->timer);
   uv_close((uv_handle_t *)&r->timer, on_closed);
 }
@@ -314,6 +320,7 @@ void gh_registration_free(gh_host *host)
 {
   registration *r = host->own;
   if (!r) return;
+  gh_registrar_key_free(r->key);
   gh_str_release(&r->poa);
   free(r);
   host->own = NULL;

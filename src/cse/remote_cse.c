@@ -132,6 +132,7 @@ static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
     return refuse(x, GH_RSC_ORIGINATOR_HAS_ALREADY_REGISTERED, "already-registered",
                   "this CSE is registered already");
   gh_val_set(&x->arena, attrs, GH_STR("csi"), gh_val_str(&x->arena, relative));
+  x->new_extra = x->peer.credential_id; /* SA1: what SA2 is opened with */
   x->change_audited = true;
   return check_descendants(x, x->originator, attrs);
 }
@@ -149,6 +150,7 @@ static int created(gh_exchange *x, const gh_node *parent, const gh_node *node)
 static int update(gh_exchange *x, const gh_node *target, gh_val *merged, const gh_val *changes)
 {
   x->change_audited = true;
+  if (gh_str_eq(x->peer.id, target->creator)) x->new_extra = x->peer.credential_id;
   if (!gh_val_get(changes, GH_STR("dcse"))) return GH_RSC_OK;
   /*= TS-0004 7.4.4.2.3 what lies below changes with it */
   int rsc = check_descendants(x, target->creator, merged);

@@ -2,6 +2,7 @@
  * as the service provider wrote it down. On an IN-CSE only. */
 #include <stdlib.h>
 
+#include "cse/ahead.h"
 #include "cse/cse.h"
 #include "host/id_map.h"
 #include "m2m/constants.h"
@@ -33,11 +34,59 @@ static int remove_audited(gh_exchange *x, const gh_node *target)
   return GH_RSC_OK;
 }
 
+/* ---- who reads them: the CSE that they are for */
+
+/* The node of the originator, or NULL. Reference. */
+static gh_node *node_of(const gh_exchange *x, gh_arena *arena)
+{
+  gh_str ri;
+  if (x->peer.kind != GH_PEER_CSE || x->request.op != GH_OP_RETRIEVE) return NULL;
+  if (!gh_id_map_get(x->host->subscribed_nodes, arena, x->originator, &ri)) return NULL;
+  return gh_tree_by_id(x->host->tree, x->view, ri);
+}
+
+/*= TS-0001 10.2.2.2 step 003 the registrar retrieves what it needs for the check */
+static bool node_is_read(const gh_exchange *x, const gh_node *target)
+{
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_node *node = node_of(x, &arena);
+  bool own = node && gh_str_eq(node->ri, target->ri);
+  gh_node_unref(node);
+  gh_arena_free(&arena);
+  return own;
+}
+
+static bool links_to(const gh_exchange *x, const gh_val *attrs, const gh_node *rule)
+{
+  const gh_val *links = gh_val_get(attrs, GH_STR("rlk"));
+  for (const gh_val *v = links && links->type == GH_VAL_ARRAY ? links->u.array.first : NULL; v; v = v->next) {
+    gh_node *found = v->type == GH_VAL_STR ? gh_tree_by_address(x->host->tree, x->view, v->u.str) : NULL;
+    bool linked = found && gh_str_eq(found->ri, rule->ri);
+    gh_node_unref(found);
+    if (linked) return true;
+  }
+  return false;
+}
+
+static bool rule_is_read(const gh_exchange *x, const gh_node *target)
+{
+  gh_arena arena;
+  gh_val *attrs;
+  gh_arena_init(&arena);
+  gh_node *node = node_of(x, &arena);
+  bool linked = node && gh_node_attrs(&arena, node, &attrs) == GH_OK && links_to(x, attrs, target);
+  gh_node_unref(node);
+  gh_arena_free(&arena);
+  return linked;
+}
+
 const gh_type_ops gh_service_subscription_profile_ops = {.ty = GH_TY_M2M_SERVICE_SUBSCRIPTION_PROFILE,
                                                          .create = create_on_in_cse,
                                                          .update = update_audited,
                                                          .remove = remove_audited};
 const gh_type_ops gh_service_subscribed_app_rule_ops = {.ty = GH_TY_SERVICE_SUBSCRIBED_APP_RULE,
+                                                        .also_permits = rule_is_read,
                                                         .create = create_on_in_cse,
                                                         .update = update_audited,
                                                         .remove = remove_audited};
@@ -60,6 +109,12 @@ static void drop(void *ctx)
   gh_str_release(&e->cse);
   gh_str_release(&e->ri);
   free(e);
+}
+
+gh_str gh_subscribed_node_id(gh_arena *arena, gh_str cse)
+{
+  size_t slash = gh_str_rfind(cse, '/');
+  return gh_arena_fmt(arena, "svsn-%.*s", GH_STR_ARG(gh_str_sub(cse, slash + 1, SIZE_MAX)));
 }
 
 static bool cse_of(gh_host *host, gh_arena *arena, const gh_val *attrs, gh_str *cse)
@@ -87,6 +142,7 @@ static int create_node(gh_exchange *x, const gh_node *parent, gh_val *attrs)
     return gh_refuse(x, GH_RSC_BAD_REQUEST, "csi is not a CSE-ID");
   if (gh_id_map_get(x->host->subscribed_nodes, &x->arena, cse, &known))
     return gh_refuse(x, GH_RSC_CONFLICT, "csi has a serviceSubscribedNode already");
+  x->new_id = gh_subscribed_node_id(&x->arena, cse);
   return GH_RSC_OK;
 }
 
@@ -122,6 +178,7 @@ static void node_loaded(gh_host *host, const gh_node *node)
 }
 
 const gh_type_ops gh_service_subscribed_node_ops = {.ty = GH_TY_SERVICE_SUBSCRIBED_NODE,
+                                                    .also_permits = node_is_read,
                                                     .create = create_node,
                                                     .created = node_created,
                                                     .update = update_audited,

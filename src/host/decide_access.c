@@ -132,6 +132,10 @@ int gh_gate_decide(gh_exchange *x)
     x->decision = (gh_decision){.outcome = GH_PERMIT, .reason = "registration"};
     return GH_RSC_OK;
   }
+  if (ops && ops->also_permits && ops->also_permits(x, x->target)) {
+    x->decision = (gh_decision){.outcome = GH_PERMIT, .reason = "registree"};
+    return GH_RSC_OK;
+  }
   if (ops && ops->decide)
     x->decision = ops->decide(x, x->target);
   else if (ops)

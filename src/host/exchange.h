@@ -37,10 +37,16 @@ struct gh_exchange {
   /* set by identify */
   gh_str originator;  /* absolute; empty while an AE-ID is still to be assigned */
   bool authenticated; /* rq_authn, TS-0003 7.1.2 */
+  gh_str
+      claimed_stem; /* behind the CSE-ID, where a registrar asks for an AE-ID-Stem (TS-0001 10.2.2.2): "S", "Sxx" */
 
   /* set by prepare */
   bool has_export;
   uint8_t export_bootstrap[48], export_connection[48];
+
+  /* set by ahead */
+  void *ahead;                  /* of the function: what it learned elsewhere; in the arena */
+  void (*undo)(gh_exchange *x); /* on the worker, when the write is refused after all */
 
   /* set by route */
   gh_view view;

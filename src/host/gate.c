@@ -27,6 +27,7 @@ static void finish(gh_exchange *x)
   GH_LOG(&x->host->log, x->response.rsc >= 5000 ? GH_LOG_ERROR : GH_LOG_DEBUG, "request", GH_F("rqi", x->request.rqi),
          GH_F("association", x->association), GH_F("op", gh_op_name((int)x->request.op)), GH_F("to", x->request.to),
          GH_F("originator", x->originator), GH_F("rsc", x->response.rsc));
+  if (x->undo && x->response.rsc >= 4000) x->undo(x);
   if (x->assigned_ae_id.len && x->bind_peer) x->bind_peer(x, x->assigned_ae_id);
   x->done(x);
 }
@@ -138,6 +139,17 @@ static void submit_write(gh_exchange *x)
   finish(x);
 }
 
+static void go_on(gh_exchange *x)
+{
+  if (x->response.rsc < 4000) {
+    x->response = (gh_response){0};
+    submit_write(x);
+    return;
+  }
+  gh_audit_refusal(x);
+  finish(x);
+}
+
 static void answer_transit(gh_exchange *x)
 {
   if (x->response.rsc >= 4000 && x->decision.outcome == GH_REFUSE && x->decision.reason) gh_audit_refusal(x);
@@ -159,7 +171,7 @@ void gh_gate_submit(gh_exchange *x)
   if (rsc == GH_RSC_OK && !handled && function->prepare) rsc = function->prepare(x);
   if (rsc == GH_RSC_OK && !handled) {
     if (x->request.op != GH_OP_RETRIEVE) {
-      submit_write(x);
+      if (!function->ahead || !function->ahead(x, go_on)) submit_write(x);
       return;
     }
     rsc = route_decide_perform(x);

@@ -19,6 +19,8 @@ typedef struct gh_type_ops {
   bool follows_parent; /* no acpi of its own: the parent's policy governs (TS-0001 9.6.1.3.2) */
   /* Access decided by the function instead of by access control policies: a pure function of exchange and target. */
   gh_decision (*decide)(const gh_exchange *x, const gh_node *target);
+  /* Permits what no policy says; a pure function of exchange and tree. */
+  bool (*also_permits)(const gh_exchange *x, const gh_node *target);
   /* Completes the attributes of a new resource (what the server sets); may choose x->new_id and x->new_name. */
   int (*create)(gh_exchange *x, const gh_node *parent, gh_val *attrs);
   /* After the resource is in the tree: counters of the parent, keys. */
@@ -49,6 +51,9 @@ typedef struct gh_function {
   int (*identify)(gh_exchange *x);
   /* Work that needs the association itself (exporter), on the worker before the request is queued. */
   int (*prepare)(gh_exchange *x);
+  /* Before a write is queued, on the worker: what must be asked elsewhere first. True: it is under way, and go_on is
+   * called with x->response.rsc 2000 or a refusal. */
+  bool (*ahead)(gh_exchange *x, void (*go_on)(gh_exchange *x));
   /* Addresses outside the tree; sets *handled. On the worker. */
   int (*special)(gh_exchange *x, bool *handled);
   /* CREATE whose access is not judged by policies (registration). */
@@ -86,6 +91,7 @@ typedef struct gh_host_config {
   size_t mef_count;
   int cse_type;           /* m2m:cseTypeID: 1 IN, 2 MN, 3 ASN */
   gh_str registrar;       /* absolute CSE-ID of the CSE this one registers at; empty: none */
+  gh_str registrar_maf;   /* FQDN of the MAF whose keys open the association with the registrar; empty: none */
   int64_t transit_us;     /* budget of a forwarded request */
   bool open_registration; /* any authenticated credential may register an AE; else only one with a known identity */
   int64_t max_registration_us; /* longest life of a client registration */

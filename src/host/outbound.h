@@ -11,6 +11,9 @@ typedef struct gh_outbound_call {
   gh_str entity;  /* FQDN of a function, or absolute CSE-ID */
   gh_request request;
   gh_response response;
+  bool export_key; /* wanted: the exporter of the association that carried the call (TS-0003 10.3.1). No other call
+                      of this kind goes over the same association */
+  uint8_t exported[48];                        /* then set with err GH_OK; wiped by the caller */
   gh_err err;                                  /* GH_OK: response is set (whatever its code) */
   int64_t deadline_us;                         /* monotonic */
   void (*done)(struct gh_outbound_call *call); /* exactly once, on the worker */

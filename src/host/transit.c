@@ -75,6 +75,9 @@ static void forward(gh_exchange *x, gh_str next, void (*finish)(gh_exchange *x))
   t->call = (gh_outbound_call){
       .entity = next, .request = x->request, .deadline_us = deadline_of(x), .done = on_done, .ctx = t};
   t->call.request.from = gh_id_sp_relative(&x->host->config.self, x->originator);
+  if (x->claimed_stem.len)
+    t->call.request.from =
+        gh_arena_fmt(&x->arena, "%.*s/%.*s", GH_STR_ARG(t->call.request.from), GH_STR_ARG(x->claimed_stem));
   t->call.request.has_from = true;
   t->call.arena = x->arena; /* taken back when the call is done */
   x->host->outbound.send(x->host->outbound.ctx, x->worker, &t->call);

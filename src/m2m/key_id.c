@@ -107,3 +107,11 @@ gh_err gh_credential_id_parse(gh_str text, unsigned *type, gh_str *value)
   *value = gh_str_sub(text, dash + 1, SIZE_MAX);
   return GH_OK;
 }
+
+bool gh_credential_is_of_node(gh_str credential_id)
+{
+  unsigned type;
+  gh_str value;
+  return gh_credential_id_parse(credential_id, &type, &value) == GH_OK &&
+         (type == GH_CRED_DEVICE_CERT || type == GH_CRED_NODE_CERT);
+}

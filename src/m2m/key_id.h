@@ -50,6 +50,8 @@ typedef enum gh_cred_type {
 } gh_cred_type;
 bool gh_cred_type_known(uint64_t type); /* every type of table 10.4 */
 gh_str gh_credential_id(gh_arena *arena, unsigned type, gh_str value);
+/* Of a node or device: several AEs may use it, and From says which (TS-0003 8.2.1). */
+bool gh_credential_is_of_node(gh_str credential_id);
 GH_MUST_USE gh_err gh_credential_id_parse(gh_str text, unsigned *type, gh_str *value);
 
 #endif

@@ -118,6 +118,22 @@ static const step steps_of_newcomer[] = {
     {{GH_OP_DELETE, "cse-in/newcomer", "Cnew", 0, NULL}, 2002},
 };
 
+/* The certificate of a node or device has a list of AE-IDs, on one association and on the next. */
+static const step steps_of_node[] = {
+    {{GH_OP_CREATE, "cse-in", "Csecond", GH_TY_AE, HALL_AE("second")}, 2001},
+    {{GH_OP_RETRIEVE, "cse-in/second", "Csecond", 0, NULL}, 2000},
+    {{GH_OP_RETRIEVE, "cse-in/newcomer", "Cnew", 0, NULL}, 2000},
+    {{GH_OP_RETRIEVE, "cse-in/newcomer", "Csecond", 0, NULL}, 4103},
+    {{GH_OP_RETRIEVE, "cse-in/newcomer", "/mn1", 0, NULL}, 4000},
+    {{GH_OP_DELETE, "cse-in/second", "Csecond", 0, NULL}, 2002},
+    {{GH_OP_RETRIEVE, "cse-in/newcomer", "Csecond", 0, NULL}, 4106},
+    {{GH_OP_RETRIEVE, "cse-in/newcomer", "Cnew", 0, NULL}, 2000},
+};
+
+static const step steps_of_key[] = {
+    {{GH_OP_CREATE, "cse-in", "Csecond", GH_TY_AE, HALL_AE("second")}, 4106},
+};
+
 /* Whom a certificate names may register, under that name, and leave. */
 static const step steps_of_new_ae[] = {
     {{GH_OP_RETRIEVE, BOX, "Cfresh", 0, NULL}, 4103},
@@ -202,8 +218,14 @@ static void walk(const cell *c, const step *steps, size_t count)
   talker t;
   tls_peer_options as = credential_of(c->with);
   talker_begin(&t, &place, c->over, &as);
+  char own[2][16]; /* an AE-ID that one credential had is not another's */
+  snprintf(own[0], sizeof own[0], "Cnew%zu", (size_t)(c->with - flavours));
+  snprintf(own[1], sizeof own[1], "Csecond%zu", (size_t)(c->with - flavours));
   for (size_t i = 0; i < count; i++) {
-    const question *q = &steps[i].ask;
+    question asked = steps[i].ask;
+    const question *q = &asked;
+    if (q->from && strcmp(q->from, "Cnew") == 0) asked.from = own[0];
+    if (q->from && strcmp(q->from, "Csecond") == 0) asked.from = own[1];
     verdict v = talker_ask(&t, q);
     if (v.rsc != steps[i].rsc || v.status != status_of(steps[i].rsc, c->over))
       fail_msg("step %zu (op %d, %s, from %s): %d with status %d, expected %d", i, q->op, q->to,
@@ -224,6 +246,10 @@ static void association(void **state)
   case A_CSE: WALK(c, steps_of_cse); break;
   case NOBODY_YET:
     WALK(c, steps_of_nobody);
+    if (c->with->cert != NO_CERT)
+      WALK(c, steps_of_node);
+    else
+      WALK(c, steps_of_key);
     WALK(c, steps_of_newcomer);
     break;
   case A_NEW_AE: WALK(c, steps_of_new_ae); break;

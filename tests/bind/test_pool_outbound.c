@@ -315,6 +315,52 @@ static void peers_that_are_not_there(void **state)
   assert_all(x, 41, 61, GH_OK);
 }
 
+static void send_exporting(void *arg)
+{
+  const wish *w = arg;
+  int first = w->x->count;
+  send_on_worker(arg); /* nothing is sent before the handshake */
+  for (int i = first; i < w->x->count; i++) w->x->calls[i].out.export_key = true;
+}
+
+/*= TS-0003 10.3.1 one association, one exported key: two calls never get the same */
+static void exported_keys(void **state)
+{
+  out_test *x = *state;
+  static const uint8_t none[48];
+  wish w = {.x = x, .entity = PEER, .to = "maf/AA", .op = GH_OP_RETRIEVE, .count = 6, .time_us = 100 * GH_US_PER_S};
+  gh_loop_call(x->loop, send_exporting, &w);
+  wait_done(x, 6);
+  assert_all(x, 0, 6, GH_OK);
+  for (int i = 0; i < 6; i++) {
+    assert_memory_not_equal(x->calls[i].out.exported, none, 48);
+    for (int k = 0; k < i; k++) assert_memory_not_equal(x->calls[i].out.exported, x->calls[k].out.exported, 48);
+  }
+  assert_int_equal(counts_now(x->t).ready, 6);
+  send_calls(x, "maf/AA", 1); /* who does not ask for it gets none */
+  wait_done(x, 7);
+  assert_memory_equal(x->calls[6].out.exported, none, 48);
+}
+
+static gh_tls_client *no_credential(void *ctx, const gh_outbound_peer *peer)
+{
+  (void)ctx;
+  (void)peer;
+  return NULL;
+}
+
+/* Without a credential nothing is sent, in clear text least of all. */
+static void without_a_credential(void **state)
+{
+  out_test *x = *state;
+  x->peers[0].choose_tls = no_credential;
+  send_calls(x, "maf/AA", 5);
+  wait_done(x, 5);
+  assert_all(x, 0, 5, GH_ECONN);
+  assert_int_equal(counts_now(x->t).requests, 0);
+  assert_int_equal(counts_now(x->t).ready, 0);
+}
+
 static void a_key_that_the_peer_refuses(void **state)
 {
   out_test *x = *state;
@@ -370,6 +416,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(a_kept_connection_that_was_closed, setup, teardown),
       cmocka_unit_test_setup_teardown(only_questions_are_repeated, setup, teardown),
       cmocka_unit_test_setup_teardown(peers_that_are_not_there, setup, teardown),
+      cmocka_unit_test_setup_teardown(exported_keys, setup, teardown),
+      cmocka_unit_test_setup_teardown(without_a_credential, setup, teardown),
       cmocka_unit_test_setup_teardown(a_key_that_the_peer_refuses, setup_wrong_key, teardown),
       cmocka_unit_test_setup_teardown(each_peer_has_its_own_connections, setup, teardown),
       cmocka_unit_test_setup_teardown(the_end_comes_while_calls_wait, setup, teardown),

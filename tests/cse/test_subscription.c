@@ -8,6 +8,8 @@ static const who false_admin = {GH_PEER_AE,         GH_METHOD_PSK, "//sp.example
                                 "K9@m.example.com", false};
 static const who device = {GH_PEER_CREDENTIAL,         GH_METHOD_PSK,           "",
                            "12-K3@maf.sp.example.com", "K3@maf.sp.example.com", false};
+static const who second = {GH_PEER_CREDENTIAL,         GH_METHOD_PSK,           "",
+                           "12-K3@mef.sp.example.com", "K3@mef.sp.example.com", false};
 static const who stranger = {GH_PEER_CREDENTIAL,         GH_METHOD_PSK,           "",
                              "12-Z1@maf.sp.example.com", "Z1@maf.sp.example.com", false};
 
@@ -92,7 +94,7 @@ static void rules_decide(void **state)
   answer a = ask(h, &device, GH_OP_CREATE, "cse-in", "C", 2, AE("N.meter.x"));
   assert_rsc(a, 2001);
   assert_true(strncmp(h->bound, "//sp.example.com/in-cse/C", 25) == 0 && strlen(h->bound) > 33);
-  assert_rsc(ask(h, &device, GH_OP_CREATE, "cse-in", "Cchosen", 2, AE("N.meter.x")), 2001);
+  assert_rsc(ask(h, &second, GH_OP_CREATE, "cse-in", "Cchosen", 2, AE("N.meter.x")), 2001);
   /* a rule without applicableCredIDs is for clear text only, and the others are not */
   assert_rsc(ask(h, NULL, GH_OP_CREATE, "cse-in", "Copen1", 2, AE("N.open")), 2001);
   assert_rsc(ask(h, NULL, GH_OP_CREATE, "cse-in", "C", 2, AE("N.meter.x")), 4126);
@@ -117,7 +119,7 @@ static void subscriptions_survive_a_restart_and_end(void **state)
   harness_reopen(h);
   assert_rsc(ask(h, &device, GH_OP_CREATE, "cse-in", "C1", 2, AE("N.x")), 2001);
   assert_rsc(ask(h, &admin, GH_OP_DELETE, "cse-in/s", "Sadmin", 0, NULL), 2002);
-  assert_rsc(ask(h, &device, GH_OP_CREATE, "cse-in", "C2", 2, AE("N.x")), 4128);
+  assert_rsc(ask(h, &second, GH_OP_CREATE, "cse-in", "C2", 2, AE("N.x")), 4128);
 }
 
 /* It takes the administrator's certificate: the name alone does not do, however it was come by. */

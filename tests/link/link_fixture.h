@@ -148,7 +148,7 @@ static inline void fill_answer(const link_key *key, gh_psk_query *query)
   gh_peer peer = {.kind = key->peer_id ? GH_PEER_AE : GH_PEER_CREDENTIAL,
                   .method = GH_METHOD_PSK,
                   .id = gh_str_of(key->peer_id),
-                  .credential_id = GH_STR("12-x"),
+                  .credential_id = key->peer_id ? GH_STR("12-x") : GH_STR("12-nobodys-yet"),
                   .key_id = gh_str_of(key->identity),
                   .not_after_us = key->not_after_us};
   gh_peer_copy(&query->peer, &peer);
