@@ -24,7 +24,7 @@ struct gh_keyring {
   entry **buckets;
 };
 
-static const char *const kind_names[] = {"kpm", "km", "kpsa", "ke", "reg", "gone", "kc", "rpk"};
+static const char *const kind_names[] = {"kpm", "km", "kpsa", "ke", "reg", "rpk", "gone", "kc"};
 
 static gh_str kind_text(gh_key_kind kind)
 {

@@ -16,9 +16,9 @@ typedef enum gh_key_kind {
   GH_KEY_KPSA, /* provisioned, for an association */
   GH_KEY_KE,   /* enrolment key, never used in a handshake itself */
   GH_KEY_REG,  /* registered by a client (symmKeyReg) */
+  GH_KEY_RPK,  /* a raw public key: its identifier, and no key */
   GH_KEY_GONE, /* identifier that must never come back */
-  GH_KEY_KC,   /* registered by this host at a MAF: `owner` is the other end, `targets` the client registration */
-  GH_KEY_RPK   /* a raw public key: its identifier, and no key */
+  GH_KEY_KC    /* registered by this host at a MAF: `owner` is the other end, `targets` the client registration */
 } gh_key_kind;
 
 typedef struct gh_key_record {

@@ -14,7 +14,7 @@
 static const link_key server_keys[] = {
     {.identity = "meter@maf.sp.example.com", .key_hex = GOOD_KEY, .peer_id = METER},
     {.identity = "other@maf.sp.example.com", .key_hex = GOOD_KEY, .peer_id = "//sp.example.com/in-cse/Cother"},
-    {.identity = "new@maf.sp.example.com", .key_hex = GOOD_KEY}, /* registers first */
+    {.identity = "new@maf.sp.example.com", .key_hex = GOOD_KEY, .credential_id = "12-new"}, /* registers first */
 };
 
 static const tls_peer_options as_meter = {.identity = "meter@maf.sp.example.com", .key_hex = GOOD_KEY},

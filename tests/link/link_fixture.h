@@ -28,6 +28,7 @@ typedef struct link_key {
   int64_t not_after_us;
   bool later; /* answered when the test says so */
   gh_err result;
+  const char *credential_id; /* NULL: "12-x" */
 } link_key;
 
 typedef struct link_counts { /* under the lock */
@@ -148,7 +149,7 @@ static inline void fill_answer(const link_key *key, gh_psk_query *query)
   gh_peer peer = {.kind = key->peer_id ? GH_PEER_AE : GH_PEER_CREDENTIAL,
                   .method = GH_METHOD_PSK,
                   .id = gh_str_of(key->peer_id),
-                  .credential_id = key->peer_id ? GH_STR("12-x") : GH_STR("12-nobodys-yet"),
+                  .credential_id = gh_str_of(key->credential_id ? key->credential_id : "12-x"),
                   .key_id = gh_str_of(key->identity),
                   .not_after_us = key->not_after_us};
   gh_peer_copy(&query->peer, &peer);
