@@ -66,6 +66,8 @@ const gh_feature gh_features[] = {
     {"ae-registration-s-type", "TS-0001 10.2.2.2", "S-type AEs at an MN-CSE: <AEAnnc> at the IN-CSE, one registration point at a time", PARTLY,
      "an AE leaves one registrar before it comes to another; trackRegistrationPoints is not built", "story_s_type"},
     {"cse-registration", "TS-0001 10.2.2.7", "A CSE registers at another over its certificate", YES, "", "story_transit"},
+    {"cse-points-of-access", "TS-0004 7.3.2.6", "Requests go to the pointOfAccess of a registered CSE, in order, over an association that proves its CSE-ID", PARTLY,
+     "https entries; others are passed over", "story_poa"},
     {"transit", "TS-0004 7.3.2.6", "Requests through CSEs; a CSE speaks for what is below it, and for nothing else", YES, "", "unit_cse_test_transit"},
     {"saef-cse", "TS-0003 8.2", "Association between CSEs (Mcc), both directions: certificates, Kpsa, keys of a MAF", YES, "", "story_mcc_maf"},
     {"acp", "TS-0003 7.1", "Access control policies: originators, operations, contexts, objects", YES, "", "unit_authz_test_decide"},

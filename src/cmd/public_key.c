@@ -22,7 +22,7 @@ static gh_err read_file(gh_arena *arena, gh_str path, gh_str *out, gh_diag *diag
 gh_err gh_call_public_key(gh_call *call, gh_str given, gh_str *id, gh_diag *diag)
 {
   gh_public_key_id parsed;
-  gh_str pem, spki;
+  gh_str pem = GH_STR_NONE, spki = GH_STR_NONE;
   if (gh_public_key_id_parse(given, &parsed) != GH_OK) {
     if (gh_str_eq_nocase(gh_str_sub(given, 0, 3), GH_STR("ni:")))
       return gh_fail(diag, GH_EINVAL, "'%s' is not an identifier of RFC 6920 with SHA-256", given.ptr);

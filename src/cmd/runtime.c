@@ -239,6 +239,7 @@ gh_err gh_runtime_start(gh_runtime *runtime, const gh_realm *realm, const gh_rea
   for (size_t i = 0; i < count; i++) {
     gh_served *s = &runtime->served[runtime->served_count++];
     *s = (gh_served){.function = functions[i], .runtime = runtime};
+    pthread_mutex_init(&s->found_lock, NULL);
     GH_TRY(start_function(s, diag));
   }
   return gh_metrics_listen(runtime, diag);

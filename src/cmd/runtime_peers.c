@@ -5,7 +5,6 @@
 #include "cmd/reach.h"
 #include "cmd/runtime.h"
 
-#include <netdb.h>
 #include <stdlib.h>
 
 #include "cse/registration.h"
@@ -19,21 +18,7 @@ gh_str gh_runtime_cse_absolute(gh_runtime *runtime, gh_str stem)
 
 static gh_err endpoint(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len)
 {
-  const gh_runtime_peer *peer = ctx;
-  char host[GH_ENDPOINT_HOST_BYTES], port_text[8];
-  uint16_t port;
-  gh_diag diag;
-  const gh_realm *realm = peer->served->runtime->realm;
-  const gh_realm_function *function = gh_realm_function_of(realm, fqdn);
-  GH_REQUIRE(function, GH_ENOTFOUND);
-  GH_TRY(gh_reach_endpoint(realm, function, host, &port, &diag));
-  snprintf(port_text, sizeof port_text, "%u", port);
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
-  if (getaddrinfo(host, port_text, &hints, &found) != 0 || !found) return GH_ECONN;
-  memcpy(address, found->ai_addr, found->ai_addrlen);
-  *len = found->ai_addrlen;
-  freeaddrinfo(found);
-  return GH_OK;
+  return gh_runtime_address(ctx, fqdn, 0, address, len);
 }
 
 /* ---- keys */
@@ -133,24 +118,32 @@ static void fit_tls(const gh_outbound_peer *peer, gh_tls_options *tls)
   tls->alpn = peer->binding == &gh_coap_tcp_outbound ? "coap" : NULL;
 }
 
-static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_options *own, gh_diag *diag)
+gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
+                            const gh_tls_options *own, gh_diag *diag)
 {
-  gh_outbound_peer *http = &s->peers[s->peer_count];
-  gh_runtime_peer *peer = &s->peer_keys[s->peer_count];
-  gh_tls_client_options options = {.tls = *own, .server_name = f->fqdn};
-  options.tls.tls13 = own->tls13 && f->tls13;
-  http->binding = binding_of(f);
+  gh_tls_client_options options = {.tls = *own, .server_name = fqdn};
   http->mtu = (uint16_t)s->runtime->realm->limits.datagram_mtu;
   fit_tls(http, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
-  *peer = (gh_runtime_peer){.served = s, .fqdn = f->fqdn, .options = options.tls};
+  *peer = (gh_runtime_peer){.served = s, .fqdn = fqdn, .options = options.tls};
   peer->options.chain_pem = peer->options.key_pem = peer->options.anchors_pem = GH_STR_NONE; /* not with a key */
   pthread_mutex_init(&peer->lock, NULL);
-  http->entity = http->host_header = f->fqdn;
+  http->entity = http->host_header = fqdn;
   http->endpoint = endpoint;
   http->ctx = peer;
   http->choose_tls = choose;
+  return GH_OK;
+}
+
+static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_options *own, gh_diag *diag)
+{
+  gh_outbound_peer *http = &s->peers[s->peer_count];
+  gh_tls_options tls = *own;
+  tls.tls13 = own->tls13 && f->tls13;
+  http->binding = binding_of(f);
+  GH_TRY(gh_runtime_init_peer(s, http, &s->peer_keys[s->peer_count], f->fqdn, &tls, diag));
   if (f->kind == GH_REALM_CSE) http->entity = gh_runtime_cse_absolute(s->runtime, f->cse_id);
+  if (f->kind == GH_REALM_CSE && http->binding == &gh_http_outbound) http->endpoint_at = gh_runtime_address;
   s->peer_count++;
   return GH_OK;
 }
@@ -203,6 +196,7 @@ static gh_err make_outbound(gh_served *s, bool keeps, gh_diag *diag)
 {
   gh_runtime *r = s->runtime;
   s->outbound = gh_pool_outbound_new(s->peers, s->peer_count - keeps, r->workers, r->worker_count, &r->log);
+  if (s->function->kind == GH_REALM_CSE) gh_pool_outbound_find_with(s->outbound, gh_runtime_find_peer, s);
   gh_outbound next = gh_pool_outbound_port(s->outbound);
   GH_TRY(make_mqtt_outbound(s, &next, diag));
   if (keeps) {
@@ -229,6 +223,7 @@ gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *d
       GH_TRY(add_peer(s, f, own, diag));
   }
   if (kept) GH_TRY(add_peer(s, kept, own, diag)); /* the last one: not of the pool */
+  gh_runtime_keep_own(s, own);
   return make_outbound(s, kept != NULL, diag);
 }
 
@@ -240,34 +235,42 @@ static void retire(gh_runtime_peer *peer, gh_tls_client *client)
   peer->keys = kept;
 }
 
+gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer, const gh_tls_options *own,
+                             gh_diag *diag)
+{
+  gh_tls_client *fresh;
+  gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
+  options.tls.tls13 = peer->options.tls13;
+  fit_tls(http, &options.tls);
+  GH_TRY(gh_tls_client_new(&options, &fresh, diag));
+  pthread_mutex_lock(&peer->lock);
+  if (peer->renewed) retire(peer, peer->renewed);
+  peer->renewed = fresh;
+  pthread_mutex_unlock(&peer->lock);
+  return GH_OK;
+}
+
 gh_err gh_runtime_renew_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
 {
-  for (size_t i = 0; i < s->peer_count; i++) {
-    gh_runtime_peer *peer = &s->peer_keys[i];
-    gh_tls_client *fresh;
-    gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
-    options.tls.tls13 = peer->options.tls13;
-    fit_tls(&s->peers[i], &options.tls);
-    GH_TRY(gh_tls_client_new(&options, &fresh, diag));
-    pthread_mutex_lock(&peer->lock);
-    if (peer->renewed) retire(peer, peer->renewed);
-    peer->renewed = fresh;
-    pthread_mutex_unlock(&peer->lock);
+  for (size_t i = 0; i < s->peer_count; i++) GH_TRY(gh_runtime_renew_peer(&s->peers[i], &s->peer_keys[i], own, diag));
+  return gh_runtime_renew_found(s, own, diag);
+}
+
+void gh_runtime_clear_peer(gh_outbound_peer *http, gh_runtime_peer *peer)
+{
+  for (struct gh_runtime_psk *key = peer->keys, *next; key; key = next) {
+    next = key->next;
+    gh_tls_client_free(key->client);
+    gh_str_release(&key->id);
+    free(key);
   }
-  return GH_OK;
+  gh_tls_client_free(peer->renewed);
+  pthread_mutex_destroy(&peer->lock);
+  gh_tls_client_free(http->tls);
 }
 
 void gh_runtime_free_peers(gh_served *s)
 {
-  for (size_t i = 0; i < s->peer_count; i++) {
-    for (struct gh_runtime_psk *key = s->peer_keys[i].keys, *next; key; key = next) {
-      next = key->next;
-      gh_tls_client_free(key->client);
-      gh_str_release(&key->id);
-      free(key);
-    }
-    gh_tls_client_free(s->peer_keys[i].renewed);
-    pthread_mutex_destroy(&s->peer_keys[i].lock);
-    gh_tls_client_free(s->peers[i].tls);
-  }
+  for (size_t i = 0; i < s->peer_count; i++) gh_runtime_clear_peer(&s->peers[i], &s->peer_keys[i]);
+  gh_runtime_free_found(s);
 }

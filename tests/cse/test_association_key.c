@@ -11,6 +11,10 @@ static const who admin = {
 static const who typed_admin = {GH_PEER_AE,          GH_METHOD_PSK, "//sp.example.com/Sadmin", "12-K1@sp.example.com",
                                 "K1@sp.example.com", false};
 
+/* A raw public key that was configured for the administrator's identity: no certificate, no administrator. */
+static const who raw_admin = {GH_PEER_AE,     GH_METHOD_PUBLIC_KEY, "//sp.example.com/Sadmin",
+                              "30-sha-256.x", "sha-256.x",          false};
+
 #define KEY(id, more, key) "{\"gh:ask\":{\"syki\":\"" id "\",\"kv\":\"" key "\"" more "}}"
 #define SIXTEEN "AAECAwQFBgcICQoLDA0ODw=="
 #define OF_AE ",\"enid\":\"//sp.example.com/in-cse/Cmeter\""
@@ -101,6 +105,7 @@ static void only_an_administrator_adds_them(void **state)
   harness *h = *state;
   gh_psk_query q;
   assert_rsc(add(h, &typed_admin, KEY("k1@sp.example.com", OF_AE, SIXTEEN)), 4103);
+  assert_rsc(add(h, &raw_admin, KEY("k1@sp.example.com", OF_AE, SIXTEEN)), 4103);
   assert_rsc(add(h, NULL, KEY("k1@sp.example.com", OF_AE, SIXTEEN)), 4106);
   assert_int_equal(find(h, "k1@sp.example.com", &q), GH_ENOTFOUND);
   assert_rsc(add(h, &admin, KEY("k1@sp.example.com", OF_AE, SIXTEEN)), 2001);
@@ -217,6 +222,7 @@ static void public_keys_that_are_none(void **state)
   assert_rsc(add(h, &admin, "{\"gh:ask\":{\"rpki\":\"\"}}"), 4102);
   assert_rsc(add_text(h, &admin, RPK(k.whole, ",\"enid\":\"Cmeter\"")), 4102);
   assert_rsc(add_text(h, &typed_admin, RPK(k.whole, OF_AE)), 4103);
+  assert_rsc(add_text(h, &raw_admin, RPK(k.whole, OF_AE)), 4103);
   assert_rsc(add_text(h, NULL, RPK(k.whole, OF_AE)), 4106);
   assert_int_equal(name_key(h, k.spki, &peer), GH_ENOTFOUND);
   gh_arena_free(&k.arena);

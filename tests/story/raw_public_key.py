@@ -43,6 +43,11 @@ class Story:
         code, text = self.call(*words)
         self.expect(code == 1 and expected in text, title, f"exit {code}: {text}")
 
+    def shut_out(self, title, *words):
+        """Under TLS 1.3 a client has sent its request before it hears of the refusal; what overtakes what is the network's."""
+        code, text = self.call(*words)
+        self.expect((code == 1 and "alert" in text) or (code == 3 and "closed the association" in text), title, f"exit {code}: {text}")
+
     def new_device(self, name):
         device = self.folder / name
         self.done(f"device {name}", "device", "new", device, "--realm", self.realm, "--kpm-id", name, "--generate", self.folder / f"{name}.kpm")
@@ -70,7 +75,7 @@ def the_device(story):
     own = json.loads(text)["publicKeyID"]
     again = story.done("device public-key, again", "device", "public-key", device, "--cse-key", story.own_certificate())
     story.expect(json.loads(again)["publicKeyID"] == own, "and keeps its key pair", again)
-    story.refused("a CSE that was not told of the key refuses it", "alert", "register", device, "--app-id", "N.meter")
+    story.shut_out("a CSE that was not told of the key refuses it", "register", device, "--app-id", "N.meter")
     story.expect("is not known here" in run([story.gatehouse, "audit", story.realm, "cse", "--json"])[1], "and the audit trail says which")
     code, text = story.call("cse", "key", "add", story.realm, "--public-key", own, "--id", "x@sp.example.com")
     story.expect(code == 2, "a public key has no KpsaID", text)
@@ -179,7 +184,7 @@ def the_end(story, device, own):
         rest = client.stdout.read()
         story.expect(time.monotonic() - begin < 1.5, "the association ends with its key", (answer + rest).decode(errors="replace"))
     story.done("the device's key too", "cse", "key", "delete", story.realm, own)
-    story.refused("and opens nothing any more", "alert", "get", device, "cse-in/Cmeter1")
+    story.shut_out("and opens nothing any more", "get", device, "cse-in/Cmeter1")
 
 
 def everything(story):
