@@ -32,6 +32,9 @@ nghttp2-client      HTTP/2 clients of another maker
 gnutls-bin          TLS client of another maker
 python3-websockets  WebSocket client of another maker
 python3-cbor2       CBOR codec of another maker
+nodejs              runs the WebSocket client of node-ws
+node-ws             WebSocket client of a third maker
+node-cbor           CBOR codec of a third maker
 mosquitto           MQTT broker
 mosquitto-clients   MQTT clients of another maker
 libcoap3-bin        CoAP client of another maker
@@ -41,7 +44,8 @@ libclang-rt-14-dev|libclang-rt-dev  libFuzzer and sanitizer run time
 clang-format        layout check
 clang-tidy          static analysis
 sqlite3             looks into stores from the tests
-iproute2            looks at sockets from the tests
+iproute2            looks at sockets from the tests, and makes a network of their own
+util-linux          enters it: unshare, nsenter
 "
 bench_packages="
 nginx               the web server we measure against

@@ -40,6 +40,7 @@ typedef struct gh_device_config {
   gh_str security_policy; /* "modern", "ts0003-r3", "constrained": suites, groups, versions */
   bool tls13;             /* offer TLS 1.3 beside 1.2, where the policy has it */
   int64_t timeout_ms;     /* of a handshake and of a request */
+  int64_t datagram_mtu;   /* CoAP over DTLS: largest IP packet */
   int64_t registration_s; /* life that is asked for client registrations; the server may shorten it */
   int64_t key_s;          /* life that is asked for registered keys */
 } gh_device_config;

@@ -20,6 +20,15 @@ bool gh_coap_find_block(const gh_coap_message *message, uint16_t number, gh_coap
   return true;
 }
 
+/*= RFC 7252 4.6 no IP fragments; 1024 octets in packets of 1280 */
+uint8_t gh_coap_szx_for(uint16_t mtu)
+{
+  enum { USUAL_MTU = 1280, IP_AND_UDP = 48, DTLS = 77, HEAD_AND_OPTIONS = 128 };
+  uint8_t szx = GH_COAP_SZX_1024;
+  while (szx && gh_coap_block_bytes(szx) + IP_AND_UDP + DTLS + HEAD_AND_OPTIONS > (mtu ? mtu : USUAL_MTU)) szx--;
+  return szx;
+}
+
 static void free_transfer(gh_coap_transfer *transfer)
 {
   gh_buf_wipe_free(&transfer->key);

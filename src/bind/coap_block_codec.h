@@ -22,6 +22,8 @@ static inline uint32_t gh_coap_block_value(gh_coap_block block)
 {
   return block.num << 4 | (uint32_t)(block.more ? 8 : 0) | block.szx;
 }
+/* Size of the blocks that fit, with options and DTLS, into IP packets of this length; 0: 1280. */
+uint8_t gh_coap_szx_for(uint16_t mtu);
 /* False when absent. */
 bool gh_coap_find_block(const gh_coap_message *message, uint16_t number, gh_coap_block *out);
 

@@ -1,7 +1,7 @@
 /* One request under way; its token tells its answers from late ones of those before. */
 #include "bind/coap_client.h"
 
-enum { BLOCK_SZX = 6, FRAME_MAX = 16 << 20, ANSWER_MAX = 16 << 20 };
+enum { FRAME_MAX = 16 << 20, ANSWER_MAX = 16 << 20 };
 
 static void on_time(uv_timer_t *timer);
 
@@ -47,7 +47,7 @@ static void on_lost(void *ctx, uint16_t mid)
 
 void gh_coap_client_init(gh_coap_client *client, uv_loop_t *uv, bool stream, const gh_random *random)
 {
-  *client = (gh_coap_client){.random = random, .stream = stream};
+  *client = (gh_coap_client){.random = random, .stream = stream, .szx = GH_COAP_SZX_1024};
   gh_arena_init(&client->arena);
   gh_coap_layer_init(&client->layer, NULL, random, emit, client);
   client->layer.client = true;
@@ -115,14 +115,19 @@ static gh_err send_part(gh_coap_client *client, uint16_t option, gh_coap_block b
   if (option != GH_COAP_BLOCK2) m.payload = client->body;
   if (option == GH_COAP_BLOCK1)
     m.payload = gh_str_sub(client->body, block.num * gh_coap_block_bytes(block.szx), gh_coap_block_bytes(block.szx));
+  bool small = !client->stream && client->szx < GH_COAP_SZX_1024; /*= RFC 7959 2.4 early negotiation */
+  if (small && option != GH_COAP_BLOCK2)
+    GH_REQUIRE(gh_coap_add_uint(&client->arena, &m, GH_COAP_BLOCK2,
+                                gh_coap_block_value((gh_coap_block){.szx = client->szx})),
+               GH_EINVAL);
   if (option) GH_REQUIRE(gh_coap_add_uint(&client->arena, &m, option, gh_coap_block_value(block)), GH_EINVAL);
   return send_message(client, &m);
 }
 
 static gh_coap_block upload_block(const gh_coap_client *client)
 {
-  size_t unit = gh_coap_block_bytes(BLOCK_SZX);
-  return (gh_coap_block){client->block1, (client->block1 + 1) * unit < client->body.len, BLOCK_SZX};
+  size_t unit = gh_coap_block_bytes(client->szx);
+  return (gh_coap_block){client->block1, (client->block1 + 1) * unit < client->body.len, client->szx};
 }
 
 gh_err gh_coap_client_send(gh_coap_client *client, const gh_request *request, int64_t now_us)
@@ -137,7 +142,7 @@ gh_err gh_coap_client_send(gh_coap_client *client, const gh_request *request, in
   client->done = false;
   client->busy = true;
   client->block1 = 0;
-  client->in_blocks = !client->stream && client->body.len > gh_coap_block_bytes(BLOCK_SZX);
+  client->in_blocks = !client->stream && client->body.len > gh_coap_block_bytes(client->szx);
   gh_buf_clear(&client->answer_body);
   return send_part(client, client->in_blocks ? GH_COAP_BLOCK1 : 0, upload_block(client));
 }

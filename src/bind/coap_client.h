@@ -13,6 +13,7 @@ typedef struct gh_coap_client {
   gh_conn *conn; /* NULL: none; set by the owner when the connection is established, cleared when it is gone */
   const gh_random *random;
   bool stream; /* TLS; else DTLS */
+  uint8_t szx; /* DTLS: size of blocks, of requests and answers; after gh_coap_client_init the owner may lower it */
   bool done;   /* an answer is complete, or failed */
   gh_err err;  /* then: GH_OK, GH_ETIMEOUT (never acknowledged, reset), GH_EPROTO */
   /* private */

@@ -17,7 +17,7 @@ static state *begin_with(gh_worker *worker, bool stream, uint16_t mtu)
   s->random = gh_random_system();
   s->clock = worker->clock;
   gh_coap_client_init(&s->client, worker->uv, stream, &s->random);
-  (void)mtu;
+  s->client.szx = gh_coap_szx_for(mtu);
   return s;
 }
 

@@ -12,6 +12,7 @@ enum { GH_COAP_PARALLEL_MAX = 16 }; /* requests of one association that are with
 typedef struct gh_coap_server {
   gh_host *host;
   size_t max_body_bytes; /* of a request, whole or in blocks */
+  uint16_t mtu;          /* of datagrams: answers are cut so that they fit; 0: 1280 */
 } gh_coap_server;
 
 typedef struct gh_coap_call gh_coap_call;

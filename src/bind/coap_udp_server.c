@@ -4,8 +4,6 @@
 #include "bind/coap_layer_codec.h"
 #include "bind/coap_server.h"
 
-enum { PAYLOAD_MAX = 1024 }; /* of a datagram: with options and DTLS within 1280 octets (RFC 7252 4.6) */
-
 typedef struct session {
   gh_coap_association a; /* first: `answer` and `released` lead back here */
   gh_coap_layer layer;
@@ -107,7 +105,7 @@ static void *new_session(void *owner, gh_worker *worker)
   gh_coap_association_init(&s->a, owner, worker);
   s->a.answer = answer;
   s->a.released = released;
-  s->a.most = PAYLOAD_MAX;
+  s->a.most = gh_coap_block_bytes(gh_coap_szx_for(s->a.server->mtu));
   gh_coap_layer_init(&s->layer, NULL, &s->a.server->host->random, emit, s);
   uv_timer_init(worker->uv, &s->timer);
   s->timer.data = s;

@@ -26,8 +26,8 @@ struct gh_mqtt_server {
   struct mosquitto *mosq;
   pthread_t thread;
   bool has_thread;
-  gh_arena arena; /* of the texts below */
-  gh_str receiver, filters[2], broker;
+  gh_arena arena;                      /* of the texts below */
+  gh_str receiver, filters[3], broker; /* the last filter: of responses, empty where nobody takes them */
   gh_mqtt_seen *seen;
 
   pthread_mutex_t lock; /* of what follows */
@@ -145,6 +145,9 @@ static void on_message(struct mosquitto *mosq, void *ctx, const struct mosquitto
   gh_str payload = {m->payload, m->payloadlen > 0 ? (size_t)m->payloadlen : 0};
   if (gh_mqtt_topic_parse(gh_str_of(m->topic), s->options.prefix, &topic) != GH_OK)
     drop(s, m->topic, "not a topic of this binding");
+  else if (topic.kind == GH_MQTT_RESP && s->options.responses.take && !m->retain &&
+           gh_str_eq(topic.originator, s->receiver) && payload.len <= s->options.limits.max_payload_bytes)
+    s->options.responses.take(s->options.responses.ctx, &topic, payload);
   else if ((topic.kind != GH_MQTT_REQ && topic.kind != GH_MQTT_REG_REQ) || !gh_str_eq(topic.receiver, s->receiver))
     drop(s, m->topic, "not a request to this CSE");
   else if (m->retain) /* would come again with every connection */
@@ -177,7 +180,7 @@ static void on_connect(struct mosquitto *mosq, void *ctx, int rc)
     return;
   }
   for (size_t i = 0; i < sizeof s->filters / sizeof *s->filters; i++)
-    if (mosquitto_subscribe(mosq, NULL, s->filters[i].ptr, QOS) != MOSQ_ERR_SUCCESS)
+    if (s->filters[i].len && mosquitto_subscribe(mosq, NULL, s->filters[i].ptr, QOS) != MOSQ_ERR_SUCCESS)
       GH_LOG(s->options.log, GH_LOG_WARN, "mqtt-not-subscribed", GH_F("filter", s->filters[i]));
   pthread_mutex_lock(&s->lock);
   s->connected = true;
@@ -371,6 +374,8 @@ static gh_err make_texts(gh_mqtt_server *s, gh_diag *diag)
   /*= TS-0010 6.4.3; TS-0010 6.4.5; TS-0010 6.4.4 requests to us, from anybody */
   s->filters[0] = gh_mqtt_filter_write(&s->arena, s->options.prefix, GH_MQTT_REQ, s->receiver);
   s->filters[1] = gh_mqtt_filter_write(&s->arena, s->options.prefix, GH_MQTT_REG_REQ, s->receiver);
+  if (s->options.responses.take)
+    s->filters[2] = gh_mqtt_response_filter_write(&s->arena, s->options.prefix, s->receiver);
   s->broker = gh_arena_fmt(&s->arena, "mqtt %s:%u", s->options.broker_host, s->options.broker_port);
   return GH_OK;
 }
@@ -413,6 +418,23 @@ void gh_mqtt_server_renew(gh_mqtt_server *s, gh_tls_client *fresh)
   s->renewed = fresh;
   pthread_mutex_unlock(&s->lock);
   gh_tls_client_free(unused);
+}
+
+bool gh_mqtt_server_publish(gh_mqtt_server *s, gh_str topic, gh_str payload)
+{
+  if (!s || payload.len > INT_MAX) return false;
+  pthread_mutex_lock(&s->lock);
+  bool open = s->connected && !s->stopping && s->unsent < s->options.limits.max_unsent;
+  if (open) s->unsent++;
+  pthread_mutex_unlock(&s->lock);
+  if (!open) return false;
+  int rc = mosquitto_publish(s->mosq, NULL, topic.ptr, (int)payload.len, payload.ptr, QOS, false);
+  if (rc == MOSQ_ERR_SUCCESS || rc == MOSQ_ERR_NO_CONN)
+    return true; /* of the latter: sent with the next connection */
+  pthread_mutex_lock(&s->lock);
+  if (s->unsent) s->unsent--;
+  pthread_mutex_unlock(&s->lock);
+  return false;
 }
 
 void gh_mqtt_server_stop(gh_mqtt_server *s, uint32_t drain_ms)

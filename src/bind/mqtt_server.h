@@ -4,6 +4,7 @@
 #ifndef GH_BIND_MQTT_SERVER_H
 #define GH_BIND_MQTT_SERVER_H
 
+#include "bind/mqtt_topic_codec.h"
 #include "host/host.h"
 
 typedef struct gh_mqtt_limits {
@@ -13,6 +14,12 @@ typedef struct gh_mqtt_limits {
   uint32_t seen;            /* requests that are remembered, so that a duplicate is not performed again */
 } gh_mqtt_limits;
 extern const gh_mqtt_limits gh_mqtt_default_limits;
+
+/* Who takes the responses to requests of this host; on the thread of the connection. */
+typedef struct gh_mqtt_responses {
+  void *ctx;
+  void (*take)(void *ctx, const gh_mqtt_topic *topic, gh_str payload); /* NULL: nobody */
+} gh_mqtt_responses;
 
 typedef struct gh_mqtt_options { /* text must outlive the server */
   gh_host *host;
@@ -24,6 +31,7 @@ typedef struct gh_mqtt_options { /* text must outlive the server */
   gh_tls_client *tls; /* the CSE's certificate and the name that the broker's must bear; NULL: clear text */
   bool enforces;      /* the broker authenticates its clients and runs our access control list */
   const gh_log *log;
+  gh_mqtt_responses responses;
   gh_mqtt_limits limits; /* zeros: gh_mqtt_default_limits */
 } gh_mqtt_options;
 
@@ -34,6 +42,9 @@ GH_MUST_USE gh_err gh_mqtt_server_start(const gh_mqtt_options *options, gh_mqtt_
 /* Any thread: a new connection with these credentials takes the place of the present one, without a pause; the
  * session at the broker, and answers that wait, go on. Takes over `fresh`. */
 void gh_mqtt_server_renew(gh_mqtt_server *server, gh_tls_client *fresh);
+/* Any thread: sends a request of this host. False, and nothing was sent, while the broker is not connected. `topic`
+ * ends with a NUL. */
+bool gh_mqtt_server_publish(gh_mqtt_server *server, gh_str topic, gh_str payload);
 /* While the workers run: what is under way is answered (up to drain_ms), then the connection ends; the broker keeps
  * the session and what comes for it. */
 void gh_mqtt_server_stop(gh_mqtt_server *server, uint32_t drain_ms);

@@ -126,6 +126,12 @@ gh_mqtt_topic gh_mqtt_topic_of_answer(const gh_mqtt_topic *request)
 }
 
 /*= TS-0010 6.5.4 any originator, any serialization */
+/*= TS-0010 6.4.3 */
+gh_str gh_mqtt_response_filter_write(gh_arena *arena, gh_str prefix, gh_str originator)
+{
+  return gh_arena_fmt(arena, "%.*s/oneM2M/resp/%.*s/#", GH_STR_ARG(prefix), GH_STR_ARG(originator));
+}
+
 gh_str gh_mqtt_filter_write(gh_arena *arena, gh_str prefix, gh_mqtt_topic_kind kind, gh_str receiver)
 {
   return gh_arena_fmt(arena, "%.*s/oneM2M/%.*s/+/%.*s/#", GH_STR_ARG(prefix), GH_STR_ARG(kinds[kind].name),

@@ -31,6 +31,8 @@ gh_str gh_mqtt_topic_write(gh_arena *arena, gh_str prefix, const gh_mqtt_topic *
 gh_mqtt_topic gh_mqtt_topic_of_answer(const gh_mqtt_topic *request);
 /* "/oneM2M/req/+/in-cse/#": what a receiver subscribes to. `kind` is GH_MQTT_REQ or GH_MQTT_REG_REQ. */
 gh_str gh_mqtt_filter_write(gh_arena *arena, gh_str prefix, gh_mqtt_topic_kind kind, gh_str receiver);
+/* "/oneM2M/resp/in-cse/#": responses to what `originator` asked. */
+gh_str gh_mqtt_response_filter_write(gh_arena *arena, gh_str prefix, gh_str originator);
 /* "abc/def": one level or more, without a slash at either end, a wildcard or NUL; or empty. */
 bool gh_mqtt_prefix_valid(gh_str prefix);
 /* "req", "resp", "reg_req", "reg_resp" */

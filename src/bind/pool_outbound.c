@@ -22,6 +22,7 @@ typedef struct lane { /* one connection to a peer */
   gh_conn *conn;
   void *state;      /* of the binding */
   bool ready, used; /* used: answered at least one call */
+  size_t choice;    /* of the peer's addresses */
   bool leaving;     /* closing: takes no further call */
   pending *current;
 } lane;
@@ -33,12 +34,15 @@ typedef struct peer_pool {
   size_t lane_count;
   pending *first, *last;
   size_t waiting;
+  size_t choice;          /* of the peer's addresses: the one that is tried, or was good */
+  struct peer_pool *next; /* of those that were found later */
 } peer_pool;
 
 typedef struct worker_pool {
   gh_pool_outbound *outbound;
   gh_worker *worker;
   peer_pool *peers;
+  peer_pool *found; /* not among the peers that were there at the start */
   uv_timer_t tick;
   bool stopping;
 } worker_pool;
@@ -48,7 +52,19 @@ struct gh_pool_outbound {
   size_t peer_count, worker_count;
   worker_pool *pools; /* by index of the worker */
   const gh_log *log;
+  const gh_outbound_peer *(*find)(void *ctx, gh_str entity);
+  void *find_ctx;
 };
+
+/* Every pool of a worker, one after the other: NULL begins and ends. */
+static peer_pool *next_pool(const worker_pool *wp, const peer_pool *pool)
+{
+  size_t count = wp->outbound->peer_count;
+  if (!pool) return count ? wp->peers : wp->found;
+  if (pool >= wp->peers && pool < wp->peers + count)
+    return pool + 1 < wp->peers + count ? wp->peers + (pool - wp->peers) + 1 : wp->found;
+  return pool->next;
+}
 
 static void pump(peer_pool *pool);
 
@@ -134,7 +150,7 @@ static void on_data(gh_conn *conn, void *ctx, gh_str octets)
   while (octets.len) {
     gh_outbound_answer answer = binding_of(pool)->take(l->state, l->current ? l->current->call : NULL, &octets);
     if (answer == GH_ANSWER_NONE) break;
-    if (answer == GH_ANSWER_BROKEN) {
+    if (answer == GH_ANSWER_BROKEN || !l->current) { /* nobody asked */
       l->leaving = true;
       gh_conn_close(conn, GH_EPROTO, "malformed answer");
       return;
@@ -152,12 +168,36 @@ static void unlink_lane(lane *l)
   l->pool->lane_count--;
 }
 
+static gh_err address_of(const peer_pool *pool, size_t choice, struct sockaddr_storage *address, socklen_t *len)
+{
+  const gh_outbound_peer *peer = pool->peer;
+  if (peer->endpoint_at) return peer->endpoint_at(peer->ctx, peer->host_header, choice, address, len);
+  return peer->endpoint(peer->ctx, peer->host_header, address, len);
+}
+
+static bool has_further_address(const peer_pool *pool)
+{
+  struct sockaddr_storage ignored;
+  socklen_t len = 0;
+  return pool->peer->endpoint_at && address_of(pool, pool->choice + 1, &ignored, &len) == GH_OK;
+}
+
+/* Not there: is there another address? After the last one it begins with the first, another time. */
+static bool try_next_address(peer_pool *pool, size_t tried)
+{
+  if (tried < pool->choice) return true; /* another connection has found out before */
+  bool further = has_further_address(pool);
+  pool->choice = further ? pool->choice + 1 : 0;
+  return further;
+}
+
 static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
 {
   lane *l = ctx;
   peer_pool *pool = l->pool;
   pending *p = l->current;
   bool was_ready = l->ready;
+  size_t tried = l->choice;
   GH_LOG(pool->worker_pool->outbound->log, why == GH_OK ? GH_LOG_DEBUG : GH_LOG_WARN, "outgoing-association-closed",
          GH_F("entity", pool->peer->entity), GH_F("address", gh_conn_address_text(conn)), GH_F("reason", reason));
   unlink_lane(l);
@@ -170,7 +210,7 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
     enqueue(pool, p, true);
   } else if (p) {
     finish(pool, p, why == GH_OK ? GH_ECONN : why);
-  } else if (!was_ready && why != GH_ETIMEOUT) {
+  } else if (!was_ready && !try_next_address(pool, tried) && why != GH_ETIMEOUT) {
     /* the peer cannot be reached: do not let the others wait for nothing. (Time that ran out was that of the call
      * which the connection was opened for: it has been told.) */
     pending *waiting = dequeue(pool);
@@ -198,9 +238,14 @@ static bool open_lane(peer_pool *pool, int64_t deadline_us)
   socklen_t len = 0;
   const gh_outbound_peer *peer = pool->peer;
   gh_worker *worker = pool->worker_pool->worker;
-  if (worker->closing || peer->endpoint(peer->ctx, peer->host_header, &address, &len) != GH_OK) return false;
+  if (worker->closing || address_of(pool, pool->choice, &address, &len) != GH_OK) return false;
+  if (has_further_address(pool)) { /* which needs time, too */
+    int64_t now = gh_clock_mono_us(&worker->clock);
+    deadline_us = now + (deadline_us - now) / 2;
+  }
   lane *l = gh_calloc(1, sizeof *l);
   l->pool = pool;
+  l->choice = pool->choice;
   l->state = binding_of(pool)->begin(peer, worker);
   if (connect_lane(l, worker, (struct sockaddr *)&address, len, deadline_us) != GH_OK) {
     binding_of(pool)->end(l->state);
@@ -235,6 +280,7 @@ static void pump(peer_pool *pool)
   while (pool->first && pool->waiting > connecting(pool) && pool->lane_count < CONNECTIONS_PER_PEER) {
     if (open_lane(pool, pool->first->call->deadline_us)) continue;
     if (pool->lane_count) return;
+    pool->choice = 0;
     pending *p = dequeue(pool);
     finish(pool, p, GH_ECONN);
   }
@@ -298,32 +344,43 @@ static void on_tick(uv_timer_t *timer)
 {
   worker_pool *wp = timer->data;
   int64_t now = gh_clock_mono_us(&wp->worker->clock);
-  for (size_t i = 0; i < wp->outbound->peer_count; i++) {
-    expire_waiting(&wp->peers[i], now);
-    expire_current(&wp->peers[i], now);
+  for (peer_pool *pool = NULL; (pool = next_pool(wp, pool)) != NULL;) {
+    expire_waiting(pool, now);
+    expire_current(pool, now);
   }
+}
+
+static peer_pool *pool_of(worker_pool *wp, gh_str entity)
+{
+  gh_pool_outbound *outbound = wp->outbound;
+  for (peer_pool *pool = NULL; (pool = next_pool(wp, pool)) != NULL;)
+    if (gh_str_eq_nocase(pool->peer->entity, entity)) return pool;
+  const gh_outbound_peer *peer = outbound->find && !wp->stopping ? outbound->find(outbound->find_ctx, entity) : NULL;
+  if (!peer) return NULL;
+  peer_pool *pool = gh_calloc(1, sizeof *pool);
+  *pool = (peer_pool){.peer = peer, .worker_pool = wp, .next = wp->found};
+  wp->found = pool;
+  return pool;
 }
 
 static void send_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
 {
   gh_pool_outbound *outbound = ctx;
   worker_pool *wp = &outbound->pools[worker->index];
-  pending *p = gh_calloc(1, sizeof *p);
-  p->call = call;
-  for (size_t i = 0; i < outbound->peer_count; i++) {
-    peer_pool *pool = &wp->peers[i];
-    if (!gh_str_eq_nocase(pool->peer->entity, call->entity)) continue;
-    if (wp->stopping || pool->waiting >= WAITING_MAX) {
-      finish(pool, p, GH_ELIMIT);
-      return;
-    }
-    enqueue(pool, p, false);
-    pump(pool);
+  peer_pool *pool = pool_of(wp, call->entity);
+  if (!pool) {
+    call->err = GH_ENOTFOUND;
+    call->done(call);
     return;
   }
-  free(p);
-  call->err = GH_ENOTFOUND;
-  call->done(call);
+  pending *p = gh_calloc(1, sizeof *p);
+  p->call = call;
+  if (wp->stopping || pool->waiting >= WAITING_MAX) {
+    finish(pool, p, GH_ELIMIT);
+    return;
+  }
+  enqueue(pool, p, false);
+  pump(pool);
 }
 
 static void start_pool(void *arg)
@@ -350,6 +407,13 @@ gh_pool_outbound *gh_pool_outbound_new(const gh_outbound_peer *peers, size_t pee
   return outbound;
 }
 
+void gh_pool_outbound_find_with(gh_pool_outbound *outbound, const gh_outbound_peer *(*find)(void *ctx, gh_str entity),
+                                void *ctx)
+{
+  outbound->find = find;
+  outbound->find_ctx = ctx;
+}
+
 gh_outbound gh_pool_outbound_port(gh_pool_outbound *outbound)
 {
   return (gh_outbound){outbound, send_call};
@@ -365,8 +429,7 @@ static void stop_pool(void *arg)
   worker_pool *wp = arg;
   wp->stopping = true;
   uv_close((uv_handle_t *)&wp->tick, on_tick_closed);
-  for (size_t i = 0; i < wp->outbound->peer_count; i++) {
-    peer_pool *pool = &wp->peers[i];
+  for (peer_pool *pool = NULL; (pool = next_pool(wp, pool)) != NULL;) {
     for (pending *p; (p = dequeue(pool));) finish(pool, p, GH_ECONN);
     while (pool->lanes) {
       lane *l = pool->lanes;
@@ -386,7 +449,13 @@ void gh_pool_outbound_stop(gh_pool_outbound *outbound)
 void gh_pool_outbound_free(gh_pool_outbound *outbound)
 {
   if (!outbound) return;
-  for (size_t w = 0; w < outbound->worker_count; w++) free(outbound->pools[w].peers);
+  for (size_t w = 0; w < outbound->worker_count; w++) {
+    for (peer_pool *pool = outbound->pools[w].found, *next; pool; pool = next) {
+      next = pool->next;
+      free(pool);
+    }
+    free(outbound->pools[w].peers);
+  }
   free(outbound->pools);
   free(outbound);
 }

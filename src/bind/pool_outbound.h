@@ -27,6 +27,9 @@ typedef struct gh_outbound_peer {
   gh_tls_client *(*choose_tls)(void *ctx, const struct gh_outbound_peer *peer);
   /* Address of the peer (host_header) now; on the worker, must not block for long. */
   gh_err (*endpoint)(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len);
+  /* The peer has several addresses, in order: instead of `endpoint`. GH_ENOTFOUND when there are not so many. A peer
+   * that cannot be reached at one is looked for at the next (TS-0004 7.3.2.6). May be NULL. */
+  gh_err (*endpoint_at)(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address, socklen_t *len);
   void *ctx;
 } gh_outbound_peer;
 
@@ -34,6 +37,10 @@ typedef struct gh_outbound_peer {
 gh_pool_outbound *gh_pool_outbound_new(const gh_outbound_peer *peers, size_t peer_count, gh_worker *const *workers,
                                        size_t worker_count, const gh_log *log);
 gh_outbound gh_pool_outbound_port(gh_pool_outbound *outbound);
+/* Whoever is none of the peers is asked for: `find` gives a peer that lives as long as this port, or NULL. On the
+ * worker. Before the first call. */
+void gh_pool_outbound_find_with(gh_pool_outbound *outbound, const gh_outbound_peer *(*find)(void *ctx, gh_str entity),
+                                void *ctx);
 /* While the workers run: fails what waits, closes connections and timers. */
 void gh_pool_outbound_stop(gh_pool_outbound *outbound);
 /* After the workers have ended. */

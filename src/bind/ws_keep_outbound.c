@@ -120,11 +120,15 @@ static void open_connection(gh_ws_keeper *k)
     try_later(k, "its address is not known");
     return;
   }
+  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : peer->tls;
+  if (!tls) {
+    try_later(k, "no credential"); /* never in clear text instead */
+    return;
+  }
   atomic_store(&k->state, CONNECTING);
   gh_http_reader_free(&k->reader);
   gh_http_reader_init(&k->reader, GH_HTTP_RESPONSES, NULL);
   k->reader.websocket = true;
-  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : peer->tls;
   int64_t deadline_us = gh_clock_mono_us(&k->worker->clock) + (int64_t)CONNECT_MS * 1000;
   if (gh_conn_connect(k->worker, (struct sockaddr *)&address, len, tls, deadline_us, &handler, k, &k->conn) != GH_OK)
     try_later(k, "cannot connect");

@@ -28,6 +28,7 @@ struct gh_client {
   gh_client_ws *ws;    /* where it is WebSocket */
   gh_str server_name;
   uint32_t timeout_ms;
+  uint16_t mtu;
   bool ready;     /* association established */
   bool message;   /* a response is complete */
   bool timed_out; /* the timer ran */
@@ -166,8 +167,8 @@ static gh_err start(gh_client *client, const struct addrinfo *at, gh_diag *diag)
 {
   int64_t deadline = gh_clock_mono_us(&client->clock) + (int64_t)client->timeout_ms * 1000;
   gh_err err = client->binding == GH_CLIENT_COAP
-                   ? gh_dtls_connect(&client->worker, at->ai_addr, at->ai_addrlen, client->tls, 0, deadline, &handler,
-                                     client, &client->conn)
+                   ? gh_dtls_connect(&client->worker, at->ai_addr, at->ai_addrlen, client->tls, client->mtu, deadline,
+                                     &handler, client, &client->conn)
                    : gh_conn_connect(&client->worker, at->ai_addr, at->ai_addrlen, client->tls, deadline, &handler,
                                      client, &client->conn);
   if (err != GH_OK) return gh_fail(diag, err, "cannot connect");
@@ -242,6 +243,7 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
   client->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
   client->server_name = gh_str_clone(options->server_name);
   client->binding = options->binding;
+  client->mtu = options->mtu;
   gh_http_reader_init(&client->reader, GH_HTTP_RESPONSES, NULL);
   if (uv_loop_init(&client->uv) != 0) {
     gh_str_release(&client->server_name);
@@ -249,8 +251,10 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
     return gh_fail(diag, GH_EIO, "no event loop");
   }
   init_loop(client);
-  if (is_coap(client))
+  if (is_coap(client)) {
     gh_coap_client_init(&client->coap, &client->uv, client->binding == GH_CLIENT_COAP_TCP, &client->random);
+    client->coap.szx = gh_coap_szx_for(options->mtu);
+  }
   gh_err err = make_tls(client, options, diag);
   if (err == GH_OK) err = connect_any(client, options, diag);
   if (err == GH_OK && client->binding == GH_CLIENT_WS) err = open_websocket(client, options, diag);

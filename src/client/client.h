@@ -35,6 +35,7 @@ typedef struct gh_client_options {
   gh_client_on_request on_request;  /* WebSocket: called within gh_client_request and gh_client_wait_closed; NULL: all
                                        requests of the other side are answered 4005 */
   void *on_request_ctx;
+  uint16_t mtu;        /* CoAP over DTLS: largest IP packet; 0: 1280 */
   uint32_t timeout_ms; /* of connect and handshake, and of each request; 0: 10000 */
 } gh_client_options;
 

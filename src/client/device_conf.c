@@ -87,6 +87,8 @@ static const gh_conf_key keys[] = {
      "offer TLS 1.3 beside TLS 1.2, where the policy has it"},
     {"timeout_ms", GH_CONF_NUMBER, AT(timeout_ms), "10000", 100, 600000, NULL, NULL, NULL,
      "of a handshake and of a request"},
+    {"datagram_mtu", GH_CONF_NUMBER, AT(datagram_mtu), "1280", 576, 9000, NULL, NULL, NULL,
+     "CoAP over DTLS: largest IP packet of a handshake and of a request"},
     {"registration_s", GH_CONF_NUMBER, AT(registration_s), "2592000", 60, INT64_C(3155760000), NULL, NULL, NULL,
      "life that is asked for client registrations, seconds; the server may shorten it"},
     {"key_s", GH_CONF_NUMBER, AT(key_s), "604800", 60, INT64_C(3155760000), NULL, NULL, NULL,

@@ -85,6 +85,7 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
                                  .tls13 = device->config.tls13,
                                  .binding = binding,
                                  .representation = device->cbor ? GH_REP_CBOR : GH_REP_JSON,
+                                 .mtu = (uint16_t)device->config.datagram_mtu,
                                  .timeout_ms = (uint32_t)device->config.timeout_ms};
     err = gh_client_open(&options, out, &reply->alert, diag);
   }

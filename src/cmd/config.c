@@ -47,7 +47,8 @@ static gh_err complete_function(const gh_conf *conf, config_setting_t *at, gh_re
     return gh_conf_fail(conf, at, diag, "has 'mqtt.broker' and is no CSE, or lacks 'mqtt.name'");
   if (!gh_reach_listens(f))
     return gh_conf_fail(conf, at, diag, "has a 'reach' where it does not listen: see coap_listen, coaps_tcp_listen");
-  if (f->kind != GH_REALM_CSE && (gh_reach_of(f) == GH_REACH_WSS || gh_reach_of(f) == GH_REACH_NONE))
+  if (f->kind != GH_REALM_CSE &&
+      (gh_reach_of(f) == GH_REACH_WSS || gh_reach_of(f) == GH_REACH_NONE || gh_reach_of(f) == GH_REACH_MQTT))
     return gh_conf_fail(conf, at, diag, "has a 'reach' that only a CSE may have");
   f->registrar_maf = lower(a, f->registrar_maf);
   if (f->registrar_maf.len && gh_str_empty(f->registrar))

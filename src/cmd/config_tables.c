@@ -150,9 +150,10 @@ static const gh_conf_key function_keys[] = {
     {"endpoint", GH_CONF_TEXT, AT(endpoint), "auto", 0, 0, endpoint_valid, "\"auto\" or host:port", NULL,
      "where the other functions reach this one: host:port, or \"auto\": as run/<name>.endpoint says"},
     {"reach", GH_CONF_TEXT, AT(reach), "https://auto", 0, 0, gh_reach_valid,
-     "https://, coaps://, coaps+tcp:// or wss:// with \"auto\" or host:port, or \"none\"", NULL,
+     "https://, coaps://, coaps+tcp:// or wss:// with \"auto\" or host:port, or \"mqtt\", or \"none\"", NULL,
      "over which binding the other functions call this one; auto: https and wss as `endpoint` says, the others as\n"
-     "run/<name>.*.endpoint; wss: its registrees keep a WebSocket open; none: nobody connects to it"},
+     "run/<name>.*.endpoint; wss: its registrees keep a WebSocket open; mqtt: CSEs, through their broker;\n"
+     "none: nobody connects to it"},
     {"certificate", GH_CONF_TEXT, AT(certificate), NULL, 0, 0, path_valid, "a path", NULL, "certificate chain, PEM"},
     {"sealed", GH_CONF_TEXT, AT(sealed), NULL, 0, 0, path_valid, "a path", NULL,
      "secure environment (sealed file), opened with the realm's secret; it holds the private key"},
@@ -221,7 +222,7 @@ static const gh_conf_key limit_keys[] = {
     {"max_body_bytes", GH_CONF_NUMBER, AT(max_body_bytes), "262144", 1024, 1 << 28, NULL, NULL, NULL,
      "HTTP body; CoAP payload, whole or in blocks"},
     {"datagram_mtu", GH_CONF_NUMBER, AT(datagram_mtu), "1280", 576, 9000, NULL, NULL, NULL,
-     "largest IP packet of a DTLS handshake"},
+     "largest IP packet of a DTLS handshake; the blocks of CoAP are cut to fit, too"},
     {"max_audit", GH_CONF_NUMBER, AT(max_audit), "1000000", 1000, INT64_C(1000000000), NULL, NULL, NULL,
      "audit records kept; the oldest go first"},
 };

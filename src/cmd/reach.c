@@ -29,11 +29,16 @@ static bool is_auto(gh_str where)
   return gh_str_eq(where, GH_STR("auto"));
 }
 
+static bool is_mqtt(gh_str text)
+{
+  return gh_str_eq(text, GH_STR("mqtt"));
+}
+
 bool gh_reach_valid(gh_str text)
 {
   gh_str where;
   gh_endpoint at;
-  if (gh_str_eq(text, GH_STR("none"))) return true;
+  if (gh_str_eq(text, GH_STR("none")) || is_mqtt(text)) return true;
   if (scheme_of(text, &where) == SCHEMES) return false;
   return is_auto(where) || (gh_endpoint_parse(where, &at) == GH_OK && at.port);
 }
@@ -42,6 +47,7 @@ gh_reach_binding gh_reach_of(const gh_realm_function *function)
 {
   gh_str where;
   size_t i = scheme_of(function->reach, &where);
+  if (is_mqtt(function->reach)) return GH_REACH_MQTT;
   return i < SCHEMES ? schemes[i].binding : GH_REACH_NONE;
 }
 
@@ -49,6 +55,7 @@ bool gh_reach_listens(const gh_realm_function *function)
 {
   gh_str where;
   (void)scheme_of(function->reach, &where);
+  if (is_mqtt(function->reach)) return function->mqtt.broker.len > 0;
   if (!is_auto(where)) return true;
   gh_reach_binding binding = gh_reach_of(function);
   if (binding == GH_REACH_COAPS) return function->coap_listen.len > 0;
@@ -83,6 +90,7 @@ gh_str gh_reach_point(gh_arena *arena, const gh_realm *realm, const gh_realm_fun
   uint16_t port;
   char host[GH_ENDPOINT_HOST_BYTES];
   size_t i = scheme_of(function->reach, &where);
+  if (is_mqtt(function->reach)) return gh_arena_fmt(arena, "mqtts://%.*s", GH_STR_ARG(function->mqtt.broker));
   if (i == SCHEMES) return GH_STR_NONE;
   const char *scheme = schemes[i].binding == GH_REACH_WSS ? "https://" : schemes[i].scheme;
   if (!is_auto(where)) return gh_arena_fmt(arena, "%s%.*s", scheme, GH_STR_ARG(where));

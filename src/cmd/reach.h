@@ -9,7 +9,8 @@ typedef enum gh_reach_binding {
   GH_REACH_HTTPS,
   GH_REACH_COAPS,
   GH_REACH_COAPS_TCP,
-  GH_REACH_WSS /* its registrees keep a WebSocket open; everybody else uses HTTPS at the same place */
+  GH_REACH_MQTT, /* CSEs call it through the broker that both are connected to */
+  GH_REACH_WSS   /* its registrees keep a WebSocket open; everybody else uses HTTPS at the same place */
 } gh_reach_binding;
 
 /* As a check of configuration. */

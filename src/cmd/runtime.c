@@ -239,6 +239,7 @@ gh_err gh_runtime_start(gh_runtime *runtime, const gh_realm *realm, const gh_rea
   for (size_t i = 0; i < count; i++) {
     gh_served *s = &runtime->served[runtime->served_count++];
     *s = (gh_served){.function = functions[i], .runtime = runtime};
+    pthread_mutex_init(&s->found_lock, NULL);
     GH_TRY(start_function(s, diag));
   }
   return gh_metrics_listen(runtime, diag);
@@ -269,6 +270,7 @@ static void free_function(gh_served *s)
   gh_listener_free(s->listener);
   gh_served_coap_free(s);
   gh_served_mqtt_free(s);
+  gh_mqtt_outbound_free(s->mqtt_outbound);
   gh_tls_server_free(s->tls);
   gh_ws_outbound_free(s->ws_outbound);
   gh_ws_keeper_free(s->keeper);
@@ -288,6 +290,7 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
   wait_for_writers(runtime, drain_ms);
   for (size_t i = 0; i < runtime->served_count; i++) {
     gh_host_stop(runtime->served[i].host);
+    gh_mqtt_outbound_stop(runtime->served[i].mqtt_outbound);
     gh_ws_keeper_stop(runtime->served[i].keeper);
     gh_ws_outbound_stop(runtime->served[i].ws_outbound);
     gh_pool_outbound_stop(runtime->served[i].outbound);

@@ -7,7 +7,7 @@
 #include "bind/coap_server.h"
 #include "bind/pool_outbound.h"
 #include "bind/http_server.h"
-#include "bind/mqtt_server.h"
+#include "bind/mqtt_outbound.h"
 #include "bind/ws_keep_outbound.h"
 #include "cmd/config.h"
 #include "host/certificate_status.h"
@@ -32,6 +32,12 @@ typedef struct gh_runtime_peer {
   struct gh_runtime_psk *keys;
 } gh_runtime_peer;
 
+/* The credentials for outgoing associations, for peers that are met later. */
+typedef struct gh_runtime_own {
+  gh_tls_options options;
+  gh_str chain_pem, key_pem, anchors_pem; /* owned */
+} gh_runtime_own;
+
 typedef struct gh_served { /* one function */
   const gh_realm_function *function;
   struct gh_runtime *runtime;
@@ -48,8 +54,14 @@ typedef struct gh_served { /* one function */
   gh_outbound_peer peers[GH_REALM_MAX_FUNCTIONS];
   gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS];
   size_t peer_count;
+  pthread_mutex_t found_lock; /* of the two below */
+  struct gh_runtime_found *found;
+  gh_runtime_own own;
   gh_pool_outbound *outbound;
-  gh_ws_server websocket; /* CSE only */
+  gh_str mqtt_entities[GH_REALM_MAX_FUNCTIONS]; /* CSEs that are reached over MQTT */
+  size_t mqtt_entity_count;
+  gh_mqtt_outbound *mqtt_outbound; /* NULL: there are none */
+  gh_ws_server websocket;          /* CSE only */
   gh_ws_outbound *ws_outbound;
   gh_ws_keeper *keeper; /* of the connection to the registrar; NULL: none is kept */
 } gh_served;
@@ -87,6 +99,22 @@ GH_MUST_USE gh_err gh_runtime_make_peers(gh_served *served, const gh_tls_options
 void gh_runtime_free_peers(gh_served *served);
 /* Outgoing associations use these credentials from now on. */
 GH_MUST_USE gh_err gh_runtime_renew_peers(gh_served *served, const gh_tls_options *own, gh_diag *diag);
+
+/* runtime_poa.c: CSEs that the configuration does not place are looked for where their registration says. A point of
+ * access is an address and proves nothing. `choice`: the configured place first, where there is one. */
+GH_MUST_USE gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address,
+                                      socklen_t *len);
+const gh_outbound_peer *gh_runtime_find_peer(void *served, gh_str entity);
+/* What the peers that are found later shall use; copies. */
+void gh_runtime_keep_own(gh_served *served, const gh_tls_options *own);
+GH_MUST_USE gh_err gh_runtime_renew_found(gh_served *served, const gh_tls_options *own, gh_diag *diag);
+void gh_runtime_free_found(gh_served *served);
+/* runtime_peers.c: `http` says the binding; entity and host_header become `fqdn`, which must outlive them. */
+GH_MUST_USE gh_err gh_runtime_init_peer(gh_served *served, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
+                                        const gh_tls_options *own, gh_diag *diag);
+GH_MUST_USE gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer,
+                                         const gh_tls_options *own, gh_diag *diag);
+void gh_runtime_clear_peer(gh_outbound_peer *http, gh_runtime_peer *peer);
 
 /* Listens for CoAP where the configuration says so; `tls` as for the HTTP listener. */
 GH_MUST_USE gh_err gh_served_coap_listen(gh_served *served, const gh_tls_options *tls, gh_diag *diag);

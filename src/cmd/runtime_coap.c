@@ -44,8 +44,9 @@ gh_err gh_served_coap_listen(gh_served *served, const gh_tls_options *tls, gh_di
 {
   const gh_realm_function *f = served->function;
   gh_runtime *r = served->runtime;
-  served->coap.server =
-      (gh_coap_server){.host = served->host, .max_body_bytes = (size_t)r->realm->limits.max_body_bytes};
+  served->coap.server = (gh_coap_server){.host = served->host,
+                                         .max_body_bytes = (size_t)r->realm->limits.max_body_bytes,
+                                         .mtu = (uint16_t)r->realm->limits.datagram_mtu};
   if (!gh_str_empty(f->coap_listen)) {
     gh_tls_options datagrams = *tls;
     datagrams.datagram = true;

@@ -32,7 +32,10 @@ gh_err gh_served_mqtt_start(gh_served *served, const gh_tls_options *tls, gh_dia
                              .log = &served->host->log,
                              .limits = {.max_payload_bytes = (size_t)f->mqtt.max_payload_bytes,
                                         .max_under_way = (uint32_t)f->mqtt.max_under_way}};
-  return gh_mqtt_server_start(&options, &served->mqtt, diag);
+  options.responses = gh_mqtt_outbound_responses(served->mqtt_outbound);
+  GH_TRY(gh_mqtt_server_start(&options, &served->mqtt, diag));
+  gh_mqtt_outbound_use(served->mqtt_outbound, served->mqtt);
+  return GH_OK;
 }
 
 gh_err gh_served_mqtt_renew(gh_served *served, const gh_tls_options *tls, gh_diag *diag)

@@ -5,7 +5,6 @@
 #include "cmd/reach.h"
 #include "cmd/runtime.h"
 
-#include <netdb.h>
 #include <stdlib.h>
 
 #include "cse/registration.h"
@@ -19,21 +18,7 @@ gh_str gh_runtime_cse_absolute(gh_runtime *runtime, gh_str stem)
 
 static gh_err endpoint(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len)
 {
-  const gh_runtime_peer *peer = ctx;
-  char host[GH_ENDPOINT_HOST_BYTES], port_text[8];
-  uint16_t port;
-  gh_diag diag;
-  const gh_realm *realm = peer->served->runtime->realm;
-  const gh_realm_function *function = gh_realm_function_of(realm, fqdn);
-  GH_REQUIRE(function, GH_ENOTFOUND);
-  GH_TRY(gh_reach_endpoint(realm, function, host, &port, &diag));
-  snprintf(port_text, sizeof port_text, "%u", port);
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
-  if (getaddrinfo(host, port_text, &hints, &found) != 0 || !found) return GH_ECONN;
-  memcpy(address, found->ai_addr, found->ai_addrlen);
-  *len = found->ai_addrlen;
-  freeaddrinfo(found);
-  return GH_OK;
+  return gh_runtime_address(ctx, fqdn, 0, address, len);
 }
 
 /* ---- keys */
@@ -120,6 +105,7 @@ static const gh_outbound_binding *binding_of(const gh_realm_function *f)
   case GH_REACH_COAPS_TCP: return &gh_coap_tcp_outbound;
   case GH_REACH_WSS:
   case GH_REACH_HTTPS: return &gh_http_outbound;
+  case GH_REACH_MQTT:
   case GH_REACH_NONE: break;
   }
   return NULL;
@@ -132,24 +118,32 @@ static void fit_tls(const gh_outbound_peer *peer, gh_tls_options *tls)
   tls->alpn = peer->binding == &gh_coap_tcp_outbound ? "coap" : NULL;
 }
 
-static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_options *own, gh_diag *diag)
+gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
+                            const gh_tls_options *own, gh_diag *diag)
 {
-  gh_outbound_peer *http = &s->peers[s->peer_count];
-  gh_runtime_peer *peer = &s->peer_keys[s->peer_count];
-  gh_tls_client_options options = {.tls = *own, .server_name = f->fqdn};
-  options.tls.tls13 = own->tls13 && f->tls13;
-  http->binding = binding_of(f);
+  gh_tls_client_options options = {.tls = *own, .server_name = fqdn};
   http->mtu = (uint16_t)s->runtime->realm->limits.datagram_mtu;
   fit_tls(http, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
-  *peer = (gh_runtime_peer){.served = s, .fqdn = f->fqdn, .options = options.tls};
+  *peer = (gh_runtime_peer){.served = s, .fqdn = fqdn, .options = options.tls};
   peer->options.chain_pem = peer->options.key_pem = peer->options.anchors_pem = GH_STR_NONE; /* not with a key */
   pthread_mutex_init(&peer->lock, NULL);
-  http->entity = http->host_header = f->fqdn;
+  http->entity = http->host_header = fqdn;
   http->endpoint = endpoint;
   http->ctx = peer;
   http->choose_tls = choose;
+  return GH_OK;
+}
+
+static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_options *own, gh_diag *diag)
+{
+  gh_outbound_peer *http = &s->peers[s->peer_count];
+  gh_tls_options tls = *own;
+  tls.tls13 = own->tls13 && f->tls13;
+  http->binding = binding_of(f);
+  GH_TRY(gh_runtime_init_peer(s, http, &s->peer_keys[s->peer_count], f->fqdn, &tls, diag));
   if (f->kind == GH_REALM_CSE) http->entity = gh_runtime_cse_absolute(s->runtime, f->cse_id);
+  if (f->kind == GH_REALM_CSE && http->binding == &gh_http_outbound) http->endpoint_at = gh_runtime_address;
   s->peer_count++;
   return GH_OK;
 }
@@ -162,16 +156,55 @@ static bool is_kept(const gh_served *s, const gh_realm_function *f)
   return registrar && gh_reach_of(f) == GH_REACH_WSS;
 }
 
-static void make_outbound(gh_served *s, bool keeps)
+/*= TS-0010 7.2 whom a topic names is believed only of a broker that enforces our list */
+static gh_err add_mqtt_entity(gh_served *s, const gh_realm_function *f, gh_diag *diag)
+{
+  const gh_realm_mqtt *own = &s->function->mqtt;
+  if (gh_str_empty(own->broker) || !own->enforces)
+    return gh_fail(diag, GH_EINVAL, "%.*s is reached over MQTT: %.*s needs mqtt.broker, and enforces = true",
+                   GH_STR_ARG(f->name), GH_STR_ARG(s->function->name));
+  if (s->function->registrar_maf.len && gh_str_eq(f->cse_id, s->function->registrar))
+    return gh_fail(diag, GH_EINVAL, "%.*s associates with its registrar by a MAF, and a broker knows nothing of that",
+                   GH_STR_ARG(s->function->name));
+  s->mqtt_entities[s->mqtt_entity_count++] = gh_runtime_cse_absolute(s->runtime, f->cse_id);
+  return GH_OK;
+}
+
+static gh_err make_mqtt_outbound(gh_served *s, gh_outbound *next, gh_diag *diag)
+{
+  gh_runtime *r = s->runtime;
+  if (!s->mqtt_entity_count) return GH_OK;
+  const gh_mqtt_outbound_options options = {.self = {.sp_fqdn = r->realm->sp_fqdn,
+                                                     .cse_id = s->function->cse_id,
+                                                     .cse_rn = s->function->cse_rn,
+                                                     .in_cse = r->realm->in_cse},
+                                            .entities = s->mqtt_entities,
+                                            .entity_count = s->mqtt_entity_count,
+                                            .prefix = s->function->mqtt.prefix,
+                                            .next = *next,
+                                            .workers = r->workers,
+                                            .worker_count = r->worker_count,
+                                            .random = r->random,
+                                            .log = &r->log};
+  if (gh_mqtt_outbound_new(&options, &s->mqtt_outbound) != GH_OK)
+    return gh_fail(diag, GH_EINVAL, "%.*s cannot stand in a topic", GH_STR_ARG(s->function->cse_id));
+  *next = gh_mqtt_outbound_port(s->mqtt_outbound);
+  return GH_OK;
+}
+
+static gh_err make_outbound(gh_served *s, bool keeps, gh_diag *diag)
 {
   gh_runtime *r = s->runtime;
   s->outbound = gh_pool_outbound_new(s->peers, s->peer_count - keeps, r->workers, r->worker_count, &r->log);
+  if (s->function->kind == GH_REALM_CSE) gh_pool_outbound_find_with(s->outbound, gh_runtime_find_peer, s);
   gh_outbound next = gh_pool_outbound_port(s->outbound);
+  GH_TRY(make_mqtt_outbound(s, &next, diag));
   if (keeps) {
     s->keeper = gh_ws_keeper_new(&s->peers[s->peer_count - 1], next, &r->log);
     next = gh_ws_keeper_port(s->keeper);
   }
   s->ws_outbound = gh_ws_outbound_new(next, r->workers, r->worker_count, &r->log);
+  return GH_OK;
 }
 
 gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
@@ -182,14 +215,16 @@ gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *d
     const gh_realm_function *f = &realm->functions[i];
     bool wanted = f != s->function && gh_reach_of(f) != GH_REACH_NONE &&
                   (f->kind != GH_REALM_CSE || s->function->kind == GH_REALM_CSE);
-    if (wanted && is_kept(s, f))
+    if (wanted && gh_reach_of(f) == GH_REACH_MQTT)
+      GH_TRY(add_mqtt_entity(s, f, diag));
+    else if (wanted && is_kept(s, f))
       kept = f;
     else if (wanted)
       GH_TRY(add_peer(s, f, own, diag));
   }
   if (kept) GH_TRY(add_peer(s, kept, own, diag)); /* the last one: not of the pool */
-  make_outbound(s, kept != NULL);
-  return GH_OK;
+  gh_runtime_keep_own(s, own);
+  return make_outbound(s, kept != NULL, diag);
 }
 
 /* A renewed client is kept until the end under a name that no key has: associations live on it. */
@@ -200,34 +235,42 @@ static void retire(gh_runtime_peer *peer, gh_tls_client *client)
   peer->keys = kept;
 }
 
+gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer, const gh_tls_options *own,
+                             gh_diag *diag)
+{
+  gh_tls_client *fresh;
+  gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
+  options.tls.tls13 = peer->options.tls13;
+  fit_tls(http, &options.tls);
+  GH_TRY(gh_tls_client_new(&options, &fresh, diag));
+  pthread_mutex_lock(&peer->lock);
+  if (peer->renewed) retire(peer, peer->renewed);
+  peer->renewed = fresh;
+  pthread_mutex_unlock(&peer->lock);
+  return GH_OK;
+}
+
 gh_err gh_runtime_renew_peers(gh_served *s, const gh_tls_options *own, gh_diag *diag)
 {
-  for (size_t i = 0; i < s->peer_count; i++) {
-    gh_runtime_peer *peer = &s->peer_keys[i];
-    gh_tls_client *fresh;
-    gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
-    options.tls.tls13 = peer->options.tls13;
-    fit_tls(&s->peers[i], &options.tls);
-    GH_TRY(gh_tls_client_new(&options, &fresh, diag));
-    pthread_mutex_lock(&peer->lock);
-    if (peer->renewed) retire(peer, peer->renewed);
-    peer->renewed = fresh;
-    pthread_mutex_unlock(&peer->lock);
+  for (size_t i = 0; i < s->peer_count; i++) GH_TRY(gh_runtime_renew_peer(&s->peers[i], &s->peer_keys[i], own, diag));
+  return gh_runtime_renew_found(s, own, diag);
+}
+
+void gh_runtime_clear_peer(gh_outbound_peer *http, gh_runtime_peer *peer)
+{
+  for (struct gh_runtime_psk *key = peer->keys, *next; key; key = next) {
+    next = key->next;
+    gh_tls_client_free(key->client);
+    gh_str_release(&key->id);
+    free(key);
   }
-  return GH_OK;
+  gh_tls_client_free(peer->renewed);
+  pthread_mutex_destroy(&peer->lock);
+  gh_tls_client_free(http->tls);
 }
 
 void gh_runtime_free_peers(gh_served *s)
 {
-  for (size_t i = 0; i < s->peer_count; i++) {
-    for (struct gh_runtime_psk *key = s->peer_keys[i].keys, *next; key; key = next) {
-      next = key->next;
-      gh_tls_client_free(key->client);
-      gh_str_release(&key->id);
-      free(key);
-    }
-    gh_tls_client_free(s->peer_keys[i].renewed);
-    pthread_mutex_destroy(&s->peer_keys[i].lock);
-    gh_tls_client_free(s->peers[i].tls);
-  }
+  for (size_t i = 0; i < s->peer_count; i++) gh_runtime_clear_peer(&s->peers[i], &s->peer_keys[i]);
+  gh_runtime_free_found(s);
 }

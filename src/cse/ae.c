@@ -178,9 +178,11 @@ static void count(gh_host *host, gh_str credential_id, int more)
   gh_arena arena;
   gh_str before;
   gh_arena_init(&arena);
-  bool known = gh_id_map_get(host->credentials, &arena, credential_id, &before);
-  int now = (known ? atoi(before.ptr) : 0) + more;
-  gh_id_map_set(host->credentials, credential_id, now > 0 ? gh_arena_fmt(&arena, "%d", now) : GH_STR_NONE);
+  uint64_t known = 0;
+  bool first = !gh_id_map_get(host->credentials, &arena, credential_id, &before) || !gh_str_to_u64(before, &known);
+  int64_t now = (first ? 0 : (int64_t)known) + more;
+  gh_id_map_set(host->credentials, credential_id,
+                now > 0 ? gh_arena_fmt(&arena, "%lld", (long long)now) : GH_STR_NONE);
   gh_arena_free(&arena);
 }
 

@@ -31,6 +31,9 @@ typedef struct out_test {
   gh_pool_outbound *outbound;
   bool refuse;     /* the peer's address is that of a closed port */
   bool no_address; /* the peer's address is not known */
+  size_t addresses;
+  gh_outbound_peer later;
+  int asked;
   call calls[CALLS_MAX];
   int count;
   int done; /* under t->lock */
@@ -342,6 +345,87 @@ static void exported_keys(void **state)
   assert_memory_equal(x->calls[6].out.exported, none, 48);
 }
 
+/* ---- peers with several addresses, and peers that are found later */
+
+/* The first is a closed port, the second the peer's; further ones as `addresses` says. */
+static gh_err endpoint_at(void *ctx, gh_str entity, size_t choice, struct sockaddr_storage *address, socklen_t *len)
+{
+  out_test *x = ctx;
+  if (choice >= x->addresses) return GH_ENOTFOUND;
+  x->refuse = choice != 1;
+  gh_err err = endpoint(ctx, entity, address, len);
+  x->refuse = false;
+  return err;
+}
+
+/*= TS-0004 7.3.2.6 the next entry upon failure; none left: not reachable */
+static void the_next_address_is_tried(void **state)
+{
+  out_test *x = *state;
+  x->peers[0].endpoint_at = endpoint_at;
+  x->addresses = 2;
+  send_calls(x, "maf/AA", 20);
+  wait_done(x, 20);
+  assert_all(x, 0, 20, GH_OK);
+  x->addresses = 0;
+  wish w = {.x = x, .entity = PEER, .to = "cut", .op = GH_OP_CREATE, .count = 4, .time_us = 600 * GH_US_PER_S};
+  gh_loop_call(x->loop, send_on_worker, &w); /* the kept connections end */
+  wait_done(x, 24);
+  send_calls(x, "maf/AA", 3);
+  wait_done(x, 27);
+  assert_all(x, 24, 27, GH_ECONN);
+  x->addresses = 1; /* nobody is there */
+  send_calls(x, "maf/AA", 3);
+  wait_done(x, 30);
+  assert_all(x, 27, 30, GH_ECONN);
+  x->addresses = 2;
+  send_calls(x, "maf/AA", 3);
+  wait_done(x, 33);
+  assert_all(x, 30, 33, GH_OK);
+}
+
+static const gh_outbound_peer *find(void *ctx, gh_str entity)
+{
+  out_test *x = ctx;
+  x->asked++;
+  return gh_str_eq(entity, x->later.entity) ? &x->later : NULL;
+}
+
+static void peers_that_are_found_later(void **state)
+{
+  out_test *x = *state;
+  x->later = (gh_outbound_peer){.entity = GH_STR("//sp.example.com/mn7"),
+                                .host_header = GH_STR("mn7.in-cse.sp.example.com"),
+                                .tls = x->tls,
+                                .endpoint = endpoint,
+                                .ctx = x};
+  gh_pool_outbound_find_with(x->outbound, find, x);
+  wish w = {.x = x,
+            .entity = "//sp.example.com/mn7",
+            .to = "a",
+            .op = GH_OP_RETRIEVE,
+            .count = 5,
+            .time_us = 100 * GH_US_PER_S};
+  gh_loop_call(x->loop, send_on_worker, &w);
+  wait_done(x, 5);
+  assert_all(x, 0, 5, GH_OK);
+  assert_int_equal(x->asked, 1);
+  w.entity = "//sp.example.com/mn8";
+  gh_loop_call(x->loop, send_on_worker, &w);
+  wait_done(x, 10);
+  assert_all(x, 5, 10, GH_ENOTFOUND);
+  w = (wish){.x = x,
+             .entity = "//sp.example.com/mn7",
+             .to = "never",
+             .op = GH_OP_RETRIEVE,
+             .count = 1,
+             .time_us = GH_US_PER_S};
+  gh_loop_call(x->loop, send_on_worker, &w); /* its deadlines are kept, too */
+  pass_time(x->t, 2);
+  wait_done(x, 11);
+  assert_all(x, 10, 11, GH_ETIMEOUT);
+}
+
 static gh_tls_client *no_credential(void *ctx, const gh_outbound_peer *peer)
 {
   (void)ctx;
@@ -417,6 +501,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(only_questions_are_repeated, setup, teardown),
       cmocka_unit_test_setup_teardown(peers_that_are_not_there, setup, teardown),
       cmocka_unit_test_setup_teardown(exported_keys, setup, teardown),
+      cmocka_unit_test_setup_teardown(the_next_address_is_tried, setup, teardown),
+      cmocka_unit_test_setup_teardown(peers_that_are_found_later, setup, teardown),
       cmocka_unit_test_setup_teardown(without_a_credential, setup, teardown),
       cmocka_unit_test_setup_teardown(a_key_that_the_peer_refuses, setup_wrong_key, teardown),
       cmocka_unit_test_setup_teardown(each_peer_has_its_own_connections, setup, teardown),

@@ -133,6 +133,35 @@ def somebody_else(checks, realm, path, near):
     checks.expect(until(lambda: realm.rsc("get", near, "/mn1/cse-mn/Cfar/box/la") == 2000, 60), "the right one is there again", f"{path.count} after {before}")
 
 
+def with_a_key_of_the_maf(checks, gatehouse, folder):
+    """TS-0003 8.2.2.3: the connection is made with Kc or not at all, ends with it, and comes back with another."""
+    folder.mkdir()
+    realm = Realm(gatehouse, folder)
+    try:
+        code, answer = realm.call("init", realm.dir, "--sp-id", SP, "--mn-cse", "mn1", "--mn-by-maf")
+        checks.expect(code == 0, "a realm whose MN-CSE associates by the MAF", str(answer))
+        settings(realm, "cse", reach="wss://auto")
+        settings(realm, "mn1", reach="none")
+        for name in ("mef", "cse", "mn1"):
+            realm.start(name)
+        checks.expect(realm.log_says("mn1", 'reason="no credential"'), "without the MAF there is no connection")
+        checks.expect(f"//{SP}/mn1" not in realm.log("cse"), "neither with the certificate nor in clear text")
+        realm.start("maf")
+        checks.expect(until(lambda: ": registered-at-registrar" in realm.log("mn1"), 60), "with the MAF mn1 registers over its WebSocket")
+        keys = re.findall(rf'peer="CSE //{SP}/mn1" credential=12-([0-9A-F]+)@maf', realm.log("cse"))
+        checks.expect(keys and f'entity=//{SP}/in-cse binding=http' not in realm.log("mn1"), "with a key of the MAF", str(keys))
+        opened = realm.log("mn1").count("websocket-open")
+        checks.expect(keys and realm.call("maf", "key", "revoke", realm.dir, keys[-1])[0] == 0, "the key is revoked")
+        checks.expect(until(lambda: realm.log("mn1").count("websocket-open") > opened, 60), "the connection ends and is made again")
+        later = re.findall(rf'peer="CSE //{SP}/mn1" credential=12-([0-9A-F]+)@maf', realm.log("cse"))
+        checks.expect(later[-1] != keys[-1], "with another key", str(later))
+    finally:
+        for name in list(realm.processes):
+            realm.kill(name)
+        if checks.failed:
+            print("--- mn1", realm.log("mn1")[-4000:], "--- cse", realm.log("cse")[-3000:], sep="\n")
+
+
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-kept-"))
     realm, checks, path = Realm(pathlib.Path(sys.argv[1]).resolve(), folder), Checks(), Path()
@@ -147,7 +176,7 @@ def main():
             realm.start(name)
         path.there = port_of(realm, "cse.endpoint")
         realm.start("mn1")
-        checks.expect(realm.log_says("mn1", "registered-at-registrar"), "mn1 registers over its WebSocket")
+        checks.expect(realm.log_says("mn1", ": registered-at-registrar"), "mn1 registers over its WebSocket")
         _, near = both_directions(checks, realm, path)
         comes_back(checks, realm, path, near)
         somebody_else(checks, realm, path, near)
@@ -156,6 +185,7 @@ def main():
         if checks.failed:
             for name in ("cse", "mn1"):
                 print(f"--- {name}", realm.log(name)[-6000:], sep="\n")
+        with_a_key_of_the_maf(checks, realm.gatehouse, folder / "maf")
     finally:
         for name in list(realm.processes):
             realm.kill(name)

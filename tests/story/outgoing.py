@@ -144,7 +144,7 @@ def somebody_else(checks, realm, relay, third):
     checks.expect(realm.rsc("get", third, "/mn1/cse-mn/Cfar/box/la") in (5103, 4008), "somebody else at that address is not asked")
     checks.expect(realm.log_says("mn2", "hostname mismatch", 2), "its certificate bears another name")
     relay.there = in_cse
-    checks.expect(realm.log_says("mn2", "registered-at-registrar", 2), "the right one is there again: mn2 registers")
+    checks.expect(realm.log_says("mn2", ": registered-at-registrar", 2), "the right one is there again: mn2 registers")
     checks.expect(realm.rsc("get", third, "/mn1/cse-mn/Cfar/box/la") == 2000, "and its AEs get through")
 
 
@@ -174,7 +174,7 @@ def main():
         second.there = port_of(realm, "mn1.coap.endpoint")
         realm.start("mn2")
         for name in ("mn1", "mn2"):
-            checks.expect(realm.log_says(name, "registered-at-registrar"), f"{name} registers at the IN-CSE")
+            checks.expect(realm.log_says(name, ": registered-at-registrar"), f"{name} registers at the IN-CSE")
         stored = b"".join(path.read_bytes() for path in realm.dir.glob("cse.db*"))
         checks.expect(f"coaps://127.0.0.1:{second.port}".encode() in stored, "and says where it is reached")
         _, third = calls(checks, realm, relay, second)
