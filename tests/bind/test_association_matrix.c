@@ -246,7 +246,7 @@ static void association(void **state)
   case A_CSE: WALK(c, steps_of_cse); break;
   case NOBODY_YET:
     WALK(c, steps_of_nobody);
-    if (c->with->cert != NO_CERT)
+    if (c->with->cert == NODE_CERT || c->with->cert == DEVICE_CERT)
       WALK(c, steps_of_node);
     else
       WALK(c, steps_of_key);

@@ -249,10 +249,12 @@ static void who_has_both(void **state)
         refused(t, &options, "the key of a certificate", "is not known here");
         continue;
       }
+      int closed = counts_now(t).closed;
       if (!peer_connect(&peer, t->port, &options)) fail_msg("alert %d, %s", peer.alert, audited);
       assert_true(peer_ask(&peer, ASK_LAST));
       assert_non_null(strstr(peer.answer, "AE " METER_ID));
       peer_end(&peer);
+      wait_closed(t, closed + 1); /* it is not the end of the next one */
     }
   link_end(t);
 }
