@@ -86,6 +86,14 @@ typedef struct gh_handshake {
   gh_str why;         /* owned; reason that the peer's certificates were refused, or empty */
 } gh_handshake;
 
+/* Cookies of DTLS (RFC 6347 4.2.1), for every name of the server, and for those that it is renewed with. Before
+ * workers share it. */
+typedef struct gh_tls_cookie_calls {
+  int (*make)(SSL *ssl, unsigned char *cookie, unsigned *len);
+  int (*check)(SSL *ssl, const unsigned char *cookie, unsigned len);
+} gh_tls_cookie_calls;
+void gh_tls_server_use_cookies(gh_tls_server *server, const gh_tls_cookie_calls *calls);
+
 const gh_key_source *gh_tls_server_source(const gh_tls_server *server);
 SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake);
 SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake);
