@@ -275,8 +275,9 @@ const gh_peer *gh_conn_peer(const gh_conn *conn)
 
 void gh_conn_bind_ae(gh_conn *conn, gh_str ae_id)
 {
-  if (conn->peer.kind != GH_PEER_CREDENTIAL) return;
+  if (conn->peer.kind != GH_PEER_CREDENTIAL && !conn->peer.assigned) return;
   conn->peer.kind = GH_PEER_AE;
+  conn->peer.assigned = true;
   gh_str_release(&conn->peer.id);
   conn->peer.id = gh_str_clone(ae_id);
 }
