@@ -225,11 +225,13 @@ static gh_err connect_lane(lane *l, gh_worker *worker, const struct sockaddr *ad
                            int64_t deadline_us)
 {
   const gh_outbound_peer *peer = l->pool->peer;
-  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : peer->tls;
+  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : gh_tls_client_ref(peer->tls);
   if (peer->choose_tls && !tls) return GH_EAUTH; /* no credential: never in clear text instead */
-  if (binding_of(l->pool)->datagrams)
-    return gh_dtls_connect(worker, address, len, tls, peer->mtu, deadline_us, &handler, l, &l->conn);
-  return gh_conn_connect(worker, address, len, tls, deadline_us, &handler, l, &l->conn);
+  gh_err err = binding_of(l->pool)->datagrams
+                   ? gh_dtls_connect(worker, address, len, tls, peer->mtu, deadline_us, &handler, l, &l->conn)
+                   : gh_conn_connect(worker, address, len, tls, deadline_us, &handler, l, &l->conn);
+  gh_tls_client_free(tls); /* the connection holds its own */
+  return err;
 }
 
 static bool open_lane(peer_pool *pool, int64_t deadline_us)

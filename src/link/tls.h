@@ -63,6 +63,9 @@ typedef struct gh_tls_client_options {
   bool tls12_only; /* needed where the peer must be 1.2 */
 } gh_tls_client_options;
 GH_MUST_USE gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **out, gh_diag *diag);
+/* One more owner. Any thread; connections hold one each. */
+gh_tls_client *gh_tls_client_ref(gh_tls_client *client);
+/* One owner less; the last one frees it. */
 void gh_tls_client_free(gh_tls_client *client);
 /* For a library that makes its own SSL from it: the peer's certificate must bear server_name. Borrowed. */
 SSL_CTX *gh_tls_client_ctx(gh_tls_client *client);
