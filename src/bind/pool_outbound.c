@@ -352,11 +352,20 @@ static void on_tick(uv_timer_t *timer)
   }
 }
 
+/* Letter case means nothing in an FQDN, and tells two CSEs apart in the CSE-ID behind it. */ /*= TS-0001 7.2 */
+static bool is_for(const peer_pool *pool, gh_str entity)
+{
+  gh_str own = pool->peer->entity;
+  size_t slash = gh_str_rfind(own, '/'), fqdn = slash == SIZE_MAX ? own.len : slash;
+  return gh_str_eq_nocase(gh_str_sub(own, 0, fqdn), gh_str_sub(entity, 0, fqdn)) &&
+         gh_str_eq(gh_str_sub(own, fqdn, SIZE_MAX), gh_str_sub(entity, fqdn, SIZE_MAX));
+}
+
 static peer_pool *pool_of(worker_pool *wp, gh_str entity)
 {
   gh_pool_outbound *outbound = wp->outbound;
   for (peer_pool *pool = NULL; (pool = next_pool(wp, pool)) != NULL;)
-    if (gh_str_eq_nocase(pool->peer->entity, entity)) return pool;
+    if (is_for(pool, entity)) return pool;
   const gh_outbound_peer *peer = outbound->find && !wp->stopping ? outbound->find(outbound->find_ctx, entity) : NULL;
   if (!peer) return NULL;
   peer_pool *pool = gh_calloc(1, sizeof *pool);
