@@ -123,10 +123,12 @@ static void send_on(lane *l, pending *p)
 static void on_ready(gh_conn *conn, void *ctx)
 {
   lane *l = ctx;
+  peer_pool *pool = l->pool;
   l->conn = conn;
   l->ready = true;
-  if (binding_of(l->pool)->ready) binding_of(l->pool)->ready(l->state, conn);
-  pump(l->pool);
+  if (binding_of(pool)->ready)
+    binding_of(pool)->ready(l->state, conn); /* may write, and find that the peer has gone */
+  pump(pool);
 }
 
 static void complete(lane *l, bool keep)

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 
 #include "bind/pool_outbound.h"
+#include "link/conn_private.h"
 #include "m2m/constants.h"
 
 #define PEER "maf.sp.example.com"
@@ -414,6 +415,28 @@ static void names_that_take_their_time(void **state)
   assert_all(x, 7, 10, GH_ETIMEOUT);
 }
 
+static void ready_and_gone(void *state, gh_conn *conn)
+{
+  (void)state;
+  gh_conn_fail(conn, GH_ECONN, "the first octets find nobody");
+}
+
+/* The binding's first octets on a new connection are those that find it broken. */
+static void a_connection_that_breaks_when_it_is_ready(void **state)
+{
+  out_test *x = *state;
+  static gh_outbound_binding binding;
+  binding = gh_http_outbound;
+  binding.ready = ready_and_gone;
+  x->peers[0].binding = &binding;
+  wish w = {.x = x, .entity = PEER, .to = "maf/AA", .op = GH_OP_RETRIEVE, .count = 3, .time_us = GH_US_PER_S};
+  gh_loop_call(x->loop, send_on_worker, &w);
+  wait_ready(x->t, 1);
+  pass_time(x->t, 2);
+  wait_done(x, 3);
+  assert_all(x, 0, 3, GH_ETIMEOUT);
+}
+
 static const gh_outbound_peer *find(void *ctx, gh_str entity)
 {
   out_test *x = ctx;
@@ -537,6 +560,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(exported_keys, setup, teardown),
       cmocka_unit_test_setup_teardown(the_next_address_is_tried, setup, teardown),
       cmocka_unit_test_setup_teardown(names_that_take_their_time, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_connection_that_breaks_when_it_is_ready, setup, teardown),
       cmocka_unit_test_setup_teardown(peers_that_are_found_later, setup, teardown),
       cmocka_unit_test_setup_teardown(without_a_credential, setup, teardown),
       cmocka_unit_test_setup_teardown(a_key_that_the_peer_refuses, setup_wrong_key, teardown),
