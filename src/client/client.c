@@ -147,6 +147,7 @@ static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *d
               .key_pem = o->key_pem,
               .anchors_pem = o->anchors_pem,
               .policy = o->policy,
+              .status = o->status,
               .tls13 = o->tls13,
               .datagram = o->binding == GH_CLIENT_COAP,
               .alpn = o->binding == GH_CLIENT_COAP_TCP ? "coap" : NULL,

@@ -29,7 +29,9 @@ typedef struct gh_client_options {
   gh_str chain_pem, key_pem, anchors_pem; /* a key without chain is used as a raw public key */
   gh_str server_keys;               /* public key identifiers of the entity, blank between them: instead of anchors */
   const gh_security_policy *policy; /* NULL: the default */
-  bool tls13;                       /* offer TLS 1.3 beside 1.2 */
+  const struct gh_status_source
+      *status; /* is the entity's certificate revoked? NULL: not asked; outlives the client */
+  bool tls13;  /* offer TLS 1.3 beside 1.2 */
   gh_client_binding binding;
   gh_representation representation; /* WebSocket: of all its messages */
   gh_client_on_request on_request;  /* WebSocket: called within gh_client_request and gh_client_wait_closed; NULL: all
