@@ -3,13 +3,13 @@
 #include "client/client.h"
 
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "bind/coap_client.h"
 #include "bind/http_codec.h"
+#include "client/client_mqtt.h"
 #include "client/client_ws.h"
+#include "client/no_sigpipe.h"
 #include "link/dtls.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000 };
@@ -24,8 +24,9 @@ struct gh_client {
   gh_conn *conn; /* NULL: closed */
   gh_client_binding binding;
   gh_http_reader reader;
-  gh_coap_client coap; /* where the binding is CoAP */
-  gh_client_ws *ws;    /* where it is WebSocket */
+  gh_coap_client coap;  /* where the binding is CoAP */
+  gh_client_ws *ws;     /* where it is WebSocket */
+  gh_client_mqtt *mqtt; /* where it is MQTT; conn stays NULL */
   gh_str server_name;
   uint32_t timeout_ms;
   uint16_t mtu;
@@ -106,19 +107,12 @@ static const gh_conn_handler handler = {on_ready, on_data, on_closed};
 
 /* ---- running the private loop */
 
-/* A peer that is gone must not end the process by a signal: it is held back while we write, and taken away if it
- * came. */
 static void run_once(gh_client *client, uv_run_mode mode)
 {
-  sigset_t pipe, before, pending;
-  sigemptyset(&pipe);
-  sigaddset(&pipe, SIGPIPE);
-  sigpending(&pending);
-  bool was_pending = sigismember(&pending, SIGPIPE) == 1;
-  pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  gh_no_sigpipe held;
+  gh_no_sigpipe_begin(&held);
   uv_run(&client->uv, mode);
-  if (!was_pending) sigtimedwait(&pipe, NULL, &(struct timespec){0, 0});
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  gh_no_sigpipe_end(&held);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -257,7 +251,10 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
     client->coap.szx = gh_coap_szx_for(options->mtu);
   }
   gh_err err = make_tls(client, options, diag);
-  if (err == GH_OK) err = connect_any(client, options, diag);
+  if (err == GH_OK && options->binding == GH_CLIENT_MQTT)
+    err = gh_client_mqtt_open(options, client->tls, client->timeout_ms, &client->mqtt, diag);
+  else if (err == GH_OK)
+    err = connect_any(client, options, diag);
   if (err == GH_OK && client->binding == GH_CLIENT_WS) err = open_websocket(client, options, diag);
   if (alert) *alert = client->alert;
   if (err != GH_OK) {
@@ -275,6 +272,7 @@ void gh_client_close(gh_client *client)
     gh_client_ws_close(client->ws);
     send_ws(client);
   }
+  gh_client_mqtt_close(client->mqtt);
   if (client->conn) gh_conn_close(client->conn, GH_OK, "done");
   bool never = false;
   if (client->conn) run_until(client, &never, 500);
@@ -301,11 +299,9 @@ static gh_err send_over_ws(gh_client *client, const gh_request *request, gh_diag
   return err == GH_OK ? GH_OK : gh_fail(diag, err, "the WebSocket is closed");
 }
 
-static gh_err send_request(gh_client *client, gh_arena *arena, gh_request *request, gh_diag *diag)
+static gh_err send_request(gh_client *client, const gh_request *request, gh_diag *diag)
 {
   if (!client->conn) return gh_fail(diag, GH_ECONN, "the association is closed");
-  if (gh_str_empty(request->rvi)) request->rvi = GH_STR("3");
-  if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
   client->message = false;
   if (client->ws) return send_over_ws(client, request, diag);
   if (is_coap(client)) {
@@ -342,6 +338,7 @@ static gh_err read_response(gh_client *client, gh_arena *arena, const gh_request
   case GH_CLIENT_COAP:
   case GH_CLIENT_COAP_TCP: GH_TRY(gh_coap_client_response(&client->coap, arena, response, diag)); break;
   case GH_CLIENT_WS: GH_TRY(gh_client_ws_take(client->ws, arena, response, diag)); break;
+  case GH_CLIENT_MQTT: break; /* does not come here */
   }
   /*= TS-0004 6.4.2 the response bears the request identifier */
   if (!gh_str_empty(response->rqi) && !gh_str_eq(response->rqi, request->rqi))
@@ -352,7 +349,10 @@ static gh_err read_response(gh_client *client, gh_arena *arena, const gh_request
 gh_err gh_client_request(gh_client *client, gh_arena *arena, gh_request *request, gh_response *response,
                          gh_diag *diag)
 {
-  GH_TRY(send_request(client, arena, request, diag));
+  if (gh_str_empty(request->rvi)) request->rvi = GH_STR("3");
+  if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
+  if (client->mqtt) return gh_client_mqtt_request(client->mqtt, arena, request, response, diag);
+  GH_TRY(send_request(client, request, diag));
   bool http = client->binding == GH_CLIENT_HTTP;
   run_until(client, is_coap(client) ? &client->coap.done : &client->message, client->timeout_ms);
   if (is_coap(client)) client->message = client->coap.done;
@@ -379,7 +379,7 @@ gh_err gh_client_wait_closed(gh_client *client, uint32_t timeout_ms)
 
 bool gh_client_is_open(const gh_client *client)
 {
-  return client->conn != NULL;
+  return client->mqtt ? gh_client_mqtt_is_open(client->mqtt) : client->conn != NULL;
 }
 
 int gh_client_alert(const gh_client *client)
