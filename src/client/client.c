@@ -5,11 +5,11 @@
 #include <netdb.h>
 #include <stdlib.h>
 
+#include "base/no_sigpipe.h"
 #include "bind/coap_client.h"
 #include "bind/http_codec.h"
-#include "client/client_mqtt.h"
+#include "bind/mqtt_client.h"
 #include "client/client_ws.h"
-#include "client/no_sigpipe.h"
 #include "link/dtls.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000 };
@@ -26,7 +26,7 @@ struct gh_client {
   gh_http_reader reader;
   gh_coap_client coap;  /* where the binding is CoAP */
   gh_client_ws *ws;     /* where it is WebSocket */
-  gh_client_mqtt *mqtt; /* where it is MQTT; conn stays NULL */
+  gh_mqtt_client *mqtt; /* where it is MQTT; conn stays NULL */
   gh_str server_name;
   uint32_t timeout_ms;
   uint16_t mtu;
@@ -219,6 +219,21 @@ static gh_err open_websocket(gh_client *client, const gh_client_options *o, gh_d
   return gh_fail(diag, GH_EPROTO, "no WebSocket: %s", client->reason.text);
 }
 
+/*= TS-0010 7.3 the association is one with the broker */
+static gh_err open_session(gh_client *client, const gh_client_options *o, gh_diag *diag)
+{
+  const gh_mqtt_client_options options = {.host = o->host,
+                                          .port = o->port,
+                                          .tls = client->tls,
+                                          .timeout_ms = client->timeout_ms,
+                                          .receiver = o->mqtt.receiver,
+                                          .prefix = o->mqtt.prefix,
+                                          .client_id = o->mqtt.client_id,
+                                          .credential_id = o->mqtt.credential_id,
+                                          .representation = o->representation};
+  return gh_mqtt_client_open(&options, &client->mqtt, diag);
+}
+
 static void init_loop(gh_client *client)
 {
   gh_link_limits limits = gh_link_default_limits;
@@ -252,7 +267,7 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
   }
   gh_err err = make_tls(client, options, diag);
   if (err == GH_OK && options->binding == GH_CLIENT_MQTT)
-    err = gh_client_mqtt_open(options, client->tls, client->timeout_ms, &client->mqtt, diag);
+    err = open_session(client, options, diag);
   else if (err == GH_OK)
     err = connect_any(client, options, diag);
   if (err == GH_OK && client->binding == GH_CLIENT_WS) err = open_websocket(client, options, diag);
@@ -272,7 +287,7 @@ void gh_client_close(gh_client *client)
     gh_client_ws_close(client->ws);
     send_ws(client);
   }
-  gh_client_mqtt_close(client->mqtt);
+  gh_mqtt_client_close(client->mqtt);
   if (client->conn) gh_conn_close(client->conn, GH_OK, "done");
   bool never = false;
   if (client->conn) run_until(client, &never, 500);
@@ -351,7 +366,7 @@ gh_err gh_client_request(gh_client *client, gh_arena *arena, gh_request *request
 {
   if (gh_str_empty(request->rvi)) request->rvi = GH_STR("3");
   if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
-  if (client->mqtt) return gh_client_mqtt_request(client->mqtt, arena, request, response, diag);
+  if (client->mqtt) return gh_mqtt_client_request(client->mqtt, arena, request, response, diag);
   GH_TRY(send_request(client, request, diag));
   bool http = client->binding == GH_CLIENT_HTTP;
   run_until(client, is_coap(client) ? &client->coap.done : &client->message, client->timeout_ms);
@@ -379,7 +394,7 @@ gh_err gh_client_wait_closed(gh_client *client, uint32_t timeout_ms)
 
 bool gh_client_is_open(const gh_client *client)
 {
-  return client->mqtt ? gh_client_mqtt_is_open(client->mqtt) : client->conn != NULL;
+  return client->mqtt ? gh_mqtt_client_is_open(client->mqtt) : client->conn != NULL;
 }
 
 int gh_client_alert(const gh_client *client)

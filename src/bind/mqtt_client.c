@@ -1,6 +1,6 @@
 /* libmosquitto without its thread: it works while a caller waits. What the broker delivers and nobody waits for, from
  * an earlier session, is dropped. */
-#include "client/client_mqtt.h"
+#include "bind/mqtt_client.h"
 
 #include <mosquitto.h>
 #include <poll.h>
@@ -9,14 +9,13 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "bind/mqtt_topic_codec.h"
-#include "client/no_sigpipe.h"
+#include "base/no_sigpipe.h"
 #include "m2m/constants.h"
 #include "m2m/primitive_tree.h"
 
 enum { QOS = 1, KEEPALIVE_S = 30, PROTOCOL_3_1_1 = 4, STEP_MS = 100, LAST_MS = 500, REFUSED = 128 };
 
-struct gh_client_mqtt {
+struct gh_mqtt_client {
   struct mosquitto *mosq;
   gh_clock clock;
   gh_arena arena; /* of options and topics */
@@ -36,7 +35,7 @@ struct gh_client_mqtt {
 static void on_connect(struct mosquitto *mosq, void *ctx, int rc)
 {
   (void)mosq;
-  gh_client_mqtt *m = ctx;
+  gh_mqtt_client *m = ctx;
   m->denied = rc != 0;
   m->let_in = true;
 }
@@ -45,7 +44,7 @@ static void on_subscribe(struct mosquitto *mosq, void *ctx, int mid, int count, 
 {
   (void)mosq;
   (void)mid;
-  gh_client_mqtt *m = ctx;
+  gh_mqtt_client *m = ctx;
   m->denied = count < 1 || granted[0] >= REFUSED;
   m->listens = true;
 }
@@ -54,13 +53,13 @@ static void on_publish(struct mosquitto *mosq, void *ctx, int mid)
 {
   (void)mosq;
   (void)mid;
-  ((gh_client_mqtt *)ctx)->sent = true;
+  ((gh_mqtt_client *)ctx)->sent = true;
 }
 
 static void on_message(struct mosquitto *mosq, void *ctx, const struct mosquitto_message *message)
 {
   (void)mosq;
-  gh_client_mqtt *m = ctx;
+  gh_mqtt_client *m = ctx;
   gh_val *tree = NULL;
   gh_diag ignored;
   gh_str rqi, octets = {message->payload, message->payloadlen > 0 ? (size_t)message->payloadlen : 0};
@@ -75,7 +74,7 @@ static void on_message(struct mosquitto *mosq, void *ctx, const struct mosquitto
 
 /* ---- waiting */
 
-static int64_t now_ms(const gh_client_mqtt *m)
+static int64_t now_ms(const gh_mqtt_client *m)
 {
   return gh_clock_mono_us(&m->clock) / 1000;
 }
@@ -86,7 +85,7 @@ static gh_err err_of(int rc)
   return rc == MOSQ_ERR_INVAL || rc == MOSQ_ERR_PAYLOAD_SIZE ? GH_EINVAL : GH_ECONN;
 }
 
-static int step(gh_client_mqtt *m)
+static int step(gh_mqtt_client *m)
 {
   gh_no_sigpipe held;
   gh_no_sigpipe_begin(&held);
@@ -95,7 +94,7 @@ static int step(gh_client_mqtt *m)
   return rc;
 }
 
-static gh_err run_until(gh_client_mqtt *m, const bool *done, gh_diag *diag)
+static gh_err run_until(gh_mqtt_client *m, const bool *done, gh_diag *diag)
 {
   int64_t until = now_ms(m) + m->timeout_ms;
   int rc = MOSQ_ERR_SUCCESS;
@@ -107,7 +106,7 @@ static gh_err run_until(gh_client_mqtt *m, const bool *done, gh_diag *diag)
 }
 
 /* libmosquitto does not notice that nobody listens. */
-static gh_err wait_connected(const gh_client_mqtt *m, gh_diag *diag)
+static gh_err wait_connected(const gh_mqtt_client *m, gh_diag *diag)
 {
   struct pollfd at = {.fd = mosquitto_socket(m->mosq), .events = POLLOUT};
   int fault = 0;
@@ -127,24 +126,23 @@ static void init_library(void)
   mosquitto_lib_init(); /* for good: other clients of the process may be in it */
 }
 
-static gh_err take_options(gh_client_mqtt *m, const gh_client_options *o, gh_diag *diag)
+static gh_err take_options(gh_mqtt_client *m, const gh_mqtt_client_options *o, gh_diag *diag)
 {
-  if (!gh_mqtt_prefix_valid(o->mqtt.prefix)) return gh_fail(diag, GH_EINVAL, "the topic prefix is none");
-  if (gh_mqtt_level_of_id(&m->arena, o->mqtt.receiver, &m->receiver) != GH_OK)
-    return gh_fail(diag, GH_EINVAL, "'%.*s' cannot stand in a topic", GH_STR_ARG(o->mqtt.receiver));
-  if (o->mqtt.credential_id.len &&
-      gh_mqtt_level_of_credential(&m->arena, o->mqtt.credential_id, &m->credential) != GH_OK)
+  if (!gh_mqtt_prefix_valid(o->prefix)) return gh_fail(diag, GH_EINVAL, "the topic prefix is none");
+  if (gh_mqtt_level_of_id(&m->arena, o->receiver, &m->receiver) != GH_OK)
+    return gh_fail(diag, GH_EINVAL, "'%.*s' cannot stand in a topic", GH_STR_ARG(o->receiver));
+  if (o->credential_id.len && gh_mqtt_level_of_credential(&m->arena, o->credential_id, &m->credential) != GH_OK)
     return gh_fail(diag, GH_EINVAL, "the credential cannot stand in a topic");
-  m->prefix = gh_arena_dup(&m->arena, o->mqtt.prefix);
+  m->prefix = gh_arena_dup(&m->arena, o->prefix);
   m->representation = o->representation;
   return GH_OK;
 }
 
 /*= TS-0010 6.3.1; 6.3.3 level 4, Clean Session false, no Will */
-static gh_err make_client(gh_client_mqtt *m, const gh_client_options *o, gh_tls_client *tls, gh_diag *diag)
+static gh_err make_client(gh_mqtt_client *m, const gh_mqtt_client_options *o, gh_diag *diag)
 {
-  gh_str id = gh_arena_fmt(&m->arena, "A::%.*s", GH_STR_ARG(o->mqtt.client_id));
-  SSL_CTX *ctx = gh_tls_client_ctx(tls);
+  gh_str id = gh_arena_fmt(&m->arena, "A::%.*s", GH_STR_ARG(o->client_id));
+  SSL_CTX *ctx = gh_tls_client_ctx(o->tls);
   m->mosq = mosquitto_new(id.ptr, false, m);
   if (!m->mosq) return gh_fail(diag, GH_EINVAL, "no MQTT client of this name can be made");
   mosquitto_int_option(m->mosq, MOSQ_OPT_PROTOCOL_VERSION, PROTOCOL_3_1_1);
@@ -158,7 +156,7 @@ static gh_err make_client(gh_client_mqtt *m, const gh_client_options *o, gh_tls_
   return taken ? GH_OK : gh_fail(diag, GH_ECRYPTO, "libmosquitto does not take our TLS context");
 }
 
-static gh_err associate(gh_client_mqtt *m, const gh_client_options *o, gh_diag *diag)
+static gh_err associate(gh_mqtt_client *m, const gh_mqtt_client_options *o, gh_diag *diag)
 {
   char host[256];
   if (!gh_str_to_cstr(o->host, host, sizeof host) || gh_str_empty(o->host))
@@ -175,32 +173,31 @@ static gh_err associate(gh_client_mqtt *m, const gh_client_options *o, gh_diag *
   return GH_OK;
 }
 
-gh_err gh_client_mqtt_open(const gh_client_options *options, gh_tls_client *tls, uint32_t timeout_ms,
-                           gh_client_mqtt **out, gh_diag *diag)
+gh_err gh_mqtt_client_open(const gh_mqtt_client_options *options, gh_mqtt_client **out, gh_diag *diag)
 {
-  gh_client_mqtt *m = gh_calloc(1, sizeof *m);
+  gh_mqtt_client *m = gh_calloc(1, sizeof *m);
   pthread_once(&library_once, init_library);
   m->clock = gh_clock_system();
-  m->timeout_ms = timeout_ms;
+  m->timeout_ms = options->timeout_ms;
   gh_arena_init(&m->arena);
   gh_arena_init(&m->answers);
   gh_err err = take_options(m, options, diag);
-  if (err == GH_OK) err = make_client(m, options, tls, diag);
+  if (err == GH_OK) err = make_client(m, options, diag);
   if (err == GH_OK) err = associate(m, options, diag);
   if (err != GH_OK) {
-    gh_client_mqtt_close(m);
+    gh_mqtt_client_close(m);
     return err;
   }
   *out = m;
   return GH_OK;
 }
 
-bool gh_client_mqtt_is_open(const gh_client_mqtt *m)
+bool gh_mqtt_client_is_open(const gh_mqtt_client *m)
 {
   return m->open;
 }
 
-void gh_client_mqtt_close(gh_client_mqtt *m)
+void gh_mqtt_client_close(gh_mqtt_client *m)
 {
   if (!m) return;
   int64_t until = now_ms(m) + LAST_MS;
@@ -216,7 +213,7 @@ void gh_client_mqtt_close(gh_client_mqtt *m)
 
 /*= TS-0010 6.4.4 who has no AE-ID yet asks for registration under its Credential-ID; 6.4.3 all else under the AE-ID
  */
-static gh_err topic_of(const gh_client_mqtt *m, gh_arena *arena, const gh_request *r, gh_mqtt_topic *out)
+static gh_err topic_of(const gh_mqtt_client *m, gh_arena *arena, const gh_request *r, gh_mqtt_topic *out)
 {
   bool nameless = r->op == GH_OP_CREATE && r->ty == GH_TY_AE && m->credential.len;
   *out = (gh_mqtt_topic){.kind = nameless ? GH_MQTT_REG_REQ : GH_MQTT_REQ,
@@ -226,7 +223,7 @@ static gh_err topic_of(const gh_client_mqtt *m, gh_arena *arena, const gh_reques
   return nameless ? GH_OK : gh_mqtt_level_of_id(arena, r->from, &out->originator);
 }
 
-static gh_err listen_for(gh_client_mqtt *m, gh_str filter, gh_diag *diag)
+static gh_err listen_for(gh_mqtt_client *m, gh_str filter, gh_diag *diag)
 {
   if (gh_str_eq(m->filter, filter)) return GH_OK;
   m->listens = false;
@@ -238,7 +235,7 @@ static gh_err listen_for(gh_client_mqtt *m, gh_str filter, gh_diag *diag)
   return GH_OK;
 }
 
-static gh_err publish(gh_client_mqtt *m, gh_str topic, const gh_request *request, gh_diag *diag)
+static gh_err publish(gh_mqtt_client *m, gh_str topic, const gh_request *request, gh_diag *diag)
 {
   gh_arena arena;
   gh_buf octets = GH_BUF_INIT;
@@ -253,7 +250,7 @@ static gh_err publish(gh_client_mqtt *m, gh_str topic, const gh_request *request
   return rc == MOSQ_ERR_SUCCESS ? GH_OK : gh_fail(diag, err_of(rc), "cannot publish: %s", mosquitto_strerror(rc));
 }
 
-static gh_err wait_answer(gh_client_mqtt *m, gh_diag *diag)
+static gh_err wait_answer(gh_mqtt_client *m, gh_diag *diag)
 {
   int64_t until = now_ms(m) + m->timeout_ms;
   int rc = MOSQ_ERR_SUCCESS;
@@ -266,7 +263,7 @@ static gh_err wait_answer(gh_client_mqtt *m, gh_diag *diag)
   return gh_fail(diag, GH_ETIMEOUT, "no response in time: %s", who);
 }
 
-gh_err gh_client_mqtt_request(gh_client_mqtt *m, gh_arena *arena, const gh_request *request, gh_response *response,
+gh_err gh_mqtt_client_request(gh_mqtt_client *m, gh_arena *arena, const gh_request *request, gh_response *response,
                               gh_diag *diag)
 {
   gh_mqtt_topic topic;

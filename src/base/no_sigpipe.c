@@ -1,4 +1,5 @@
-#include "client/no_sigpipe.h"
+/* Holding SIGPIPE back for one thread. Must leave the thread's mask as it was. */
+#include "base/no_sigpipe.h"
 
 #include <time.h>
 

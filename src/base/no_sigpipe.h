@@ -1,7 +1,7 @@
 /* A peer that is gone must not end a program by a signal that it did not ask for: SIGPIPE is held back while a
  * library writes, and taken away if it came. */
-#ifndef GH_CLIENT_NO_SIGPIPE_H
-#define GH_CLIENT_NO_SIGPIPE_H
+#ifndef GH_BASE_NO_SIGPIPE_H
+#define GH_BASE_NO_SIGPIPE_H
 
 #include <signal.h>
 #include <stdbool.h>
