@@ -3,13 +3,12 @@
 #include "client/client.h"
 
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "bind/coap_client.h"
 #include "bind/http_codec.h"
 #include "client/client_ws.h"
+#include "client/quiet_run.h"
 #include "link/dtls.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000 };
@@ -106,21 +105,6 @@ static const gh_conn_handler handler = {on_ready, on_data, on_closed};
 
 /* ---- running the private loop */
 
-/* A peer that is gone must not end the process by a signal: it is held back while we write, and taken away if it
- * came. */
-static void run_once(gh_client *client, uv_run_mode mode)
-{
-  sigset_t pipe, before, pending;
-  sigemptyset(&pipe);
-  sigaddset(&pipe, SIGPIPE);
-  sigpending(&pending);
-  bool was_pending = sigismember(&pending, SIGPIPE) == 1;
-  pthread_sigmask(SIG_BLOCK, &pipe, &before);
-  uv_run(&client->uv, mode);
-  if (!was_pending) sigtimedwait(&pipe, NULL, &(struct timespec){0, 0});
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 static void on_timer(uv_timer_t *timer)
 {
   ((gh_client *)timer->data)->timed_out = true;
@@ -133,7 +117,7 @@ static void run_until(gh_client *client, const bool *done, uint32_t timeout_ms)
   client->timed_out = false;
   uv_update_time(&client->uv);
   uv_timer_start(&client->timer, on_timer, timeout_ms, 0);
-  do run_once(client, timeout_ms ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+  do gh_quiet_run(&client->uv, timeout_ms ? UV_RUN_ONCE : UV_RUN_NOWAIT);
   while (client->conn && !*done && !client->timed_out);
   uv_timer_stop(&client->timer);
 }
