@@ -5,11 +5,11 @@
 #include <netdb.h>
 #include <stdlib.h>
 
-#include "base/no_sigpipe.h"
 #include "bind/coap_client.h"
 #include "bind/http_codec.h"
 #include "bind/mqtt_client.h"
 #include "client/client_ws.h"
+#include "client/quiet_run.h"
 #include "link/dtls.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000 };
@@ -107,14 +107,6 @@ static const gh_conn_handler handler = {on_ready, on_data, on_closed};
 
 /* ---- running the private loop */
 
-static void run_once(gh_client *client, uv_run_mode mode)
-{
-  gh_no_sigpipe held;
-  gh_no_sigpipe_begin(&held);
-  uv_run(&client->uv, mode);
-  gh_no_sigpipe_end(&held);
-}
-
 static void on_timer(uv_timer_t *timer)
 {
   ((gh_client *)timer->data)->timed_out = true;
@@ -127,7 +119,7 @@ static void run_until(gh_client *client, const bool *done, uint32_t timeout_ms)
   client->timed_out = false;
   uv_update_time(&client->uv);
   uv_timer_start(&client->timer, on_timer, timeout_ms, 0);
-  do run_once(client, timeout_ms ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+  do gh_quiet_run(&client->uv, timeout_ms ? UV_RUN_ONCE : UV_RUN_NOWAIT);
   while (client->conn && !*done && !client->timed_out);
   uv_timer_stop(&client->timer);
 }

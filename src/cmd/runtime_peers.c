@@ -204,6 +204,9 @@ static gh_err make_outbound(gh_served *s, bool keeps, gh_diag *diag)
     next = gh_ws_keeper_port(s->keeper);
   }
   s->ws_outbound = gh_ws_outbound_new(next, r->workers, r->worker_count, &r->log);
+  if (s->function->kind == GH_REALM_CSE)
+    s->point_outbound = gh_point_outbound_new(gh_runtime_point_source(s), gh_ws_outbound_port(s->ws_outbound),
+                                              r->workers, r->worker_count, &r->log);
   return GH_OK;
 }
 
