@@ -148,6 +148,8 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .maf_count = r->maf_count,
       .mefs = r->mefs,
       .mef_count = r->mef_count,
+      .node_cses = f->node_cses.items,
+      .node_cse_count = f->node_cses.count,
       .cse_type = cse_type_of(f),
       .registrar = f->registrar.len ? gh_runtime_cse_absolute(r, f->registrar) : GH_STR_NONE,
       .registrar_maf = f->registrar_maf,
