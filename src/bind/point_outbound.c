@@ -75,8 +75,9 @@ static void leave_to_next(visit *v)
 {
   gh_point_outbound *outbound = v->place->outbound;
   gh_worker *worker = v->place->worker;
-  if (!outbound->next.send || v->place->stopping) {
-    finish(v, GH_ECONN);
+  bool late = v->call->deadline_us <= gh_clock_mono_us(&worker->clock);
+  if (!outbound->next.send || v->place->stopping || late) {
+    finish(v, late ? GH_ETIMEOUT : GH_ECONN);
     return;
   }
   gh_outbound_call *call = take_call(v);
