@@ -35,8 +35,12 @@ typedef struct gh_device_config {
   gh_str cse_id; /* stem of the registrar CSE: "in-cse" */
   gh_str cse_rn; /* name of its CSEBase: "cse-in" */
   gh_device_peer cse, mef, maf;
-  gh_str kpm_id;          /* KpmID, "name@MEF-FQDN" (TS-0003 10.5) */
-  gh_str binding;         /* "http", "coap" (over DTLS), "coaps_tcp", or "ws" (with the CSE; else HTTP) */
+  gh_str kpm_id; /* KpmID, "name@MEF-FQDN" (TS-0003 10.5) */
+  /* "http", "coap" (over DTLS), "coaps_tcp"; with the CSE alone (with the others HTTP): "ws", "mqtt" */
+  gh_str binding;
+  gh_str mqtt_broker;     /* "host:port" of the listener for pre-shared keys; needed for "mqtt" */
+  gh_str mqtt_name;       /* FQDN of the broker (SNI) */
+  gh_str mqtt_prefix;     /* topic levels in front of /oneM2M, or empty */
   gh_str security_policy; /* "modern", "ts0003-r3", "constrained": suites, groups, versions */
   bool tls13;             /* offer TLS 1.3 beside 1.2, where the policy has it */
   int64_t timeout_ms;     /* of a handshake and of a request */

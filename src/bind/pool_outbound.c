@@ -225,11 +225,13 @@ static gh_err connect_lane(lane *l, gh_worker *worker, const struct sockaddr *ad
                            int64_t deadline_us)
 {
   const gh_outbound_peer *peer = l->pool->peer;
-  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : peer->tls;
+  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : gh_tls_client_ref(peer->tls);
   if (peer->choose_tls && !tls) return GH_EAUTH; /* no credential: never in clear text instead */
-  if (binding_of(l->pool)->datagrams)
-    return gh_dtls_connect(worker, address, len, tls, peer->mtu, deadline_us, &handler, l, &l->conn);
-  return gh_conn_connect(worker, address, len, tls, deadline_us, &handler, l, &l->conn);
+  gh_err err = binding_of(l->pool)->datagrams
+                   ? gh_dtls_connect(worker, address, len, tls, peer->mtu, deadline_us, &handler, l, &l->conn)
+                   : gh_conn_connect(worker, address, len, tls, deadline_us, &handler, l, &l->conn);
+  gh_tls_client_free(tls); /* the connection holds its own */
+  return err;
 }
 
 static bool open_lane(peer_pool *pool, int64_t deadline_us)
@@ -350,11 +352,20 @@ static void on_tick(uv_timer_t *timer)
   }
 }
 
+/* Letter case means nothing in an FQDN, and tells two CSEs apart in the CSE-ID behind it. */ /*= TS-0001 7.2 */
+static bool is_for(const peer_pool *pool, gh_str entity)
+{
+  gh_str own = pool->peer->entity;
+  size_t slash = gh_str_rfind(own, '/'), fqdn = slash == SIZE_MAX ? own.len : slash;
+  return gh_str_eq_nocase(gh_str_sub(own, 0, fqdn), gh_str_sub(entity, 0, fqdn)) &&
+         gh_str_eq(gh_str_sub(own, fqdn, SIZE_MAX), gh_str_sub(entity, fqdn, SIZE_MAX));
+}
+
 static peer_pool *pool_of(worker_pool *wp, gh_str entity)
 {
   gh_pool_outbound *outbound = wp->outbound;
   for (peer_pool *pool = NULL; (pool = next_pool(wp, pool)) != NULL;)
-    if (gh_str_eq_nocase(pool->peer->entity, entity)) return pool;
+    if (is_for(pool, entity)) return pool;
   const gh_outbound_peer *peer = outbound->find && !wp->stopping ? outbound->find(outbound->find_ctx, entity) : NULL;
   if (!peer) return NULL;
   peer_pool *pool = gh_calloc(1, sizeof *pool);

@@ -23,7 +23,7 @@ typedef struct gh_outbound_peer {
   const gh_outbound_binding *binding; /* NULL: gh_http_outbound */
   uint16_t mtu;                       /* of datagrams; 0: 1280 */
   gh_tls_client *tls;
-  /* Another credential for the next connection; may be NULL. On the worker. */
+  /* Another credential for the next connection: the caller becomes an owner of it. May be NULL. On the worker. */
   gh_tls_client *(*choose_tls)(void *ctx, const struct gh_outbound_peer *peer);
   /* Address of the peer (host_header) now; on the worker, must not block for long. */
   gh_err (*endpoint)(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len);

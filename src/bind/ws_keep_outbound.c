@@ -76,12 +76,14 @@ static void on_session_gone(void *ctx)
 static void hand_over(gh_ws_keeper *k, gh_conn *conn, gh_str rest)
 {
   const gh_ws_client_side side = {.entity = k->peer->entity, .gone = on_session_gone, .ctx = k};
+  int connecting = CONNECTING;
   k->conn = NULL;
   k->opened_us = gh_clock_mono_us(&k->worker->clock);
-  atomic_store(&k->state, OPEN);
   GH_LOG(k->log, GH_LOG_INFO, "websocket-open", GH_F("entity", k->peer->entity),
          GH_F("association", gh_conn_id(conn)));
   gh_ws_server_adopt_own(k->server, conn, &side, GH_REP_JSON, rest);
+  /* only now a call that waited finds the connection; and what came with the grant may have ended it already */
+  atomic_compare_exchange_strong(&k->state, &connecting, OPEN);
 }
 
 static void on_data(gh_conn *conn, void *ctx, gh_str octets)
@@ -120,7 +122,7 @@ static void open_connection(gh_ws_keeper *k)
     try_later(k, "its address is not known");
     return;
   }
-  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : peer->tls;
+  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : gh_tls_client_ref(peer->tls);
   if (!tls) {
     try_later(k, "no credential"); /* never in clear text instead */
     return;
@@ -132,6 +134,7 @@ static void open_connection(gh_ws_keeper *k)
   int64_t deadline_us = gh_clock_mono_us(&k->worker->clock) + (int64_t)CONNECT_MS * 1000;
   if (gh_conn_connect(k->worker, (struct sockaddr *)&address, len, tls, deadline_us, &handler, k, &k->conn) != GH_OK)
     try_later(k, "cannot connect");
+  gh_tls_client_free(tls); /* the connection holds its own */
 }
 
 /* ---- calls while there is no connection */

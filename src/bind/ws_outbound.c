@@ -362,9 +362,11 @@ static void stop_shard(void *arg)
   shard *s = arg;
   s->stopping = true;
   uv_close((uv_handle_t *)&s->tick, NULL);
-  for (gh_ws_peer *peer = s->lists[ALL].first, *next; peer; peer = next) {
-    next = peer->in[ALL].next;
-    peer->leave(peer); /* may end the connection and its calls; what these ask for next goes nowhere */
+  for (gh_ws_peer *peer; (peer = s->lists[ALL].first) && !peer->leaves;) {
+    peer->leaves = true;
+    take_out(s, ALL, peer);
+    append(s, ALL, peer);
+    peer->leave(peer); /* may end the connection and its calls, and with an answer that cannot be sent, others */
   }
 }
 

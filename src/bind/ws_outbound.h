@@ -23,6 +23,7 @@ typedef struct gh_ws_peer {
   struct gh_ws_peer *same_place; /* in the table of names */
   gh_str entity; /* absolute AE-ID or CSE-ID; empty: not registered yet, or replaced by a newer connection */
   bool named;
+  bool leaves; /* was told to */
   gh_ws_call *calls;
   size_t call_count;
   uint64_t renamed; /* rqi that were in use already */

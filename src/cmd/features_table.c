@@ -97,7 +97,7 @@ const gh_feature gh_features[] = {
     {"cbor", "TS-0004 8.5", "CBOR beside JSON, chosen by Content-Type and Accept", YES, "", "unit_m2m_test_cbor"},
     {"coap", "TS-0008", "CoAP binding over DTLS and over TLS, block-wise transfers: server, device, and functions among each other", YES, "",
      "story_outgoing"},
-    {"mqtt", "TS-0010", "MQTT binding through a broker: requests to a CSE, registration, JSON and CBOR", YES, "", "story_mqtt"},
+    {"mqtt", "TS-0010", "MQTT binding through a broker, server and device: requests to a CSE, registration, JSON and CBOR", YES, "", "story_mqtt"},
     {"mqtt-outbound", "TS-0010 6.4.2", "Requests of a CSE over MQTT", PARTLY, "to other CSEs, in JSON; nothing is sent to AEs yet",
      "story_mqtt_cses"},
     {"mqtt-authorization", "TS-0010 7.4", "Access control list of the MQTT broker from registrations and keys", YES, "",

@@ -28,9 +28,13 @@ typedef struct gh_runtime_peer {
   struct gh_served *served;
   gh_str fqdn;
   gh_tls_options options; /* for a key: no certificate */
+  pthread_mutex_t lock;   /* of what follows; connections hold the clients that they were opened with */
   gh_tls_client *renewed; /* instead of that of the start; NULL: none */
-  pthread_mutex_t lock;
-  struct gh_runtime_psk *keys;
+  struct {
+    gh_str id;
+    gh_secret key;
+    gh_tls_client *client; /* NULL: none was needed yet */
+  } psk;                   /* the key that was used last */
 } gh_runtime_peer;
 
 /* The credentials for outgoing associations, for peers that are met later. */

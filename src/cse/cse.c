@@ -54,6 +54,7 @@ static void settle_peer(gh_host *host, gh_peer *peer)
       (gh_id_map_get(host->credentials, &arena, peer->credential_id, &ae_id) ||
        owner_of_kpsa(host, &arena, peer->credential_id, &ae_id))) {
     peer->kind = GH_PEER_AE;
+    peer->assigned = true;
     gh_str_release(&peer->id);
     peer->id = gh_str_clone(ae_id);
   }

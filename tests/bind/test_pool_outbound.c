@@ -414,6 +414,10 @@ static void peers_that_are_found_later(void **state)
   gh_loop_call(x->loop, send_on_worker, &w);
   wait_done(x, 10);
   assert_all(x, 5, 10, GH_ENOTFOUND);
+  w.entity = "//sp.example.com/MN7"; /* another CSE: what is meant for it goes to nobody else */
+  gh_loop_call(x->loop, send_on_worker, &w);
+  wait_done(x, 15);
+  assert_all(x, 10, 15, GH_ENOTFOUND);
   w = (wish){.x = x,
              .entity = "//sp.example.com/mn7",
              .to = "never",
@@ -422,8 +426,8 @@ static void peers_that_are_found_later(void **state)
              .time_us = GH_US_PER_S};
   gh_loop_call(x->loop, send_on_worker, &w); /* its deadlines are kept, too */
   pass_time(x->t, 2);
-  wait_done(x, 11);
-  assert_all(x, 10, 11, GH_ETIMEOUT);
+  wait_done(x, 16);
+  assert_all(x, 15, 16, GH_ETIMEOUT);
 }
 
 static gh_tls_client *no_credential(void *ctx, const gh_outbound_peer *peer)

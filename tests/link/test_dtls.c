@@ -291,7 +291,7 @@ static void bad_paths(void **state)
     tls_peer p;
     uint16_t port = relay_begin(&r, d->port, rows[i][0], rows[i][1], rows[i][2]);
     if (!dtls_join_patiently(&p, port, &meter)) fail_msg("row %zu: alert %d", i, p.alert);
-    r.lose = 0;
+    atomic_store(&r.lose, 0);
     for (int k = 0; k < 10; k++) assert_says(&p, "hello", WHO_METER);
     peer_end(&p);
     relay_end(&r);
@@ -348,13 +348,19 @@ static void idle_and_expired_associations(void **state)
   peer_end(&busy);
 }
 
+static void allow_eight_handshakes(void *arg)
+{
+  link_test *t = arg;
+  t->worker.limits.max_handshakes = 8;
+}
+
 /* TP-18 */
 static void handshakes_in_flight_are_bounded(void **state)
 {
   dtls_test *d = *state;
   enum { MANY = 12 };
   static tls_peer waits[MANY]; /* frames stay small: see the note on valgrind in tools/run_tests.py */
-  d->t->worker.limits.max_handshakes = 8;
+  gh_loop_call(d->t->loop, allow_eight_handshakes, d->t);
   for (int i = 0; i < MANY; i++) {
     dtls_prepare_on(&waits[i], udp_connect(d->port, 0), &later);
     struct timeval limit = {.tv_sec = 0, .tv_usec = 100000};
@@ -446,6 +452,20 @@ static void certificates(void **state)
   pki_free(&made);
 }
 
+/* Renewed while it serves, as by SIGHUP: whoever comes then is asked for a cookie and let in, as before. */
+static void a_renewed_server(void **state)
+{
+  dtls_test *d = *state;
+  gh_diag diag = {""};
+  for (int round = 0; round < 3; round++) {
+    tls_peer p;
+    if (!dtls_join(&p, d->port, &meter)) fail_msg("round %d: alert %d", round, p.alert);
+    assert_says(&p, "x", WHO_METER);
+    peer_end(&p);
+    assert_int_equal(gh_tls_server_renew(d->t->server, &d->t->tls, &diag), GH_OK);
+  }
+}
+
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, begin_test, end_test)
@@ -466,6 +486,7 @@ int main(void)
       WITH(idle_and_expired_associations),
       WITH(handshakes_in_flight_are_bounded),
       WITH(orderly_ends),
+      WITH(a_renewed_server),
       cmocka_unit_test(over_ipv6),
       cmocka_unit_test(certificates),
   };
