@@ -1,5 +1,5 @@
-/* Requests to points of access: in their order, over an association that proves the entity, each sent at most once and
- * answered exactly once, whatever is there. */
+/* Requests to points of access: in their order, over an association that proves the entity, each sent at most once
+ * and answered exactly once, whatever is there. */
 #include "../link/link_fixture.h"
 
 #include <arpa/inet.h>
@@ -26,7 +26,7 @@ typedef struct out_test {
   gh_worker worker;
   gh_worker *workers[1];
   gh_point_outbound *outbound;
-  int silent;           /* a socket where nobody accepts */
+  int silent; /* a socket where nobody accepts */
   uint16_t silent_port;
   const char *key_hex;  /* of the clients that are made */
   gh_err no_client;     /* instead of one */
@@ -62,9 +62,8 @@ static gh_err client(void *ctx, const gh_outbound_call *out, gh_tls_client **mad
   count_up(x->t, &x->clients);
   GH_REQUIRE(x->no_client == GH_OK, x->no_client);
   GH_TRY(gh_secret_set(&key, octets, octets_of(x->key_hex, octets)));
-  const gh_tls_client_options options = {.tls = {.tls13 = true, .require_ems = true},
-                                         .psk_identity = gh_str_of(keys[0].identity),
-                                         .psk = &key};
+  const gh_tls_client_options options = {
+      .tls = {.tls13 = true, .require_ems = true}, .psk_identity = gh_str_of(keys[0].identity), .psk = &key};
   return gh_tls_client_new(&options, made, &diag);
 }
 
@@ -188,9 +187,9 @@ static void assert_answered(out_test *x, const char *to, const char *points, int
   begin(x, to, points);
   const gh_outbound_call *out = await(x);
   if (out->err != GH_OK || out->response.rsc != rsc)
-    fail_msg("%s at %s: %s %d, expected %d", to, points ? points : "-", gh_err_name(out->err), out->response.rsc, rsc);
+    fail_msg("%s at %s: %s %d, expected %d", to, points ? points : "-", gh_err_name(out->err), out->response.rsc,
+             rsc);
 }
-
 
 /*= TS-0004 7.3.3.9.1; TS-0001 10.2.5.23 the first that is there; then whoever has a connection */
 static void in_their_order(void **state)

@@ -184,7 +184,7 @@ static void nobody_else(void **state)
   assert_refused(p, "other@keys.example.com", 0x11, "");
   assert_refused(p, "dev1@mef.sp.example.com", 0x5a, ""); /* Kpm is a key of the device, and not for this */
   assert_refused(p, "no identity", 0x11, "");
-  assert_refused(p, KEY_ID, 0x11, CSE); /* its own call, sent back to it */
+  assert_refused(p, KEY_ID, 0x11, CSE);          /* its own call, sent back to it */
   gh_client *client = come(p, KEY_ID, 0x11, ""); /* a registrar that asks for nobody */
   assert_non_null(client);
   gh_client_close(client);
