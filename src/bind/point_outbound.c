@@ -75,8 +75,9 @@ static void leave_to_next(visit *v)
 {
   gh_point_outbound *outbound = v->place->outbound;
   gh_worker *worker = v->place->worker;
-  if (!outbound->next.send || v->place->stopping) {
-    finish(v, GH_ECONN);
+  bool late = v->call->deadline_us <= gh_clock_mono_us(&worker->clock);
+  if (!outbound->next.send || v->place->stopping || late) {
+    finish(v, late ? GH_ETIMEOUT : GH_ECONN);
     return;
   }
   gh_outbound_call *call = take_call(v);
@@ -131,8 +132,7 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
   visit *v = ctx;
   const gh_log *log = v->place->outbound->log;
   GH_LOG(log, why == GH_OK ? GH_LOG_DEBUG : GH_LOG_WARN, "outgoing-association-closed",
-         GH_F("address", gh_conn_address_text(conn)), GH_F("reason", reason),
-         GH_F("refused", gh_conn_refusal(conn)));
+         GH_F("address", gh_conn_address_text(conn)), GH_F("reason", reason), GH_F("refused", gh_conn_refusal(conn)));
   v->conn = NULL;
   if (!v->call) {
     release(v);
@@ -199,7 +199,8 @@ static void send_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
     return;
   }
   visit *v = gh_calloc(1, sizeof *v);
-  *v = (visit){.place = p, .call = call, .next = p->visits, .point = call->points ? call->points->u.array.first : NULL};
+  *v = (visit){
+      .place = p, .call = call, .next = p->visits, .point = call->points ? call->points->u.array.first : NULL};
   gh_http_reader_init(&v->reader, GH_HTTP_RESPONSES, NULL);
   p->visits = v;
   p->count++;

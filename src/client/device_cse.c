@@ -178,7 +178,8 @@ gh_err gh_device_request_send(gh_device *device, const gh_device_request *wanted
   return gh_device_ask(device, device->cse, &request, GH_STR_NONE, NULL, reply, diag);
 }
 
-/*= TS-0001 9.6.5 requestReachability and pointOfAccess; TS-0003 8.2.1 they follow registration, and SA2 follows them */
+/*= TS-0001 9.6.5 requestReachability and pointOfAccess; TS-0003 8.2.1 they follow registration, and SA2 follows them
+ */
 gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_diag *diag)
 {
   gh_device_begin(device, reply);

@@ -275,8 +275,8 @@ static void start_loop(gh_device_server *server)
   uv_poll_start(&server->accepting, UV_READABLE, on_acceptable);
 }
 
-gh_err gh_device_listen(gh_device *device, gh_str at, gh_device_on_notify on_notify, void *ctx, gh_device_server **out,
-                        gh_diag *diag)
+gh_err gh_device_listen(gh_device *device, gh_str at, gh_device_on_notify on_notify, void *ctx,
+                        gh_device_server **out, gh_diag *diag)
 {
   gh_device_server *server = gh_calloc(1, sizeof *server);
   *server = (gh_device_server){

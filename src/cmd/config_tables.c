@@ -205,7 +205,7 @@ static const gh_conf_key function_keys[] = {
     {"fetch_timeout_ms", GH_CONF_NUMBER, AT(fetch_timeout_ms), "3000", 10, 60000, NULL, NULL, NULL,
      "a key that is fetched in the middle of a handshake must come within"},
     {"transit_ms", GH_CONF_NUMBER, AT(transit_ms), "10000", 100, 600000, NULL, NULL, NULL,
-     "CSE only: a request that is forwarded to another CSE must be answered within"},
+     "CSE only: a request that is forwarded to another CSE or to an AE must be answered within"},
     {"negative_s", GH_CONF_NUMBER, AT(negative_s), "10", 0, 3600, NULL, NULL, NULL,
      "how long \"no such key\" is remembered, seconds"},
     {"recheck_s", GH_CONF_NUMBER, AT(recheck_s), "30", 1, 86400, NULL, NULL, NULL,

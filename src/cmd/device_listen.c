@@ -1,5 +1,5 @@
-/* gatehouse device listen: a device takes notifications through its registrar. One line of JSON for each, until SIGTERM
- * or SIGINT. */
+/* gatehouse device listen: a device takes notifications through its registrar. One line of JSON for each, until
+ * SIGTERM or SIGINT. */
 #include <pthread.h>
 #include <signal.h>
 
@@ -156,12 +156,13 @@ const gh_verb gh_verb_device_listen = {
     .min_operands = 1,
     .max_operands = 1,
     .help = "take notifications, through the registrar",
-    .details = "Tells the registrar that the registered device takes requests, and where; then prints each NOTIFY as a "
-               "line of JSON,\n"
-               "{\"from\",\"to\",\"rqi\",\"content\"}, and answers it 2000, until SIGTERM or SIGINT.\n"
-               "Only the registrar can come, with the key of the device's own associations with it. Who may notify is "
-               "for the policies\n"
-               "of the <AE> to say (acop 16).",
+    .details =
+        "Tells the registrar that the registered device takes requests, and where; then prints each NOTIFY as a "
+        "line of JSON,\n"
+        "{\"from\",\"to\",\"rqi\",\"content\"}, and answers it 2000, until SIGTERM or SIGINT.\n"
+        "Only the registrar can come, with the key of the device's own associations with it. Who may notify is "
+        "for the policies\n"
+        "of the <AE> to say (acop 16).",
     .options = options,
     .run = run,
 };

@@ -1,4 +1,5 @@
-/* gatehouse get, create, update, delete, notify: one request, as the AE of a device or as the administrator of a realm. */
+/* gatehouse get, create, update, delete, notify: one request, as the AE of a device or as the administrator of a
+ * realm. */
 #include "client/secret_file.h"
 #include "cmd/admin.h"
 #include "cmd/device_call.h"
@@ -255,7 +256,8 @@ const gh_verb gh_verb_notify = {.words = "notify",
                                 .min_operands = 2,
                                 .max_operands = 2,
                                 .help = "send a notification to the AE whose <AE> is TARGET",
-                                .details = TARGET_HELP "\nThe registrar of that AE passes it on, and its answer back; "
-                                                       "5103: it cannot be reached.",
+                                .details =
+                                    TARGET_HELP "\nThe registrar of that AE passes it on, and its answer back; "
+                                                "5103: it cannot be reached.",
                                 .options = notify_options,
                                 .run = run_notify};

@@ -58,9 +58,9 @@ static void answer_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
   far->left_us = call->deadline_us - gh_clock_mono_us(&worker->clock);
   call->err = far->rsc ? GH_OK : far->err;
   if (far->rsc)
-    call->response = (gh_response){.rsc = far->rsc,
-                                   .pc = gh_val_wrap(&call->arena, GH_STR("m2m:dbg"),
-                                                     gh_val_str(&call->arena, GH_STR("said by the AE")))};
+    call->response = (gh_response){
+        .rsc = far->rsc,
+        .pc = gh_val_wrap(&call->arena, GH_STR("m2m:dbg"), gh_val_str(&call->arena, GH_STR("said by the AE")))};
   call->done(call);
 }
 
@@ -152,8 +152,8 @@ static void who_is_not_reached(void **state)
   static const struct {
     gh_err err;
     int rsc;
-  } rows[] = {{GH_ECONN, 5103}, {GH_ENOTFOUND, 5103}, {GH_EAUTH, 5103}, {GH_ELIMIT, 5103}, {GH_EPROTO, 5103},
-              {GH_ETIMEOUT, 4008}};
+  } rows[] = {{GH_ECONN, 5103},  {GH_ENOTFOUND, 5103}, {GH_EAUTH, 5103},
+              {GH_ELIMIT, 5103}, {GH_EPROTO, 5103},    {GH_ETIMEOUT, 4008}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     p->far.err = rows[i].err;
     assert_rsc(notify(&p->h, &app, "cse-in/Cmeter", "Capp"), rows[i].rsc);
@@ -165,9 +165,9 @@ static void who_is_not_reached(void **state)
   assert_rsc(notify(&p->h, &app, "cse-in/Cmeter", "Capp"), 5103);
   assert_int_equal(p->far.count, 0);
   /* without a point of access there may be an open connection */
-  assert_rsc(ask(&p->h, &meter, GH_OP_UPDATE, "cse-in/Cmeter", "Cmeter", 0,
-                 "{\"m2m:ae\":{\"rr\":true,\"poa\":null}}"),
-             2004);
+  assert_rsc(
+      ask(&p->h, &meter, GH_OP_UPDATE, "cse-in/Cmeter", "Cmeter", 0, "{\"m2m:ae\":{\"rr\":true,\"poa\":null}}"),
+      2004);
   assert_rsc(notify(&p->h, &app, "cse-in/Cmeter", "Capp"), 2000);
   assert_false(p->far.has_points);
   assert_rsc(ask(&p->h, &meter, GH_OP_DELETE, "cse-in/Cmeter", "Cmeter", 0, NULL), 2002);

@@ -59,6 +59,30 @@ class Story(Realm):
         return where, key_in_hex(key)
 
 
+class Authority:
+    """A CA of the test for certificates of nodes, which the realm is told to trust beside its own."""
+
+    def __init__(self, story):
+        self.folder = story.folder
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.crt",
+                     "-subj", "/CN=Story CA", "-days", "2", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        with open(story.dir / "ca.pem", "a", encoding="ascii") as anchors:
+            anchors.write((self.folder / "ca.crt").read_text(encoding="ascii"))
+
+    def openssl(self, *words):
+        done = subprocess.run(["openssl", *words], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if done.returncode:
+            raise SystemExit(done.stdout.decode(errors="replace"))
+
+    def certify(self, name, uri):
+        (self.folder / "ext").write_text(f"subjectAltName=URI:{uri}\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n",
+                                         encoding="ascii")
+        self.openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+                     "-subj", f"/CN={name}")
+        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", "ext",
+                     "-out", f"{name}.pem")
+
+
 class Listener:
     """gatehouse device listen: its lines are read as they come."""
 
@@ -116,10 +140,12 @@ class OpenSSL:
 class Certified:
     """An AE with a certificate, played by curl and Python's TLS."""
 
-    def __init__(self, story, stem):
+    def __init__(self, story, stem, node=None):
+        """`node`: the name of the files with the certificate of a node, instead of one with the AE-ID."""
         self.story, self.stem, self.seen = story, stem, []
-        self.cert, self.key = story.folder / f"{stem}.pem", story.folder / f"{stem}.key"
-        code, answer = story.call("ca", "issue", story.dir, "--ae-id", f"//{SP}/in-cse/{stem}", "--cert", self.cert, "--key", self.key)
+        self.cert, self.key = story.folder / f"{node or stem}.pem", story.folder / f"{node or stem}.key"
+        code, answer = (0, "") if node else story.call("ca", "issue", story.dir, "--ae-id", f"//{SP}/in-cse/{stem}", "--cert", self.cert,
+                                                       "--key", self.key)
         if code != 0:
             raise SystemExit(f"ca issue: {answer}")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -284,6 +310,19 @@ def with_a_certificate(story, sender, mine, other):
     story.expect(mine.ask("DELETE", "/cse-in/Ccert", None) == 2002 and story.notify(sender, "cse-in/Ccert") == 4004, "4004: it has deregistered")
 
 
+def with_the_certificate_of_a_node(story):
+    """TS-0003 8.2.1: what was proven in SA1 is the Node-ID, so it is what is expected in SA2. The AE notifies itself: it is the creator."""
+    one, two = Certified(story, "Cone", "node1"), Certified(story, "Ctwo", "node2")
+    for ae in (one, two):
+        content = {"m2m:ae": {"api": "N.story", "rr": True, "srv": ["3"], "poa": [ae.poa]}}
+        story.expect(ae.ask("POST", "/cse-in", content, 2) == 2001, f"{ae.stem} registers with the certificate of its node")
+    story.expect(one.ask("POST", "/cse-in/Cone", NOTE) == 5207 and len(one.seen) == 1, "it is reached at its node", one.seen)
+    story.expect(one.place(two.poa) == 2004 and one.ask("POST", "/cse-in/Cone", NOTE) == 5103 and not two.seen, "5103: another node is not it", two.seen)
+    other = Certified(story, "Cone")  # a certificate of the realm with the very AE-ID: not what was proven
+    story.expect(one.place(other.poa) == 2004 and one.ask("POST", "/cse-in/Cone", NOTE) == 5103 and not other.seen,
+                 "5103: a certificate of another flavour", other.seen)
+
+
 def key_is_revoked(story, sender, meter):
     listener = Listener(story, meter)
     story.expect(story.notify(sender, "cse-in/Cmeter") == 2000, "the device listens again")
@@ -303,7 +342,10 @@ def main():
     try:
         code, answer = story.call("init", story.dir, "--sp-id", SP, "--mn-cse", "mn1")
         checks.expect(code == 0, "a realm", str(answer))
-        settings(story, "cse", transit_ms=4000)  # less than the patience of the device that asks
+        authority = Authority(story)
+        for number in (1, 2):
+            authority.certify(f"node{number}", f"urn:example:node{number}")
+        settings(story, "cse", open_registration=True, transit_ms=4000)  # less than the patience of the device that asks
         for name in ("mef", "maf", "cse", "mn1"):
             story.start(name)
         sender, far = story.device("sender", "in-cse"), story.device("far", "mn1")
@@ -311,6 +353,7 @@ def main():
         meter = with_a_maf(story, sender, far)
         with_a_kpsa(story, sender)
         with_a_certificate(story, sender, mine, other)
+        with_the_certificate_of_a_node(story)
         key_is_revoked(story, sender, meter)
         for name in list(story.processes):
             checks.expect(story.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
