@@ -76,12 +76,14 @@ static void on_session_gone(void *ctx)
 static void hand_over(gh_ws_keeper *k, gh_conn *conn, gh_str rest)
 {
   const gh_ws_client_side side = {.entity = k->peer->entity, .gone = on_session_gone, .ctx = k};
+  int connecting = CONNECTING;
   k->conn = NULL;
   k->opened_us = gh_clock_mono_us(&k->worker->clock);
-  atomic_store(&k->state, OPEN);
   GH_LOG(k->log, GH_LOG_INFO, "websocket-open", GH_F("entity", k->peer->entity),
          GH_F("association", gh_conn_id(conn)));
   gh_ws_server_adopt_own(k->server, conn, &side, GH_REP_JSON, rest);
+  /* only now a call that waited finds the connection; and what came with the grant may have ended it already */
+  atomic_compare_exchange_strong(&k->state, &connecting, OPEN);
 }
 
 static void on_data(gh_conn *conn, void *ctx, gh_str octets)

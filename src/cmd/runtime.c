@@ -136,7 +136,8 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
                        .log = r->log,
                        .workers = r->workers,
                        .worker_count = r->worker_count,
-                       .outbound = gh_ws_outbound_port(s->ws_outbound)};
+                       .outbound = s->point_outbound ? gh_point_outbound_port(s->point_outbound)
+                                                     : gh_ws_outbound_port(s->ws_outbound)};
   o.log.component = f->name.ptr;
   o.config = (gh_host_config){
       .self = {.sp_fqdn = realm->sp_fqdn, .cse_id = f->cse_id, .cse_rn = f->cse_rn, .in_cse = realm->in_cse},
@@ -147,6 +148,8 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .maf_count = r->maf_count,
       .mefs = r->mefs,
       .mef_count = r->mef_count,
+      .node_cses = f->node_cses.items,
+      .node_cse_count = f->node_cses.count,
       .cse_type = cse_type_of(f),
       .registrar = f->registrar.len ? gh_runtime_cse_absolute(r, f->registrar) : GH_STR_NONE,
       .registrar_maf = f->registrar_maf,
@@ -273,6 +276,7 @@ static void free_function(gh_served *s)
   gh_served_mqtt_free(s);
   gh_mqtt_outbound_free(s->mqtt_outbound);
   gh_tls_server_free(s->tls);
+  gh_point_outbound_free(s->point_outbound);
   gh_ws_outbound_free(s->ws_outbound);
   gh_ws_keeper_free(s->keeper);
   gh_pool_outbound_free(s->outbound);
@@ -293,6 +297,7 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
     gh_host_stop(runtime->served[i].host);
     gh_mqtt_outbound_stop(runtime->served[i].mqtt_outbound);
     gh_ws_keeper_stop(runtime->served[i].keeper);
+    gh_point_outbound_stop(runtime->served[i].point_outbound);
     gh_ws_outbound_stop(runtime->served[i].ws_outbound);
     gh_pool_outbound_stop(runtime->served[i].outbound);
   }

@@ -471,3 +471,22 @@ gh_err gh_fetch_key(gh_fetcher *fetcher, gh_str key_id, gh_secret *out, int64_t 
   pthread_mutex_unlock(&fetcher->lock);
   return err;
 }
+
+gh_err gh_fetch_key_of(gh_fetcher *fetcher, gh_arena *arena, gh_str entity, gh_str *key_id, gh_secret *out)
+{
+  const entry *best = NULL;
+  int64_t wall = gh_host_now_us(fetcher->host);
+  pthread_mutex_lock(&fetcher->lock);
+  for (size_t i = 0; i < BUCKETS; i++)
+    for (const entry *e = fetcher->buckets[i]; e; e = e->next) {
+      bool fits = e->held && e->key.len && !e->peer.provisional && e->peer.not_after_us > wall &&
+                  gh_str_eq(e->peer.id, entity);
+      if (fits && (!best || e->peer.not_after_us > best->peer.not_after_us)) best = e;
+    }
+  if (best) {
+    *out = best->key;
+    *key_id = gh_arena_dup(arena, best->id);
+  }
+  pthread_mutex_unlock(&fetcher->lock);
+  return best ? GH_OK : GH_ENOTFOUND;
+}

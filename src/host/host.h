@@ -89,6 +89,8 @@ typedef struct gh_host_config {
   size_t maf_count;
   gh_str *mefs;
   size_t mef_count;
+  gh_str *node_cses; /* "CREDENTIAL-ID CSE-ID": whom certificates of nodes and devices stand for */
+  size_t node_cse_count;
   int cse_type;           /* m2m:cseTypeID: 1 IN, 2 MN, 3 ASN */
   gh_str registrar;       /* absolute CSE-ID of the CSE this one registers at; empty: none */
   gh_str registrar_maf;   /* FQDN of the MAF whose keys open the association with the registrar; empty: none */

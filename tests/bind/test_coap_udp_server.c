@@ -335,19 +335,25 @@ static const link_key text_keys[] = {
     {.identity = "text@maf.sp.example.com", .key_hex = "30313233343536373839616263646566", .peer_id = METER},
 };
 
+/* On the worker, which asks for keys. */
+static void use_text_keys(void *arg)
+{
+  link_test *script = arg;
+  script->keys = text_keys;
+  script->key_count = 1;
+}
+
 static void third_party_libcoap_on_openssl(void **state)
 {
   udp_served *u = *state;
-  u->s->keys->keys = text_keys;
-  u->s->keys->key_count = 1;
+  gh_loop_call(u->s->h.loop, use_text_keys, u->s->keys);
   libcoap(u, "coap-client-openssl");
 }
 
 static void third_party_libcoap_on_gnutls(void **state)
 {
   udp_served *u = *state;
-  u->s->keys->keys = text_keys;
-  u->s->keys->key_count = 1;
+  gh_loop_call(u->s->h.loop, use_text_keys, u->s->keys);
   libcoap(u, "coap-client-gnutls");
 }
 

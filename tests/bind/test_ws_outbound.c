@@ -20,8 +20,8 @@ static void submit(void *arg)
   call->port.send(call->port.ctx, call->worker, &call->out);
 }
 
-static void begin(ws_served *w, ask_call *call, gh_worker *worker, const char *entity, const char *rqi,
-                  int64_t life_us)
+static void make(ws_served *w, ask_call *call, gh_worker *worker, const char *entity, const char *rqi,
+                 int64_t life_us)
 {
   *call = (ask_call){.worker = worker, .port = gh_ws_outbound_port(w->server.outbound)};
   gh_arena_init(&call->out.arena);
@@ -40,7 +40,21 @@ static void begin(ws_served *w, ask_call *call, gh_worker *worker, const char *e
                                    .rvi = GH_STR("3"),
                                    .rcn = GH_RCN_ABSENT,
                                    .pc = content};
+}
+
+static void begin(ws_served *w, ask_call *call, gh_worker *worker, const char *entity, const char *rqi,
+                  int64_t life_us)
+{
+  make(w, call, worker, entity, rqi, life_us);
   gh_loop_call(worker->loop, submit, call);
+}
+
+/* To an AE that registered with this credential. */
+static void begin_for(ws_served *w, ask_call *call, const char *entity, const char *credential_id)
+{
+  make(w, call, w->workers[1], entity, "n1", 5 * GH_US_PER_S);
+  call->out.credential_id = gh_str_of(credential_id);
+  gh_loop_call(call->worker->loop, submit, call);
 }
 
 static gh_err end(ask_call *call)
@@ -258,6 +272,13 @@ static void registers(void **state)
   begin(w, &call, w->workers[1], entity.ptr, "n1", 5 * GH_US_PER_S);
   reply(&c, arrives(&c), 2000);
   assert_int_equal(end(&call), GH_OK);
+  /*= TS-0003 8.2.1 as long as the AE-ID is that of its credential */
+  begin_for(w, &call, entity.ptr, "12-new");
+  reply(&c, arrives(&c), 2000);
+  assert_int_equal(end(&call), GH_OK);
+  begin_for(w, &call, entity.ptr, "12-another");
+  assert_int_equal(end(&call), GH_ECONN);
+  assert_int_equal(ws_ask(&c, get.ptr), 2000); /* nothing came before it */
   ws_part(&c);
 }
 

@@ -162,7 +162,8 @@ typedef struct relay {
   } clients[RELAY_CLIENTS];
   int client_count;
   atomic_bool stop;
-  unsigned lose, twice, swap; /* one in so many, drawn; 0: never */
+  atomic_uint lose;     /* one in so many, drawn; 0: never */
+  unsigned twice, swap; /* the same */
   unsigned seed;
   char held[2048]; /* a datagram that goes behind the next one */
   ssize_t held_len;
