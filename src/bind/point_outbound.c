@@ -18,6 +18,8 @@ typedef struct visit {
   gh_conn *conn; /* NULL: none */
   gh_http_reader reader;
   bool sent;
+  bool looking;    /* for the address of the point: at the next tick again */
+  uint64_t looked; /* the tick when it did so last */
 } visit;
 
 typedef struct place { /* what belongs to one worker */
@@ -26,6 +28,7 @@ typedef struct place { /* what belongs to one worker */
   visit *visits;
   size_t count;
   uv_timer_t tick;
+  uint64_t ticks;
   bool stopping;
 } place;
 
@@ -102,11 +105,12 @@ static void on_ready(gh_conn *conn, void *ctx)
   gh_err err = gh_http_write_request(gh_conn_out(conn), &v->call->request, gh_buf_str(&host));
   gh_buf_free(&host);
   v->sent = err == GH_OK;
-  if (v->sent)
-    gh_conn_flush(conn);
-  else
-    finish(v, err);
-  if (!v->sent) gh_conn_close(conn, err, "the request cannot be written");
+  if (err == GH_OK) {
+    gh_conn_flush(conn); /* may end the connection, and the visit with it */
+    return;
+  }
+  finish(v, err);
+  gh_conn_close(conn, err, "the request cannot be written");
 }
 
 static void on_data(gh_conn *conn, void *ctx, gh_str octets)
@@ -151,7 +155,7 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
 
 static const gh_conn_handler handler = {on_ready, on_data, on_closed};
 
-/* The next entry that is for us, from v->point on. */
+/* The next entry that is for us, from v->point on; or not yet, and then v->looking. */
 static bool find_point(visit *v, struct sockaddr_storage *address, socklen_t *len)
 {
   const gh_point_source *source = &v->place->outbound->source;
@@ -159,6 +163,8 @@ static bool find_point(visit *v, struct sockaddr_storage *address, socklen_t *le
     if (v->point->type != GH_VAL_STR || !v->point->u.str.len) continue;
     gh_err err = source->address(source->ctx, v->point->u.str, address, len);
     if (err == GH_EUNSUPPORTED) continue;
+    v->looking = err == GH_EAGAIN;
+    if (v->looking) return false;
     v->tried++;
     if (err == GH_OK) return true;
   }
@@ -178,6 +184,7 @@ static void try_points(visit *v)
   struct sockaddr_storage address;
   socklen_t len = 0;
   place *p = v->place;
+  v->looking = false;
   while (!p->stopping && !p->worker->closing && find_point(v, &address, &len)) {
     gh_err err = gh_conn_connect(p->worker, (struct sockaddr *)&address, len, v->client, deadline_here(v), &handler,
                                  v, &v->conn);
@@ -185,7 +192,8 @@ static void try_points(visit *v)
     v->conn = NULL;
     v->point = v->point->next;
   }
-  leave_to_next(v);
+  v->looked = p->ticks;
+  if (!v->looking) leave_to_next(v);
 }
 
 /* ---- the port */
@@ -223,15 +231,24 @@ static visit *find_late(const place *p, int64_t now)
   return v;
 }
 
+static visit *find_looking(const place *p)
+{
+  visit *v = p->visits;
+  while (v && !(v->looking && v->looked != p->ticks)) v = v->next;
+  return v;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
   place *p = timer->data;
+  p->ticks++;
   int64_t now = gh_clock_mono_us(&p->worker->clock);
   for (visit *v; (v = find_late(p, now)) != NULL;) {
     gh_conn *conn = v->conn;
     finish(v, GH_ETIMEOUT);
     if (conn) gh_conn_close(conn, GH_ETIMEOUT, "no answer in time");
   }
+  for (visit *v; (v = find_looking(p)) != NULL;) try_points(v);
 }
 
 /* ---- life */

@@ -13,7 +13,8 @@ typedef struct gh_point_outbound gh_point_outbound;
 /* Whoever knows addresses and credentials. Any worker. */
 typedef struct gh_point_source {
   void *ctx;
-  /* Where is this point of access? GH_EUNSUPPORTED: it is none for us and is passed over. Must not block for long. */
+  /* Where is this point of access? GH_EUNSUPPORTED: it is none for us and is passed over; GH_EAGAIN: it is
+   * being looked up, and asked for again. Must not block. */
   gh_err (*address)(void *ctx, gh_str point, struct sockaddr_storage *address, socklen_t *len);
   /* A client that proves this host, and to whom only `call->entity` can prove itself, by the credential that
    * `call->credential_id` names. Freed by the port. GH_EAUTH, GH_ENOTFOUND, GH_EEXPIRED: there is none. */

@@ -1,7 +1,5 @@
 /* How an AE is reached that takes requests (SA2): its points of access as addresses, and the credential by which it
  * registered as the only proof that it is there. */
-#include <netdb.h>
-
 #include "cmd/poa.h"
 #include "cmd/runtime.h"
 #include "host/fetch.h"
@@ -11,15 +9,8 @@ static gh_err address(void *ctx, gh_str point, struct sockaddr_storage *out, soc
 {
   const gh_served *s = ctx;
   gh_endpoint at;
-  char port[8];
   GH_REQUIRE(gh_poa_endpoint(point, s->runtime->realm->sp_fqdn, &at) == GH_OK, GH_EUNSUPPORTED);
-  snprintf(port, sizeof port, "%u", at.port);
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
-  if (getaddrinfo(at.host, port, &hints, &found) != 0 || !found) return GH_ECONN;
-  memcpy(out, found->ai_addr, found->ai_addrlen);
-  *len = found->ai_addrlen;
-  freeaddrinfo(found);
-  return GH_OK;
+  return gh_names_find(s->runtime->names, at.host, at.port, out, len);
 }
 
 /* ---- pre-shared keys */

@@ -36,12 +36,18 @@ typedef struct out_test {
   int count;
 } out_test;
 
-/* "good", "closed" (nobody listens), "silent", or none for us. */
+static int not_yet; /* times that "later" is still being looked up; on the worker, or before the call */
+
+/* "good", "closed" (nobody listens), "silent", "later" (good, once its name is found), or none for us. */
 static gh_err address(void *ctx, gh_str point, struct sockaddr_storage *out, socklen_t *len)
 {
   const out_test *x = ctx;
   uint16_t port = 1;
   if (gh_str_eq(point, GH_STR("https://good/"))) port = x->t->port;
+  if (gh_str_eq(point, GH_STR("https://later"))) {
+    if (not_yet && not_yet--) return GH_EAGAIN;
+    port = x->t->port;
+  }
   if (gh_str_eq(point, GH_STR("https://silent"))) port = x->silent_port;
   if (gh_str_eq(point, GH_STR("http://good"))) return GH_EUNSUPPORTED;
   if (gh_str_eq(point, GH_STR("https://unknown"))) return GH_ECONN;
@@ -212,6 +218,24 @@ static void in_their_order(void **state)
   assert_int_equal(counts_now(x->t).requests, 2);
 }
 
+/* A name that is being looked up is waited for, and no longer than the call. */
+static void names_that_take_their_time(void **state)
+{
+  out_test *x = *state;
+  not_yet = 3;
+  assert_answered(x, "ae", "https://closed https://later https://closed", 2000);
+  assert_int_equal(not_yet, 0);
+  assert_int_equal(x->to_next, 0);
+  not_yet = INT32_MAX;
+  begin(x, "ae", "https://later https://good/");
+  pass_time(x->t, 101);
+  assert_int_equal(await(x)->err, GH_ETIMEOUT);
+  assert_int_equal(counts_now(x->t).requests, 1);
+  begin(x, "ae", "https://later"); /* and the end comes first */
+  end(x);
+  assert_int_equal(await(x)->err, GH_ECONN);
+}
+
 /*= TS-0003 8.2.1 whoever cannot prove itself gets no request, and without a credential nobody is visited */
 static void proof_comes_first(void **state)
 {
@@ -282,6 +306,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(sent_once, setup, teardown),
       cmocka_unit_test_setup_teardown(silence, setup, teardown),
       cmocka_unit_test_setup_teardown(the_end, setup, teardown),
+      cmocka_unit_test_setup_teardown(names_that_take_their_time, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
