@@ -252,9 +252,12 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
 {
   session *s = ctx;
   gh_bound_log_closed(&s->server->host->log, conn, why, reason);
+  bool running = s->running;
   s->conn = NULL;
+  s->running = true; /* the calls that end now may be what requests of this very session wait for */
   for (call *c = s->calls; c; c = c->next) c->bound.conn = NULL;
   if (s->server->outbound) gh_ws_outbound_gone(s->server->outbound, &s->peer);
+  s->running = running;
   if (s->own.gone) s->own.gone(s->own.ctx);
   release_if_done(s);
 }

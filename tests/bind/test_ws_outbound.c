@@ -217,6 +217,24 @@ static int teardown_last_call(void **state)
   return rc;
 }
 
+/* An AE notifies itself, and leaves before it has answered: the end of its session answers a request of the same. */
+static void leaves_in_the_middle_of_itself(void **state)
+{
+  ws_served *w = *state;
+  ws_client c;
+  gh_host *host = w->s->h.host;
+  host->outbound = gh_ws_outbound_port(w->server.outbound);
+  host->config.transit_us = 60 * GH_US_PER_S;
+  assert_rsc(ask(&w->s->h, &meter_ae, GH_OP_UPDATE, "cse-in/meter", "Cmeter", 0, "{\"m2m:ae\":{\"rr\":true}}"), 2004);
+  ws_join(&c, w, &as_meter, GH_REP_JSON);
+  ws_say(&c, "{\"op\":5,\"fr\":\"Cmeter\",\"to\":\"cse-in/meter\",\"rqi\":\"n\",\"rvi\":\"3\","
+             "\"pc\":{\"m2m:sgn\":{\"sur\":\"s\"}}}");
+  int64_t op = 0;
+  assert_true(gh_val_get_int(ws_next(&c), GH_STR("op"), &op) && op == GH_OP_NOTIFY);
+  ws_part(&c);
+  wait_connections(w->s, 0);
+}
+
 static void malformed_answers(void **state)
 {
   ws_served *w = *state;
@@ -324,6 +342,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(another_answers, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(too_late, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(peer_leaves, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(leaves_in_the_middle_of_itself, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(the_end_of_one_is_that_of_another, setup_ws, teardown_last_call),
       cmocka_unit_test_setup_teardown(malformed_answers, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(reconnects, setup_ws, teardown_ws),
