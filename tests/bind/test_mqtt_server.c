@@ -169,7 +169,7 @@ static void forwarded_requests_hold_up_nobody(void **state)
     if (++forwarded < MANY) continue;
     for (int i = 0; i < MANY; i++) {
       char response[100];
-      snprintf(response, sizeof response, "{\"rsc\":4004,\"rqi\":\"%s\"}", rqi[i]);
+      snprintf(response, sizeof response, "{\"rsc\":4004,\"rqi\":\"%.63s\"}", rqi[i]);
       begin_publish(t, "/oneM2M/resp/in-cse/mn1/json", response, false);
     }
   }
