@@ -56,17 +56,6 @@ static int on_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
   return path->reachable;
 }
 
-/* Before the workers share the context. */
-static gh_err set_cookie_calls(gh_tls_server *tls)
-{
-  SSL *ssl = gh_tls_server_ssl(tls, NULL);
-  GH_REQUIRE(ssl, GH_ECRYPTO);
-  SSL_CTX_set_cookie_generate_cb(SSL_get_SSL_CTX(ssl), on_cookie_wanted);
-  SSL_CTX_set_cookie_verify_cb(SSL_get_SSL_CTX(ssl), on_cookie);
-  SSL_free(ssl);
-  return GH_OK;
-}
-
 static bool prepare(port_of_worker *port, const struct sockaddr_storage *from)
 {
   if (port->listening) {
@@ -181,7 +170,7 @@ gh_err gh_dtls_listener_open(const gh_listener_options *options, gh_worker *cons
   uint16_t chosen = options->port;
   uint8_t secret[SECRET_BYTES]; /* of the cookies; the same for all workers */
   gh_err err = gh_random_fill(random, secret, sizeof secret);
-  if (err == GH_OK) err = set_cookie_calls(options->tls);
+  if (err == GH_OK) gh_tls_server_use_cookies(options->tls, &(gh_tls_cookies){on_cookie_wanted, on_cookie});
   for (size_t i = 0; err == GH_OK && i < count; i++) {
     port_of_worker *p = &listener->ports[i];
     *p = (port_of_worker){.listener = listener,

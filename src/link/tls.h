@@ -88,6 +88,13 @@ typedef struct gh_handshake {
 
 const gh_key_source *gh_tls_server_source(const gh_tls_server *server);
 SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake);
+/* For dtls_listener.c: how its cookies are made and judged. Before the workers share the server; renewed credentials
+ * keep it. */
+typedef struct gh_tls_cookies {
+  int (*generate)(SSL *ssl, unsigned char *cookie, unsigned *len);
+  int (*verify)(SSL *ssl, const unsigned char *cookie, unsigned len);
+} gh_tls_cookies;
+void gh_tls_server_use_cookies(gh_tls_server *server, const gh_tls_cookies *cookies);
 SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake);
 /* After the handshake: fills *peer from the key or certificate, checks EMS and the certificate profile. */
 GH_MUST_USE gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, gh_peer *peer,

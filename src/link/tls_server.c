@@ -30,6 +30,7 @@ struct gh_tls_server {
   const gh_key_source *source;
   bool require_ems;
   const char *alpn;
+  gh_tls_cookies cookies;    /* of datagrams; in every context, also of those that are renewed */
   gh_raw_key_judge raw_keys; /* of clients */
   gh_secret decoy;           /* keys for identities nobody has: same work, same alert as a wrong key */
 };
@@ -226,6 +227,13 @@ static bool knows_key(void *ctx, gh_str spki, gh_diag *diag)
   return false;
 }
 
+/* A handshake that chooses another name goes on with that context, and is asked about its cookie there. */
+static void set_cookies(SSL_CTX *ctx, const gh_tls_cookies *cookies)
+{
+  SSL_CTX_set_cookie_generate_cb(ctx, cookies->generate);
+  SSL_CTX_set_cookie_verify_cb(ctx, cookies->verify);
+}
+
 static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_CTX **out, gh_diag *diag)
 {
   bool certificate = !gh_str_empty(options->chain_pem);
@@ -233,6 +241,7 @@ static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_
   GH_TRY(gh_tls_ctx_new(method, options, certificate ? GH_TLS_PSK | GH_TLS_CERTIFICATE : GH_TLS_PSK, out, diag));
   SSL_CTX *ctx = *out;
   SSL_CTX_set_ex_data(ctx, 0, server);
+  set_cookies(ctx, &server->cookies);
   if (server->source->name_public_key) gh_raw_public_key_judge(ctx, &server->raw_keys);
   if (options->alpn) SSL_CTX_set_alpn_select_cb(ctx, on_alpn, server);
   SSL_CTX_set_psk_server_callback(ctx, on_psk);
@@ -311,6 +320,13 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
   }
   *out = server;
   return GH_OK;
+}
+
+void gh_tls_server_use_cookies(gh_tls_server *server, const gh_tls_cookies *cookies)
+{
+  server->cookies = *cookies;
+  set_cookies(server->names.ctx, cookies);
+  for (size_t i = 0; i < server->names.host_count; i++) set_cookies(server->names.hosts[i].ctx, cookies);
 }
 
 gh_err gh_tls_server_renew(gh_tls_server *server, const gh_tls_options *options, gh_diag *diag)
