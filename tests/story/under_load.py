@@ -20,7 +20,7 @@ from outgoing import settings  # noqa: E402
 from third_party import Checks, run  # noqa: E402
 from transit import SP, Realm  # noqa: E402
 
-RELOADS = 6
+RELOADS = 3
 
 
 class Client(threading.Thread):
