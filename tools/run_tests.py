@@ -50,6 +50,10 @@ class Run:
         if output:
             print("\n".join("       " + line for line in output.strip().splitlines()[-60:]), flush=True)
 
+    def skip(self, name, output):
+        """The machine cannot run it, and the test says why."""
+        print(f"  skip {name}: {(output.strip().splitlines() or ['it does not say why'])[-1]}", flush=True)
+
     def left(self, limit):
         """Seconds a step may take: its own limit, but never past the whole budget."""
         return max(1.0, min(limit, self.deadline - time.monotonic()))
@@ -87,6 +91,21 @@ def build(run, name, folder, *settings):
     return code == 0
 
 
+def count_cases(run, report):
+    """Records each test of CTest's report; True when one failed."""
+    failed = False
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        if case.get("status") == "disabled":
+            continue
+        if case.find("skipped") is not None and "SKIP_RETURN_CODE" in case.find("skipped").get("message", ""):
+            run.skip(case.get("name"), case.findtext("system-out", ""))
+            continue
+        good = case.get("status") == "run"
+        run.record(case.get("name"), good, float(case.get("time", 0)), case.findtext("system-out", ""))
+        failed = failed or not good
+    return failed
+
+
 def ctest(run, folder, *selection):
     """Runs CTest and counts each test."""
     report = ROOT / folder / "ctest.xml"
@@ -97,13 +116,7 @@ def ctest(run, folder, *selection):
     if not report.exists():
         run.record(f"ctest in {folder}", code == 0, output=output)
         return
-    failed = False
-    for case in ElementTree.parse(report).getroot().iter("testcase"):
-        if case.get("status") == "disabled":
-            continue
-        good = case.get("status") == "run"
-        run.record(case.get("name"), good, float(case.get("time", 0)), case.findtext("system-out", ""))
-        failed = failed or not good
+    failed = count_cases(run, report)
     if code != 0 and not failed:  # no test at all, or a crash of CTest itself
         run.record(f"ctest in {folder}", False, output=output)
 

@@ -35,8 +35,12 @@ typedef struct gh_device_config {
   gh_str cse_id; /* stem of the registrar CSE: "in-cse" */
   gh_str cse_rn; /* name of its CSEBase: "cse-in" */
   gh_device_peer cse, mef, maf;
-  gh_str kpm_id;          /* KpmID, "name@MEF-FQDN" (TS-0003 10.5) */
-  gh_str binding;         /* "http", "coap" (over DTLS), "coaps_tcp", or "ws" (with the CSE; else HTTP) */
+  gh_str kpm_id; /* KpmID, "name@MEF-FQDN" (TS-0003 10.5) */
+  /* "http", "coap" (over DTLS), "coaps_tcp"; with the CSE alone (with the others HTTP): "ws", "mqtt" */
+  gh_str binding;
+  gh_str mqtt_broker;     /* "host:port" of the listener for pre-shared keys; needed for "mqtt" */
+  gh_str mqtt_name;       /* FQDN of the broker (SNI) */
+  gh_str mqtt_prefix;     /* topic levels in front of /oneM2M, or empty */
   gh_str security_policy; /* "modern", "ts0003-r3", "constrained": suites, groups, versions */
   bool tls13;             /* offer TLS 1.3 beside 1.2, where the policy has it */
   int64_t timeout_ms;     /* of a handshake and of a request */
@@ -146,7 +150,8 @@ typedef enum gh_device_op {
   GH_DEVICE_CREATE = 1,
   GH_DEVICE_RETRIEVE = 2,
   GH_DEVICE_UPDATE = 3,
-  GH_DEVICE_DELETE = 4
+  GH_DEVICE_DELETE = 4,
+  GH_DEVICE_NOTIFY = 5 /* `to` is the <AE> of another (TS-0001 10.2.5.23); the answer is that of the other AE */
 } gh_device_op;
 
 typedef struct gh_device_request {
@@ -165,5 +170,45 @@ typedef struct gh_device_request {
  * position). */
 GH_MUST_USE gh_err gh_device_request_send(gh_device *device, const gh_device_request *request, gh_reply *reply,
                                           gh_diag *diag);
+
+/* ---- requests to the device (TS-0003 8.2.1, SA2)
+ *
+ *   gh_device_listen -> gh_device_announce(gh_device_server_point) -> gh_device_serve, again and again
+ *   -> gh_device_server_close
+ *
+ * The registrar comes to the device's point of access and must prove the key of the device's own associations with it
+ * (Kc, the key of a MEF, or Kpsa); nobody else gets an association. A server and its device are used by one thread. */
+
+typedef struct gh_device_server gh_device_server;
+
+/* A NOTIFY that the registrar has permitted. Text lives until the call-back returns. */
+typedef struct gh_device_notification {
+  gh_str from;    /* the originator, for whom the registrar vouches: SP-relative or absolute */
+  gh_str to;      /* as the originator addressed the own <AE> */
+  gh_str rqi;     /* request identifier */
+  gh_str content; /* JSON, {"m2m:sgn":{..}}; empty: none */
+} gh_device_notification;
+
+/* Returns the response status code for the originator (TS-0004 6.6), 2000 for done; an unknown one becomes 5000. Called
+ * within gh_device_serve. May use the device, but neither serve nor close. */
+typedef int (*gh_device_on_notify)(void *ctx, const gh_device_notification *notification);
+
+/* Listens for TLS at `at`, a numeric address and port, "127.0.0.1:8443" or "[::1]:0" (0: the system chooses). The
+ * device must outlive the server; *out is ended by gh_device_server_close. GH_EINVAL: `at`; GH_EIO: it is taken;
+ * GH_EUNSUPPORTED: the device uses raw public keys. */
+GH_MUST_USE gh_err gh_device_listen(gh_device *device, gh_str at, gh_device_on_notify on_notify, void *ctx,
+                                    gh_device_server **out, gh_diag *diag);
+/* "https://127.0.0.1:8443", where it listens. Lives as long as the server. */
+GH_NONNULL gh_str gh_device_server_point(const gh_device_server *server);
+/* Tells the registrar in the own <AE> that the device takes requests, and where (requestReachability, pointOfAccess);
+ * with an empty `point`, that it takes none. The association stays open; when the registrar ends it
+ * (gh_device_wait_closed), because it restarts or because Kc is past its end, announce again: the registrar needs the
+ * key. GH_ENOTFOUND: not registered; else as gh_device_request_send. */
+GH_MUST_USE gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_diag *diag);
+/* Takes requests for so many milliseconds. GH_ETIMEOUT: they are over; GH_OK: gh_device_server_stop was called. */
+GH_MUST_USE gh_err gh_device_serve(gh_device_server *server, uint32_t timeout_ms);
+/* From any thread or signal handler: gh_device_serve returns. */
+GH_NONNULL void gh_device_server_stop(gh_device_server *server);
+void gh_device_server_close(gh_device_server *server); /* NULL is allowed */
 
 #endif

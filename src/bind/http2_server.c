@@ -75,19 +75,22 @@ static void watch(session *s)
 
 /* ---- sending */
 
+/* May end the connection. The session stays until its caller has asked whether it is done. */
 static void send_out(session *s)
 {
   if (s->inside || !s->conn) return;
   const uint8_t *octets;
   ssize_t len = 0;
+  s->inside = true;
   while (gh_conn_is_open(s->conn) && !gh_conn_is_full(s->conn) &&
          (len = nghttp2_session_mem_send(s->ng, &octets)) > 0)
     gh_buf_add_bytes(gh_conn_out(s->conn), octets, (size_t)len);
   gh_conn_flush(s->conn);
-  if (len < 0)
+  if (s->conn && len < 0)
     gh_conn_close(s->conn, GH_EPROTO, "HTTP/2 cannot go on");
-  else if (!nghttp2_session_want_read(s->ng) && !nghttp2_session_want_write(s->ng))
+  else if (s->conn && !nghttp2_session_want_read(s->ng) && !nghttp2_session_want_write(s->ng))
     gh_conn_close(s->conn, GH_OK, "HTTP/2 session has ended");
+  s->inside = false;
 }
 
 static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *out, size_t cap, uint32_t *flags,
@@ -255,6 +258,7 @@ static void on_data(gh_conn *conn, void *ctx, gh_str octets)
     return;
   }
   send_out(s);
+  free_session_if_done(s);
 }
 
 static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
@@ -303,8 +307,10 @@ void gh_http2_begin(gh_http_server *server, gh_conn *conn)
   session *s = gh_calloc(1, sizeof *s);
   *s = (session){.server = server, .worker = gh_conn_worker(conn), .conn = conn};
   gh_conn_set_handler(conn, &handler, s);
-  if (new_session(&s->ng, s) != 0 || greet(s) != 0)
+  if (new_session(&s->ng, s) != 0 || greet(s) != 0) {
     gh_conn_close(conn, GH_EINTERNAL, "no HTTP/2 session");
-  else
-    send_out(s);
+    return;
+  }
+  send_out(s);
+  free_session_if_done(s);
 }

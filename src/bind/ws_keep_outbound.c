@@ -122,7 +122,7 @@ static void open_connection(gh_ws_keeper *k)
     try_later(k, "its address is not known");
     return;
   }
-  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : peer->tls;
+  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : gh_tls_client_ref(peer->tls);
   if (!tls) {
     try_later(k, "no credential"); /* never in clear text instead */
     return;
@@ -134,6 +134,7 @@ static void open_connection(gh_ws_keeper *k)
   int64_t deadline_us = gh_clock_mono_us(&k->worker->clock) + (int64_t)CONNECT_MS * 1000;
   if (gh_conn_connect(k->worker, (struct sockaddr *)&address, len, tls, deadline_us, &handler, k, &k->conn) != GH_OK)
     try_later(k, "cannot connect");
+  gh_tls_client_free(tls); /* the connection holds its own */
 }
 
 /* ---- calls while there is no connection */

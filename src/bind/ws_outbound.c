@@ -175,13 +175,20 @@ static void send_to(gh_ws_peer *peer, gh_ws_call *c)
   finish(c, worker, err);
 }
 
+/*= TS-0003 8.2.1 the connection may be older than the registration: the AE-ID may be another's by now */
+static bool stands_for(gh_ws_peer *peer, const gh_outbound_call *call)
+{
+  return gh_str_empty(call->credential_id) || peer->bears(peer, call->credential_id);
+}
+
 static void on_arrival(gh_task *task)
 {
   gh_ws_call *c = (gh_ws_call *)(void *)((char *)task - offsetof(gh_ws_call, task));
   pthread_mutex_lock(&c->outbound->lock);
   gh_ws_peer *peer = *place_of(c->outbound, c->call->entity);
   pthread_mutex_unlock(&c->outbound->lock);
-  if (peer && peer->worker == c->there->worker && !c->there->stopping) /* ours: it stays while we are here */
+  bool ours = peer && peer->worker == c->there->worker && !c->there->stopping; /* it stays while we are here */
+  if (ours && stands_for(peer, c->call))
     send_to(peer, c);
   else
     finish(c, c->there->worker, GH_ECONN);
@@ -362,9 +369,11 @@ static void stop_shard(void *arg)
   shard *s = arg;
   s->stopping = true;
   uv_close((uv_handle_t *)&s->tick, NULL);
-  for (gh_ws_peer *peer = s->lists[ALL].first, *next; peer; peer = next) {
-    next = peer->in[ALL].next;
-    peer->leave(peer); /* may end the connection and its calls; what these ask for next goes nowhere */
+  for (gh_ws_peer *peer; (peer = s->lists[ALL].first) && !peer->leaves;) {
+    peer->leaves = true;
+    take_out(s, ALL, peer);
+    append(s, ALL, peer);
+    peer->leave(peer); /* may end the connection and its calls, and with an answer that cannot be sent, others */
   }
 }
 

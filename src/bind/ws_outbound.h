@@ -8,11 +8,13 @@
 typedef struct gh_ws_outbound gh_ws_outbound;
 typedef struct gh_ws_call gh_ws_call;
 
-/* An open connection. Embedded in its session, touched on its worker only. The session sets worker and the three
+/* An open connection. Embedded in its session, touched on its worker only. The session sets worker and the
  * functions; `send` must copy what it needs. */
 typedef struct gh_ws_peer {
   gh_worker *worker;
   gh_err (*send)(struct gh_ws_peer *peer, const gh_request *request); /* GH_ECONN, GH_ELIMIT */
+  /* Has it proven the entity itself, or the credential that the entity registered with? */
+  bool (*bears)(const struct gh_ws_peer *peer, gh_str credential_id);
   void (*ping)(struct gh_ws_peer *peer);
   void (*leave)(struct gh_ws_peer *peer); /* the process ends: closes in order */
 
@@ -23,6 +25,7 @@ typedef struct gh_ws_peer {
   struct gh_ws_peer *same_place; /* in the table of names */
   gh_str entity; /* absolute AE-ID or CSE-ID; empty: not registered yet, or replaced by a newer connection */
   bool named;
+  bool leaves; /* was told to */
   gh_ws_call *calls;
   size_t call_count;
   uint64_t renamed; /* rqi that were in use already */

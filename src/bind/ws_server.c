@@ -175,6 +175,13 @@ static gh_err peer_send(gh_ws_peer *peer, const gh_request *request)
   return sent ? GH_OK : GH_ECONN;
 }
 
+static bool peer_bears(const gh_ws_peer *peer, gh_str credential_id)
+{
+  const session *s = (const session *)peer;
+  const gh_peer *proven = s->conn ? gh_conn_peer(s->conn) : NULL;
+  return proven && (!proven->assigned || gh_str_eq(proven->credential_id, credential_id));
+}
+
 static void peer_ping(gh_ws_peer *peer)
 {
   session *s = (session *)peer;
@@ -268,7 +275,8 @@ static session *new_session(gh_ws_server *server, gh_conn *conn, gh_ws_role role
   s->conn = conn;
   s->worker = gh_conn_worker(conn);
   s->representation = representation;
-  s->peer = (gh_ws_peer){.worker = s->worker, .send = peer_send, .ping = peer_ping, .leave = peer_leave};
+  s->peer = (gh_ws_peer){
+      .worker = s->worker, .send = peer_send, .bears = peer_bears, .ping = peer_ping, .leave = peer_leave};
   s->stream = gh_ws_stream_new(&(gh_ws_options){.role = role,
                                                 .max_message_bytes = server->max_message_bytes,
                                                 .random = server->host->random,

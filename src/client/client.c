@@ -3,13 +3,13 @@
 #include "client/client.h"
 
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "bind/coap_client.h"
 #include "bind/http_codec.h"
+#include "bind/mqtt_client.h"
 #include "client/client_ws.h"
+#include "client/quiet_run.h"
 #include "link/dtls.h"
 
 enum { DEFAULT_TIMEOUT_MS = 10000 };
@@ -24,8 +24,9 @@ struct gh_client {
   gh_conn *conn; /* NULL: closed */
   gh_client_binding binding;
   gh_http_reader reader;
-  gh_coap_client coap; /* where the binding is CoAP */
-  gh_client_ws *ws;    /* where it is WebSocket */
+  gh_coap_client coap;  /* where the binding is CoAP */
+  gh_client_ws *ws;     /* where it is WebSocket */
+  gh_mqtt_client *mqtt; /* where it is MQTT; conn stays NULL */
   gh_str server_name;
   uint32_t timeout_ms;
   uint16_t mtu;
@@ -106,21 +107,6 @@ static const gh_conn_handler handler = {on_ready, on_data, on_closed};
 
 /* ---- running the private loop */
 
-/* A peer that is gone must not end the process by a signal: it is held back while we write, and taken away if it
- * came. */
-static void run_once(gh_client *client, uv_run_mode mode)
-{
-  sigset_t pipe, before, pending;
-  sigemptyset(&pipe);
-  sigaddset(&pipe, SIGPIPE);
-  sigpending(&pending);
-  bool was_pending = sigismember(&pending, SIGPIPE) == 1;
-  pthread_sigmask(SIG_BLOCK, &pipe, &before);
-  uv_run(&client->uv, mode);
-  if (!was_pending) sigtimedwait(&pipe, NULL, &(struct timespec){0, 0});
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 static void on_timer(uv_timer_t *timer)
 {
   ((gh_client *)timer->data)->timed_out = true;
@@ -133,7 +119,7 @@ static void run_until(gh_client *client, const bool *done, uint32_t timeout_ms)
   client->timed_out = false;
   uv_update_time(&client->uv);
   uv_timer_start(&client->timer, on_timer, timeout_ms, 0);
-  do run_once(client, timeout_ms ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+  do gh_quiet_run(&client->uv, timeout_ms ? UV_RUN_ONCE : UV_RUN_NOWAIT);
   while (client->conn && !*done && !client->timed_out);
   uv_timer_stop(&client->timer);
 }
@@ -147,6 +133,7 @@ static gh_err make_tls(gh_client *client, const gh_client_options *o, gh_diag *d
               .key_pem = o->key_pem,
               .anchors_pem = o->anchors_pem,
               .policy = o->policy,
+              .status = o->status,
               .tls13 = o->tls13,
               .datagram = o->binding == GH_CLIENT_COAP,
               .alpn = o->binding == GH_CLIENT_COAP_TCP ? "coap" : NULL,
@@ -224,6 +211,21 @@ static gh_err open_websocket(gh_client *client, const gh_client_options *o, gh_d
   return gh_fail(diag, GH_EPROTO, "no WebSocket: %s", client->reason.text);
 }
 
+/*= TS-0010 7.3 the association is one with the broker */
+static gh_err open_session(gh_client *client, const gh_client_options *o, gh_diag *diag)
+{
+  const gh_mqtt_client_options options = {.host = o->host,
+                                          .port = o->port,
+                                          .tls = client->tls,
+                                          .timeout_ms = client->timeout_ms,
+                                          .receiver = o->mqtt.receiver,
+                                          .prefix = o->mqtt.prefix,
+                                          .client_id = o->mqtt.client_id,
+                                          .credential_id = o->mqtt.credential_id,
+                                          .representation = o->representation};
+  return gh_mqtt_client_open(&options, &client->mqtt, diag);
+}
+
 static void init_loop(gh_client *client)
 {
   gh_link_limits limits = gh_link_default_limits;
@@ -256,7 +258,10 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
     client->coap.szx = gh_coap_szx_for(options->mtu);
   }
   gh_err err = make_tls(client, options, diag);
-  if (err == GH_OK) err = connect_any(client, options, diag);
+  if (err == GH_OK && options->binding == GH_CLIENT_MQTT)
+    err = open_session(client, options, diag);
+  else if (err == GH_OK)
+    err = connect_any(client, options, diag);
   if (err == GH_OK && client->binding == GH_CLIENT_WS) err = open_websocket(client, options, diag);
   if (alert) *alert = client->alert;
   if (err != GH_OK) {
@@ -274,6 +279,7 @@ void gh_client_close(gh_client *client)
     gh_client_ws_close(client->ws);
     send_ws(client);
   }
+  gh_mqtt_client_close(client->mqtt);
   if (client->conn) gh_conn_close(client->conn, GH_OK, "done");
   bool never = false;
   if (client->conn) run_until(client, &never, 500);
@@ -300,11 +306,9 @@ static gh_err send_over_ws(gh_client *client, const gh_request *request, gh_diag
   return err == GH_OK ? GH_OK : gh_fail(diag, err, "the WebSocket is closed");
 }
 
-static gh_err send_request(gh_client *client, gh_arena *arena, gh_request *request, gh_diag *diag)
+static gh_err send_request(gh_client *client, const gh_request *request, gh_diag *diag)
 {
   if (!client->conn) return gh_fail(diag, GH_ECONN, "the association is closed");
-  if (gh_str_empty(request->rvi)) request->rvi = GH_STR("3");
-  if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
   client->message = false;
   if (client->ws) return send_over_ws(client, request, diag);
   if (is_coap(client)) {
@@ -341,6 +345,7 @@ static gh_err read_response(gh_client *client, gh_arena *arena, const gh_request
   case GH_CLIENT_COAP:
   case GH_CLIENT_COAP_TCP: GH_TRY(gh_coap_client_response(&client->coap, arena, response, diag)); break;
   case GH_CLIENT_WS: GH_TRY(gh_client_ws_take(client->ws, arena, response, diag)); break;
+  case GH_CLIENT_MQTT: break; /* does not come here */
   }
   /*= TS-0004 6.4.2 the response bears the request identifier */
   if (!gh_str_empty(response->rqi) && !gh_str_eq(response->rqi, request->rqi))
@@ -351,7 +356,10 @@ static gh_err read_response(gh_client *client, gh_arena *arena, const gh_request
 gh_err gh_client_request(gh_client *client, gh_arena *arena, gh_request *request, gh_response *response,
                          gh_diag *diag)
 {
-  GH_TRY(send_request(client, arena, request, diag));
+  if (gh_str_empty(request->rvi)) request->rvi = GH_STR("3");
+  if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
+  if (client->mqtt) return gh_mqtt_client_request(client->mqtt, arena, request, response, diag);
+  GH_TRY(send_request(client, request, diag));
   bool http = client->binding == GH_CLIENT_HTTP;
   run_until(client, is_coap(client) ? &client->coap.done : &client->message, client->timeout_ms);
   if (is_coap(client)) client->message = client->coap.done;
@@ -378,7 +386,7 @@ gh_err gh_client_wait_closed(gh_client *client, uint32_t timeout_ms)
 
 bool gh_client_is_open(const gh_client *client)
 {
-  return client->conn != NULL;
+  return client->mqtt ? gh_mqtt_client_is_open(client->mqtt) : client->conn != NULL;
 }
 
 int gh_client_alert(const gh_client *client)

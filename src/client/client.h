@@ -17,8 +17,17 @@ typedef enum gh_client_binding {
   GH_CLIENT_HTTP,
   GH_CLIENT_COAP,     /* over DTLS */
   GH_CLIENT_COAP_TCP, /* over TLS */
-  GH_CLIENT_WS        /* TS-0020 */
+  GH_CLIENT_WS,       /* TS-0020 */
+  GH_CLIENT_MQTT      /* TS-0010: `host` is the broker's */
 } gh_client_binding;
+
+/* Of MQTT alone. */
+typedef struct gh_client_mqtt_names {
+  gh_str receiver;      /* CSE-ID of the CSE that is asked: "/in-cse" */
+  gh_str prefix;        /* topic levels in front of /oneM2M, or empty */
+  gh_str client_id;     /* behind "A::": the AE-ID, or what else is unique at the broker */
+  gh_str credential_id; /* under which registration is asked for (TS-0003 10.4) */
+} gh_client_mqtt_names;
 
 typedef struct gh_client_options {
   gh_str host; /* numeric address or name */
@@ -29,9 +38,12 @@ typedef struct gh_client_options {
   gh_str chain_pem, key_pem, anchors_pem; /* a key without chain is used as a raw public key */
   gh_str server_keys;               /* public key identifiers of the entity, blank between them: instead of anchors */
   const gh_security_policy *policy; /* NULL: the default */
-  bool tls13;                       /* offer TLS 1.3 beside 1.2 */
+  const struct gh_status_source
+      *status; /* is the entity's certificate revoked? NULL: not asked; outlives the client */
+  bool tls13;  /* offer TLS 1.3 beside 1.2 */
   gh_client_binding binding;
-  gh_representation representation; /* WebSocket: of all its messages */
+  gh_client_mqtt_names mqtt;
+  gh_representation representation; /* WebSocket, MQTT: of all its messages */
   gh_client_on_request on_request;  /* WebSocket: called within gh_client_request and gh_client_wait_closed; NULL: all
                                        requests of the other side are answered 4005 */
   void *on_request_ctx;

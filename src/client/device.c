@@ -135,7 +135,7 @@ void gh_device_close(gh_device *device)
 gh_err gh_device_use_binding(gh_device *device, gh_str binding, gh_diag *diag)
 {
   if (!gh_device_binding_valid(binding))
-    return gh_fail(diag, GH_EINVAL, "binding: '%.*s' is not http, coap, coaps_tcp or ws", GH_STR_ARG(binding));
+    return gh_fail(diag, GH_EINVAL, "binding: '%.*s' is not http, coap, coaps_tcp, ws or mqtt", GH_STR_ARG(binding));
   gh_device_dissociate(device);
   device->config.binding = gh_arena_dup(&device->arena, binding);
   return GH_OK;

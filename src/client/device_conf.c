@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "bind/mqtt_topic_codec.h"
 #include "client/endpoint.h"
 #include "client/secret_file.h"
 #include "m2m/ids.h"
@@ -21,7 +22,8 @@ static bool endpoint_or_none(gh_str text)
 bool gh_device_binding_valid(gh_str binding)
 {
   return gh_str_eq(binding, GH_STR("http")) || gh_str_eq(binding, GH_STR("coap")) ||
-         gh_str_eq(binding, GH_STR("coaps_tcp")) || gh_str_eq(binding, GH_STR("ws"));
+         gh_str_eq(binding, GH_STR("coaps_tcp")) || gh_str_eq(binding, GH_STR("ws")) ||
+         gh_str_eq(binding, GH_STR("mqtt"));
 }
 
 static bool policy(gh_str text)
@@ -35,7 +37,7 @@ static bool key_id(gh_str text)
   return gh_key_id_parse(text, false, &ignored) == GH_OK;
 }
 
-#define BINDINGS "\"http\", \"coap\" (over DTLS), \"coaps_tcp\" or \"ws\""
+#define BINDINGS "\"http\", \"coap\" (over DTLS), \"coaps_tcp\", \"ws\" or \"mqtt\""
 #define ENDPOINT_FORM "host:port, [v6]:port or file:PATH"
 #define AT(field) offsetof(gh_device_config, field)
 
@@ -51,6 +53,15 @@ static const gh_conf_key cse_keys[] = {
     {"coaps_tcp", GH_CONF_TEXT, AT(cse.coaps_tcp), "", 0, 0, endpoint_or_none, ENDPOINT_FORM, NULL,
      "the same for CoAP over TLS"},
 };
+static const gh_conf_key mqtt_keys[] = {
+    {"broker", GH_CONF_TEXT, AT(mqtt_broker), "", 0, 0, endpoint_or_none, ENDPOINT_FORM, NULL,
+     "its listener for pre-shared keys; empty: no MQTT"},
+    {"name", GH_CONF_TEXT, AT(mqtt_name), "", 0, 0, fqdn_or_none, "an FQDN", NULL, "its FQDN"},
+    {"prefix", GH_CONF_TEXT, AT(mqtt_prefix), "", 0, 0, gh_mqtt_prefix_valid, "topic levels", NULL,
+     "topic levels in front of /oneM2M; empty: none"},
+};
+static const gh_conf_table mqtt_table = {mqtt_keys, sizeof mqtt_keys / sizeof *mqtt_keys};
+
 static const gh_conf_table cse_table = {cse_keys, sizeof cse_keys / sizeof *cse_keys};
 
 static const gh_conf_key mef_keys[] = {
@@ -77,6 +88,7 @@ static const gh_conf_key keys[] = {
     {"cse", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &cse_table, "the registrar CSE"},
     {"mef", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &mef_table, "M2M enrolment function"},
     {"maf", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &maf_table, "M2M authentication function"},
+    {"mqtt", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &mqtt_table, "a broker, to the CSE"},
     {"binding", GH_CONF_TEXT, AT(binding), "http", 0, 0, gh_device_binding_valid, BINDINGS, NULL,
      BINDINGS ": how requests travel"},
     {"security_policy", GH_CONF_TEXT, AT(security_policy), "modern", 0, 0, policy, "the name of a security policy",

@@ -51,7 +51,7 @@ static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply
 /* By gh_device_key. */
 static const char *const key_names[] = {"maf", "mef", "psk", "public-key"};
 
-static gh_device_key usual_key(const gh_device *device)
+gh_device_key gh_device_usual_key(const gh_device *device)
 {
   for (size_t i = 0; i < sizeof key_names / sizeof *key_names; i++)
     if (gh_str_eq(device->cse_key_name, gh_str_of(key_names[i]))) return (gh_device_key)i;
@@ -99,7 +99,7 @@ gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply
 {
   gh_device_begin(device, reply);
   GH_TRY(connect_with(device, key, reply, diag));
-  if (gh_reply_refused(reply) || key == usual_key(device)) return GH_OK;
+  if (gh_reply_refused(reply) || key == gh_device_usual_key(device)) return GH_OK;
   gh_device_state_set(device, &device->cse_key_name, gh_str_of(key_names[key]));
   return gh_device_state_write(device, diag);
 }
@@ -126,7 +126,7 @@ gh_err gh_device_register(gh_device *device, gh_str app_id, gh_str rn, gh_reply 
 {
   gh_device_begin(device, reply);
   if (!gh_app_id_valid(app_id)) return gh_fail(diag, GH_EINVAL, "App-ID must begin with N or R");
-  GH_TRY(connect_with(device, usual_key(device), reply, diag));
+  GH_TRY(connect_with(device, gh_device_usual_key(device), reply, diag));
   if (gh_reply_refused(reply)) return GH_OK;
   gh_str known = device->state.ae_id;
   gh_request request = {.op = GH_OP_CREATE,
@@ -173,7 +173,31 @@ gh_err gh_device_request_send(gh_device *device, const gh_device_request *wanted
   if (gh_str_empty(request.from)) return gh_fail(diag, GH_ENOTFOUND, "no AE-ID yet: register first");
   device->cbor = wanted->cbor;
   GH_TRY(read_content(device, wanted->content, &request.pc, diag));
-  GH_TRY(connect_with(device, usual_key(device), reply, diag));
+  GH_TRY(connect_with(device, gh_device_usual_key(device), reply, diag));
   if (gh_reply_refused(reply)) return GH_OK;
+  return gh_device_ask(device, device->cse, &request, GH_STR_NONE, NULL, reply, diag);
+}
+
+/*= TS-0001 9.6.5 requestReachability and pointOfAccess; TS-0003 8.2.1 they follow registration, and SA2 follows them
+ */
+gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_diag *diag)
+{
+  gh_device_begin(device, reply);
+  gh_arena *a = &device->scratch;
+  gh_str ae_id = device->state.ae_id;
+  if (gh_str_empty(ae_id)) return gh_fail(diag, GH_ENOTFOUND, "no AE-ID yet: register first");
+  GH_TRY(connect_with(device, gh_device_usual_key(device), reply, diag));
+  if (gh_reply_refused(reply)) return GH_OK;
+  gh_val *attrs = gh_val_object(a), *points = gh_val_array(a);
+  gh_val_push(points, gh_val_str(a, point));
+  gh_val_set(a, attrs, GH_STR("rr"), gh_val_bool(a, !gh_str_empty(point)));
+  gh_val_set(a, attrs, GH_STR("poa"), gh_str_empty(point) ? gh_val_null(a) : points);
+  gh_request request = {.op = GH_OP_UPDATE,
+                        .to = ae_id, /* its resource identifier */
+                        .has_from = true,
+                        .from = ae_id,
+                        .rcn = 0,
+                        .rt = 3,
+                        .pc = gh_val_wrap(a, GH_STR("m2m:ae"), attrs)};
   return gh_device_ask(device, device->cse, &request, GH_STR_NONE, NULL, reply, diag);
 }

@@ -3,6 +3,7 @@
 
 #include "client/endpoint.h"
 #include "m2m/json.h"
+#include "m2m/key_id.h"
 #include "m2m/m2m_time.h"
 #include "m2m/tables.h"
 
@@ -34,6 +35,9 @@ static gh_err find_peer(const gh_device *device, const gh_device_peer *peer, gh_
     where = peer->coaps_tcp;
   } else if (gh_str_eq(name, GH_STR("ws")) && peer == &device->config.cse) {
     *binding = GH_CLIENT_WS; /*= TS-0020 1 Mca; with MEF and MAF HTTP is spoken */
+  } else if (gh_str_eq(name, GH_STR("mqtt")) && peer == &device->config.cse) {
+    *binding = GH_CLIENT_MQTT;
+    where = device->config.mqtt_broker;
   }
   if (gh_str_empty(where))
     return gh_fail(diag, GH_ENOTFOUND, "device.conf does not say where %.*s is reached over %.*s",
@@ -63,6 +67,17 @@ static void drop_proof(gh_device_proof *proof)
   gh_secret_wipe(&proof->psk);
 }
 
+/* The broker knows the device by the key, and its list lets that key ask for registration under 12-KEY. */
+static gh_client_mqtt_names names_for(gh_device *device, const gh_device_credential *credential)
+{
+  gh_arena *a = &device->scratch;
+  const gh_str ae = device->state.ae_id;
+  return (gh_client_mqtt_names){.receiver = gh_arena_fmt(a, "/%.*s", GH_STR_ARG(device->config.cse_id)),
+                                .prefix = device->config.mqtt_prefix,
+                                .client_id = ae.len ? ae : credential->id,
+                                .credential_id = gh_credential_id(a, GH_CRED_SAEF_KEY, credential->id)};
+}
+
 gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh_device_credential *credential,
                          gh_client **out, gh_reply *reply, gh_diag *diag)
 {
@@ -74,9 +89,11 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
   err = err == GH_OK ? find_peer(device, peer, &binding, &at, diag) : no_key(err, credential, diag);
   if (err == GH_OK) {
     bool public_key = credential->kind == GH_SE_PRIVATE_KEY;
+    bool broker = binding == GH_CLIENT_MQTT;
     gh_client_options options = {.host = gh_str_of(at.host),
                                  .port = at.port,
-                                 .server_name = peer->fqdn,
+                                 .server_name = broker ? device->config.mqtt_name : peer->fqdn,
+                                 .mqtt = names_for(device, credential),
                                  .psk_identity = public_key ? GH_STR_NONE : credential->id,
                                  .psk = public_key ? NULL : &proof.psk,
                                  .key_pem = proof.key_pem,

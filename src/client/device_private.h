@@ -66,6 +66,9 @@ gh_str gh_device_after(gh_device *device, int64_t seconds);
 /* A mandatory timestamp of a response, in the future. GH_EPROTO. */
 GH_MUST_USE gh_err gh_device_read_until(gh_device *device, const gh_val *attrs, int64_t *until_us, gh_diag *diag);
 
+/* device_cse.c: which key the associations with the CSE use. */
+gh_device_key gh_device_usual_key(const gh_device *device);
+
 /* device_maf.c: gh_device_register_key within another call. */
 GH_MUST_USE gh_err gh_device_new_kc(gh_device *device, gh_reply *reply, gh_diag *diag);
 

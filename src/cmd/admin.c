@@ -3,6 +3,7 @@
 
 #include "client/endpoint.h"
 #include "client/secret_file.h"
+#include "cmd/admin_status.h"
 #include "cmd/realm_pki.h"
 #include "m2m/constants.h"
 #include "m2m/tables.h"
@@ -46,6 +47,8 @@ static gh_err associate(gh_admin *admin, gh_str key_pem, int *alert, gh_diag *di
   GH_TRY(gh_realm_endpoint(&admin->realm, admin->function->fqdn, host, &options.port, diag));
   GH_TRY(read_text(admin, in_admin(admin, "cert.pem"), &options.chain_pem, diag));
   GH_TRY(read_text(admin, admin->realm.anchors, &options.anchors_pem, diag));
+  GH_TRY(gh_admin_status_open(admin->function, &admin->status, diag));
+  options.status = gh_admin_status_source(admin->status);
   options.host = gh_str_of(host);
   return gh_client_open(&options, &admin->client, alert, diag);
 }
@@ -70,6 +73,7 @@ gh_err gh_admin_open(const char *realm, gh_str name, gh_realm_kind kind, gh_admi
 void gh_admin_close(gh_admin *admin)
 {
   gh_client_close(admin->client);
+  gh_admin_status_close(admin->status);
   gh_realm_free(&admin->realm);
 }
 

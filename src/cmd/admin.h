@@ -9,6 +9,7 @@
 typedef struct gh_admin {
   gh_realm realm;
   const gh_realm_function *function;
+  struct gh_admin_status *status;
   gh_client *client;
 } gh_admin;
 

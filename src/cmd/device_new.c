@@ -54,6 +54,8 @@ static gh_err from_realm(gh_call *call, gh_device_config *config, gh_diag *diag)
     if (cse) {
       config->cse_id = gh_arena_dup(&call->arena, cse->cse_id);
       config->cse_rn = gh_arena_dup(&call->arena, cse->cse_rn);
+      config->mqtt_name = gh_arena_dup(&call->arena, cse->mqtt.name);
+      config->mqtt_prefix = gh_arena_dup(&call->arena, cse->mqtt.prefix);
     }
   }
   gh_realm_free(&realm);
@@ -83,6 +85,8 @@ static gh_err take_config(gh_call *call, gh_device_config *config, gh_diag *diag
   take_peer(call, &config->cse, "cse-fqdn", "cse-endpoint");
   take_peer(call, &config->mef, "mef-fqdn", "mef-endpoint");
   take_peer(call, &config->maf, "maf-fqdn", "maf-endpoint");
+  config->mqtt_broker = gh_call_text(call, "mqtt-broker", config->mqtt_broker);
+  config->mqtt_name = gh_call_text(call, "mqtt-name", config->mqtt_name);
   config->timeout_ms = gh_call_number(call, "timeout-ms", config->timeout_ms);
   config->binding = gh_call_text(call, "binding", config->binding);
   if (gh_call_has(call, "tls12-only")) config->tls13 = false;
@@ -137,6 +141,8 @@ static const gh_opt options[] = {
     {"mef-endpoint", 0, GH_OPT_TEXT, "WHERE", ""},
     {"maf-fqdn", 0, GH_OPT_TEXT, "FQDN", "MAF-FQDN"},
     {"maf-endpoint", 0, GH_OPT_TEXT, "WHERE", ""},
+    {"mqtt-broker", 0, GH_OPT_TEXT, "WHERE", "the broker's listener for pre-shared keys, for --binding mqtt"},
+    {"mqtt-name", 0, GH_OPT_TEXT, "FQDN", "the broker's name"},
     {"tls12-only", 0, GH_OPT_FLAG, NULL, "do not offer TLS 1.3"},
     {"timeout-ms", 0, GH_OPT_NUMBER, "N", "of a handshake and of a request (10000)"},
     GH_OPT_BINDING,

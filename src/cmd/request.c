@@ -1,4 +1,5 @@
-/* gatehouse get, create, update, delete: one request, as the AE of a device or as the administrator of a realm. */
+/* gatehouse get, create, update, delete, notify: one request, as the AE of a device or as the administrator of a
+ * realm. */
 #include "client/secret_file.h"
 #include "cmd/admin.h"
 #include "cmd/device_call.h"
@@ -81,7 +82,7 @@ static gh_err shape(gh_call *call, const gh_type_def *type, gh_val **content, gh
   return GH_OK;
 }
 
-static gh_err take_content(gh_call *call, const gh_type_def *type, gh_val **out, gh_diag *diag)
+static gh_err take_content(gh_call *call, gh_op op, const gh_type_def *type, gh_val **out, gh_diag *diag)
 {
   gh_str text = gh_call_text(call, "content", GH_STR_NONE);
   gh_diag why = {""};
@@ -91,7 +92,7 @@ static gh_err take_content(gh_call *call, const gh_type_def *type, gh_val **out,
     gh_err err = gh_json_parse(&call->arena, text, &gh_json_default_limits, out, &why);
     if (err != GH_OK) return gh_fail(diag, err, "--content: %s", why.text);
   }
-  return shape(call, type, out, diag);
+  return op == GH_OP_NOTIFY ? GH_OK : shape(call, type, out, diag); /* a notification goes as it is */
 }
 
 /* ---- the request */
@@ -147,12 +148,12 @@ static gh_exit run_op(gh_call *call, gh_op op)
   request.rqi = gh_call_text(call, "rqi", GH_STR_NONE);
   if (gh_call_has(call, "cbor"))
     request.content_type = request.accept = gh_media_type_of(GH_REP_CBOR, GH_MEDIA_PLAIN);
-  bool with_content = op == GH_OP_CREATE || op == GH_OP_UPDATE;
-  gh_str ty = with_content ? gh_call_text(call, "ty", GH_STR_NONE) : GH_STR_NONE;
+  bool with_type = op == GH_OP_CREATE || op == GH_OP_UPDATE, with_content = with_type || op == GH_OP_NOTIFY;
+  gh_str ty = with_type ? gh_call_text(call, "ty", GH_STR_NONE) : GH_STR_NONE;
   const gh_type_def *type = ty.ptr ? find_type(call, ty) : NULL;
   if (ty.ptr && !type) return gh_call_misused(call, "--ty: there is no resource type '%.*s'", GH_STR_ARG(ty));
   if (op == GH_OP_CREATE && !type) return gh_call_misused(call, "--ty is missing");
-  gh_err err = with_content ? take_content(call, type, &request.pc, &diag) : GH_OK;
+  gh_err err = with_content ? take_content(call, op, type, &request.pc, &diag) : GH_OK;
   if (err != GH_OK) return gh_call_misused(call, "%s", diag.text);
   if (op == GH_OP_CREATE) {
     request.ty = type->ty;
@@ -181,6 +182,11 @@ static gh_exit run_delete(gh_call *call)
   return run_op(call, GH_OP_DELETE);
 }
 
+static gh_exit run_notify(gh_call *call)
+{
+  return run_op(call, GH_OP_NOTIFY);
+}
+
 #define COMMON_OPTIONS                                                                                               \
   {"rcn", 0, GH_OPT_NUMBER, "N", "result content (TS-0004 6.3.4.2.7)"},                                              \
       {"from", 0, GH_OPT_TEXT, "STEM", "From parameter (the own AE-ID-Stem)"},                                       \
@@ -203,6 +209,10 @@ static const gh_opt create_options[] = {
 static const gh_opt update_options[] = {
     {"ty", 0, GH_OPT_TEXT, "TYPE", "resource type of TARGET, when CONTENT has only its attributes"},
     {"content", 0, GH_OPT_TEXT, "JSON|@FILE", "attributes to change; null removes one"},
+    COMMON_OPTIONS};
+
+static const gh_opt notify_options[] = {
+    {"content", 0, GH_OPT_TEXT, "JSON|@FILE", "the notification, {\"m2m:sgn\":{...}}; @- is standard input"},
     COMMON_OPTIONS};
 
 #define TARGET_HELP                                                                                                  \
@@ -241,3 +251,13 @@ const gh_verb gh_verb_delete = {.words = "delete",
                                 .details = TARGET_HELP,
                                 .options = plain_options,
                                 .run = run_delete};
+const gh_verb gh_verb_notify = {.words = "notify",
+                                .operands = "DIR TARGET",
+                                .min_operands = 2,
+                                .max_operands = 2,
+                                .help = "send a notification to the AE whose <AE> is TARGET",
+                                .details =
+                                    TARGET_HELP "\nThe registrar of that AE passes it on, and its answer back; "
+                                                "5103: it cannot be reached.",
+                                .options = notify_options,
+                                .run = run_notify};

@@ -136,7 +136,8 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
                        .log = r->log,
                        .workers = r->workers,
                        .worker_count = r->worker_count,
-                       .outbound = gh_ws_outbound_port(s->ws_outbound)};
+                       .outbound = s->point_outbound ? gh_point_outbound_port(s->point_outbound)
+                                                     : gh_ws_outbound_port(s->ws_outbound)};
   o.log.component = f->name.ptr;
   o.config = (gh_host_config){
       .self = {.sp_fqdn = realm->sp_fqdn, .cse_id = f->cse_id, .cse_rn = f->cse_rn, .in_cse = realm->in_cse},
@@ -147,6 +148,8 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .maf_count = r->maf_count,
       .mefs = r->mefs,
       .mef_count = r->mef_count,
+      .node_cses = f->node_cses.items,
+      .node_cse_count = f->node_cses.count,
       .cse_type = cse_type_of(f),
       .registrar = f->registrar.len ? gh_runtime_cse_absolute(r, f->registrar) : GH_STR_NONE,
       .registrar_maf = f->registrar_maf,
@@ -233,6 +236,7 @@ gh_err gh_runtime_start(gh_runtime *runtime, const gh_realm *realm, const gh_rea
   runtime->log =
       (gh_log){.level = realm->log_level, .format = realm->log_format, .fd = STDERR_FILENO, .clock = runtime->clock};
   gh_arena_init(&runtime->arena);
+  runtime->names = gh_names_new(NULL, &runtime->clock);
   gh_err err = start_workers(runtime);
   if (err != GH_OK) return gh_fail(diag, err, "cannot start worker threads");
   collect_functions(runtime);
@@ -272,6 +276,7 @@ static void free_function(gh_served *s)
   gh_served_mqtt_free(s);
   gh_mqtt_outbound_free(s->mqtt_outbound);
   gh_tls_server_free(s->tls);
+  gh_point_outbound_free(s->point_outbound);
   gh_ws_outbound_free(s->ws_outbound);
   gh_ws_keeper_free(s->keeper);
   gh_pool_outbound_free(s->outbound);
@@ -292,6 +297,7 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
     gh_host_stop(runtime->served[i].host);
     gh_mqtt_outbound_stop(runtime->served[i].mqtt_outbound);
     gh_ws_keeper_stop(runtime->served[i].keeper);
+    gh_point_outbound_stop(runtime->served[i].point_outbound);
     gh_ws_outbound_stop(runtime->served[i].ws_outbound);
     gh_pool_outbound_stop(runtime->served[i].outbound);
   }
@@ -308,5 +314,6 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
   }
   for (size_t i = 0; i < runtime->served_count; i++) free_function(&runtime->served[i]);
   gh_listener_free(runtime->metrics);
+  gh_names_free(runtime->names);
   gh_arena_free(&runtime->arena);
 }

@@ -5,11 +5,13 @@
 #include <pthread.h>
 
 #include "bind/coap_server.h"
+#include "bind/point_outbound.h"
 #include "bind/pool_outbound.h"
 #include "bind/http_server.h"
 #include "bind/mqtt_outbound.h"
 #include "bind/ws_keep_outbound.h"
 #include "cmd/config.h"
+#include "cmd/names.h"
 #include "host/certificate_status.h"
 #include "host/host.h"
 #include "link/dtls.h"
@@ -27,9 +29,13 @@ typedef struct gh_runtime_peer {
   struct gh_served *served;
   gh_str fqdn;
   gh_tls_options options; /* for a key: no certificate */
+  pthread_mutex_t lock;   /* of what follows; connections hold the clients that they were opened with */
   gh_tls_client *renewed; /* instead of that of the start; NULL: none */
-  pthread_mutex_t lock;
-  struct gh_runtime_psk *keys;
+  struct {
+    gh_str id;
+    gh_secret key;
+    gh_tls_client *client; /* NULL: none was needed yet */
+  } psk;                   /* the key that was used last */
 } gh_runtime_peer;
 
 /* The credentials for outgoing associations, for peers that are met later. */
@@ -63,6 +69,7 @@ typedef struct gh_served { /* one function */
   gh_mqtt_outbound *mqtt_outbound; /* NULL: there are none */
   gh_ws_server websocket;          /* CSE only */
   gh_ws_outbound *ws_outbound;
+  gh_point_outbound *point_outbound; /* in front of the others; CSE only */
   gh_ws_keeper *keeper; /* of the connection to the registrar; NULL: none is kept */
 } gh_served;
 
@@ -78,6 +85,7 @@ typedef struct gh_runtime {
   gh_str mafs[GH_REALM_MAX_FUNCTIONS], mefs[GH_REALM_MAX_FUNCTIONS];
   size_t maf_count, mef_count;
   gh_arena arena;
+  gh_names *names; /* of the hosts that are called */
   gh_listener *metrics;
   uint16_t metrics_port;
 } gh_runtime;
@@ -109,6 +117,8 @@ const gh_outbound_peer *gh_runtime_find_peer(void *served, gh_str entity);
 void gh_runtime_keep_own(gh_served *served, const gh_tls_options *own);
 GH_MUST_USE gh_err gh_runtime_renew_found(gh_served *served, const gh_tls_options *own, gh_diag *diag);
 void gh_runtime_free_found(gh_served *served);
+/* runtime_registree.c: where AEs are, and how they prove themselves there. */
+gh_point_source gh_runtime_point_source(gh_served *served);
 /* runtime_peers.c: `http` says the binding; entity and host_header become `fqdn`, which must outlive them. */
 GH_MUST_USE gh_err gh_runtime_init_peer(gh_served *served, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
                                         const gh_tls_options *own, gh_diag *diag);

@@ -23,30 +23,38 @@ static gh_err endpoint(void *ctx, gh_str fqdn, struct sockaddr_storage *address,
 
 /* ---- keys */
 
-struct gh_runtime_psk { /* a context for one Kpsa; kept until the end, connections may live on it */
-  struct gh_runtime_psk *next;
-  gh_str id;
-  gh_tls_client *client;
-};
+static void forget_key(gh_runtime_peer *peer)
+{
+  gh_tls_client_free(peer->psk.client);
+  peer->psk.client = NULL;
+  gh_str_release(&peer->psk.id);
+  gh_secret_wipe(&peer->psk.key);
+}
 
+static bool is_key(const gh_runtime_peer *peer, const gh_key_record *key)
+{
+  return peer->psk.client && gh_str_eq(peer->psk.id, key->id) && peer->psk.key.len == key->key.len &&
+         gh_bytes_equal_ct(peer->psk.key.bytes, key->key.bytes, key->key.len);
+}
+
+/* A context for the key, made anew when it is another one, under the same identifier too. */
 static gh_tls_client *client_for(gh_runtime_peer *peer, const gh_key_record *key)
 {
   pthread_mutex_lock(&peer->lock);
-  struct gh_runtime_psk *known = peer->keys;
-  while (known && !gh_str_eq(known->id, key->id)) known = known->next;
-  if (!known) {
+  if (!is_key(peer, key)) {
     gh_tls_client_options options = {
         .tls = peer->options, .server_name = peer->fqdn, .psk_identity = key->id, .psk = &key->key};
-    gh_tls_client *client = NULL;
     gh_diag diag;
-    if (gh_tls_client_new(&options, &client, &diag) == GH_OK) {
-      known = gh_calloc(1, sizeof *known);
-      *known = (struct gh_runtime_psk){.next = peer->keys, .id = gh_str_clone(key->id), .client = client};
-      peer->keys = known;
-    }
+    forget_key(peer);
+    if (gh_tls_client_new(&options, &peer->psk.client, &diag) == GH_OK &&
+        gh_secret_set(&peer->psk.key, key->key.bytes, key->key.len) == GH_OK)
+      peer->psk.id = gh_str_clone(key->id);
+    else
+      forget_key(peer);
   }
+  gh_tls_client *client = gh_tls_client_ref(peer->psk.client);
   pthread_mutex_unlock(&peer->lock);
-  return known ? known->client : NULL;
+  return client;
 }
 
 /*= TS-0003 8.2.1 SA2: towards a registree with the credential of SA1, where that was a key of a MAF and is still
@@ -91,7 +99,7 @@ static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http)
   gh_arena_free(&arena);
   if (client || only) return client;
   pthread_mutex_lock(&peer->lock);
-  client = peer->renewed ? peer->renewed : http->tls;
+  client = gh_tls_client_ref(peer->renewed ? peer->renewed : http->tls);
   pthread_mutex_unlock(&peer->lock);
   return client;
 }
@@ -118,10 +126,30 @@ static void fit_tls(const gh_outbound_peer *peer, gh_tls_options *tls)
   tls->alpn = peer->binding == &gh_coap_tcp_outbound ? "coap" : NULL;
 }
 
+/*= TS-0003 8.1.2.4; 8.2.2.2 a CSE that is known by the certificate of its node or device proves that name */
+static void expect_node(gh_served *s, gh_str fqdn, gh_tls_client_options *options)
+{
+  const gh_realm *realm = s->runtime->realm;
+  const gh_self self = {.sp_fqdn = realm->sp_fqdn, .in_cse = realm->in_cse};
+  gh_arena arena;
+  gh_arena_init(&arena);
+  for (size_t i = 0; i < s->function->node_cses.count; i++) {
+    gh_str row = s->function->node_cses.items[i], name;
+    size_t blank = gh_str_rfind(row, ' ');
+    unsigned type;
+    if (gh_id_fqdn_form(&arena, &self, gh_str_sub(row, blank + 1, SIZE_MAX), &name) != GH_OK) continue;
+    if (!gh_str_eq_nocase(name, fqdn)) continue;
+    if (gh_credential_id_parse(gh_str_sub(row, 0, blank), &type, &options->peer_name) != GH_OK) continue;
+    options->peer_flavour = type == GH_CRED_NODE_CERT ? GH_CERT_NODE_ID : GH_CERT_DEVICE;
+  }
+  gh_arena_free(&arena);
+}
+
 gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
                             const gh_tls_options *own, gh_diag *diag)
 {
   gh_tls_client_options options = {.tls = *own, .server_name = fqdn};
+  expect_node(s, fqdn, &options);
   http->mtu = (uint16_t)s->runtime->realm->limits.datagram_mtu;
   fit_tls(http, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
@@ -204,6 +232,9 @@ static gh_err make_outbound(gh_served *s, bool keeps, gh_diag *diag)
     next = gh_ws_keeper_port(s->keeper);
   }
   s->ws_outbound = gh_ws_outbound_new(next, r->workers, r->worker_count, &r->log);
+  if (s->function->kind == GH_REALM_CSE)
+    s->point_outbound = gh_point_outbound_new(gh_runtime_point_source(s), gh_ws_outbound_port(s->ws_outbound),
+                                              r->workers, r->worker_count, &r->log);
   return GH_OK;
 }
 
@@ -227,24 +258,17 @@ gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *d
   return make_outbound(s, kept != NULL, diag);
 }
 
-/* A renewed client is kept until the end under a name that no key has: associations live on it. */
-static void retire(gh_runtime_peer *peer, gh_tls_client *client)
-{
-  struct gh_runtime_psk *kept = gh_calloc(1, sizeof *kept);
-  *kept = (struct gh_runtime_psk){.next = peer->keys, .client = client};
-  peer->keys = kept;
-}
-
 gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer, const gh_tls_options *own,
                              gh_diag *diag)
 {
   gh_tls_client *fresh;
   gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
+  expect_node(peer->served, peer->fqdn, &options);
   options.tls.tls13 = peer->options.tls13;
   fit_tls(http, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &fresh, diag));
   pthread_mutex_lock(&peer->lock);
-  if (peer->renewed) retire(peer, peer->renewed);
+  gh_tls_client_free(peer->renewed);
   peer->renewed = fresh;
   pthread_mutex_unlock(&peer->lock);
   return GH_OK;
@@ -258,12 +282,7 @@ gh_err gh_runtime_renew_peers(gh_served *s, const gh_tls_options *own, gh_diag *
 
 void gh_runtime_clear_peer(gh_outbound_peer *http, gh_runtime_peer *peer)
 {
-  for (struct gh_runtime_psk *key = peer->keys, *next; key; key = next) {
-    next = key->next;
-    gh_tls_client_free(key->client);
-    gh_str_release(&key->id);
-    free(key);
-  }
+  forget_key(peer);
   gh_tls_client_free(peer->renewed);
   pthread_mutex_destroy(&peer->lock);
   gh_tls_client_free(http->tls);

@@ -104,8 +104,20 @@ static int identify_nobody(gh_exchange *x)
              : gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is not an identifier");
 }
 
+/*= TS-0003 8.2.1; TS-0003 7.2.1 an AE-ID that came by registration goes with it: the provider may have given it to
+ * another credential since. What is left is the credential, which may register. */
+static void settle_again(gh_exchange *x)
+{
+  gh_str ae_id = GH_STR_NONE;
+  if (!x->peer.assigned) return;
+  bool holds = gh_id_map_get(x->host->credentials, &x->arena, x->peer.credential_id, &ae_id);
+  x->peer.kind = holds ? GH_PEER_AE : GH_PEER_CREDENTIAL;
+  x->peer.id = ae_id;
+}
+
 int gh_cse_identify(gh_exchange *x)
 {
+  settle_again(x);
   if (!x->request.has_from && !is_ae_registration(x)) {
     x->decision = (gh_decision){.outcome = GH_REFUSE, .reason = "from-missing"};
     return gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is missing");

@@ -285,6 +285,12 @@ static gh_err make_answer(fetch *f, gh_str owner, gh_str key_text, gh_str until,
   return GH_OK;
 }
 
+/* A fault of the issuer's own: it has not said that there is no such key, and nobody is to lose one by it. */
+static bool is_fault(int rsc)
+{
+  return rsc >= GH_RSC_INTERNAL_SERVER_ERROR || rsc == GH_RSC_REQUEST_TIMEOUT;
+}
+
 static void send_fetch(fetch *f, gh_worker *worker);
 static void on_response(gh_outbound_call *call);
 
@@ -310,8 +316,9 @@ static void on_response(gh_outbound_call *call)
     return;
   }
   if (err == GH_OK && call->response.rsc != GH_RSC_OK) {
-    why = "refused-by-issuer";
-    err = GH_EAUTH;
+    bool fault = is_fault(call->response.rsc);
+    why = fault ? "issuer-failed" : "refused-by-issuer";
+    err = fault ? GH_ECONN : GH_EAUTH;
   }
   if (err == GH_OK)
     err = f->second ? read_credential(f, &owner, &key_text, &until, &why)
@@ -463,4 +470,23 @@ gh_err gh_fetch_key(gh_fetcher *fetcher, gh_str key_id, gh_secret *out, int64_t 
   }
   pthread_mutex_unlock(&fetcher->lock);
   return err;
+}
+
+gh_err gh_fetch_key_of(gh_fetcher *fetcher, gh_arena *arena, gh_str entity, gh_str *key_id, gh_secret *out)
+{
+  const entry *best = NULL;
+  int64_t wall = gh_host_now_us(fetcher->host);
+  pthread_mutex_lock(&fetcher->lock);
+  for (size_t i = 0; i < BUCKETS; i++)
+    for (const entry *e = fetcher->buckets[i]; e; e = e->next) {
+      bool fits = e->held && e->key.len && !e->peer.provisional && e->peer.not_after_us > wall &&
+                  gh_str_eq(e->peer.id, entity);
+      if (fits && (!best || e->peer.not_after_us > best->peer.not_after_us)) best = e;
+    }
+  if (best) {
+    *out = best->key;
+    *key_id = gh_arena_dup(arena, best->id);
+  }
+  pthread_mutex_unlock(&fetcher->lock);
+  return best ? GH_OK : GH_ENOTFOUND;
 }

@@ -150,7 +150,8 @@ static void go_on(gh_exchange *x)
   finish(x);
 }
 
-static void answer_transit(gh_exchange *x)
+/* Another has answered, or could not be reached. */
+static void answer_elsewhere(gh_exchange *x)
 {
   if (x->response.rsc >= 4000 && x->decision.outcome == GH_REFUSE && x->decision.reason) gh_audit_refusal(x);
   finish(x);
@@ -165,7 +166,9 @@ void gh_gate_submit(gh_exchange *x)
   if (rsc == GH_RSC_OK) rsc = check_content_early(x);
   if (rsc == GH_RSC_OK) rsc = function->identify(x);
   bool forwarded = false;
-  if (rsc == GH_RSC_OK) rsc = gh_gate_transit(x, answer_transit, &forwarded);
+  if (rsc == GH_RSC_OK) rsc = gh_gate_transit(x, answer_elsewhere, &forwarded);
+  if (forwarded) return;
+  if (rsc == GH_RSC_OK && x->request.op == GH_OP_NOTIFY) rsc = gh_gate_notify(x, answer_elsewhere, &forwarded);
   if (forwarded) return;
   if (rsc == GH_RSC_OK && function->special) rsc = function->special(x, &handled);
   if (rsc == GH_RSC_OK && !handled && function->prepare) rsc = function->prepare(x);

@@ -8,6 +8,10 @@
 /* transit.c: a request for another CSE is forwarded, *taken is set, and finish() is called when its answer is here.
  */
 int gh_gate_transit(gh_exchange *x, void (*finish)(gh_exchange *x), bool *taken);
+/* notify.c: NOTIFY is decided here and answered by the target itself; as above. Never 2000 without *taken. */
+int gh_gate_notify(gh_exchange *x, void (*finish)(gh_exchange *x), bool *taken);
+/* transit.c: until when (monotonic) whoever is asked in the originator's name may answer. */
+int64_t gh_gate_deadline(const gh_exchange *x);
 int gh_gate_route(gh_exchange *x);  /* route.c: x->target */
 int gh_gate_decide(gh_exchange *x); /* decide_access.c: x->decision */
 int gh_perform_create(gh_exchange *x);

@@ -8,7 +8,10 @@
 
 typedef struct gh_outbound_call {
   gh_arena arena; /* owns request and response; freed by the caller after done */
-  gh_str entity;  /* FQDN of a function, or absolute CSE-ID */
+  gh_str entity;  /* FQDN of a function, absolute CSE-ID, or absolute AE-ID */
+  /* Of an AE: its pointOfAccess (may be NULL) and its Credential-ID, as registered. */
+  const gh_val *points;
+  gh_str credential_id;
   gh_request request;
   gh_response response;
   bool export_key; /* wanted: the exporter of the association that carried the call (TS-0003 10.3.1). No other call

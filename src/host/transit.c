@@ -38,7 +38,7 @@ static bool next_hop(gh_exchange *x, const gh_addr *addr, gh_str *next)
   return x->peer.kind != GH_PEER_CSE || !gh_str_eq(x->peer.id, *next); /* never back where it came from */
 }
 
-static int64_t deadline_of(const gh_exchange *x)
+int64_t gh_gate_deadline(const gh_exchange *x)
 {
   int64_t budget = x->host->config.transit_us, until;
   if (x->request.rqet.len && gh_abs_rel_parse(x->request.rqet, x->received_us, &until) == GH_OK) {
@@ -73,7 +73,7 @@ static void forward(gh_exchange *x, gh_str next, void (*finish)(gh_exchange *x))
   t->x = x;
   t->finish = finish;
   t->call = (gh_outbound_call){
-      .entity = next, .request = x->request, .deadline_us = deadline_of(x), .done = on_done, .ctx = t};
+      .entity = next, .request = x->request, .deadline_us = gh_gate_deadline(x), .done = on_done, .ctx = t};
   t->call.request.from = gh_id_sp_relative(&x->host->config.self, x->originator);
   if (x->claimed_stem.len)
     t->call.request.from =

@@ -135,7 +135,7 @@ gh_err gh_conn_connect(gh_worker *worker, const struct sockaddr *address, sockle
   gh_conn *conn = new_conn(worker, fd, handler, ctx);
   memcpy(&conn->address, address, address_len);
   name_address(conn);
-  conn->client = tls;
+  conn->client = gh_tls_client_ref(tls);
   conn->deadline_us = deadline_us;
   conn->state = GH_CONN_CONNECTING;
   begin_handshake(conn);
@@ -228,6 +228,8 @@ void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason)
   gh_handshake_clear(&conn->handshake);
   SSL_free(conn->ssl);
   conn->ssl = NULL;
+  gh_tls_client_free(conn->client);
+  conn->client = NULL;
   gh_peer_clear(&conn->peer);
   link_out(conn);
   atomic_fetch_add_explicit(&conn->worker->counters.closed, 1, memory_order_relaxed);
@@ -275,8 +277,9 @@ const gh_peer *gh_conn_peer(const gh_conn *conn)
 
 void gh_conn_bind_ae(gh_conn *conn, gh_str ae_id)
 {
-  if (conn->peer.kind != GH_PEER_CREDENTIAL) return;
+  if (conn->peer.kind != GH_PEER_CREDENTIAL && !conn->peer.assigned) return;
   conn->peer.kind = GH_PEER_AE;
+  conn->peer.assigned = true;
   gh_str_release(&conn->peer.id);
   conn->peer.id = gh_str_clone(ae_id);
 }

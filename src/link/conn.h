@@ -36,8 +36,9 @@ void *gh_conn_ctx(const gh_conn *conn);
 gh_worker *gh_conn_worker(const gh_conn *conn);
 /* The proven peer; kind GH_PEER_NONE on plain connections. While a handshake runs: whom its key would prove. */
 const gh_peer *gh_conn_peer(const gh_conn *conn);
-/* The credential of this association was assigned an AE-ID at registration (TS-0003 8.2.1): it stands for it from now
- * on. No effect on a peer whose identity is known already. A credential of a node is not bound: the caller knows. */
+/* The credential of this association was assigned an AE-ID at registration (TS-0003 8.2.1): it stands for it as long
+ * as that registration. No effect on a peer whose credential proves an identity. One of a node is not bound: the
+ * caller knows. */
 void gh_conn_bind_ae(gh_conn *conn, gh_str ae_id);
 /* We have opened this association with the entity whose server name it proved: a CSE of this CSE-ID. No effect on
  * associations that others opened. */

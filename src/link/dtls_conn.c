@@ -180,7 +180,7 @@ gh_err gh_dtls_connect(gh_worker *worker, const struct sockaddr *address, sockle
   }
   gh_conn *conn = gh_conn_new_datagram(worker, path, &peer, handler, ctx);
   conn->ssl = ssl;
-  conn->client = tls;
+  conn->client = gh_tls_client_ref(tls);
   conn->deadline_us = deadline_us;
   gh_tls_set_handshake(ssl, &conn->handshake);
   gh_dtls_port_add(port, conn);

@@ -170,7 +170,7 @@ gh_err gh_dtls_listener_open(const gh_listener_options *options, gh_worker *cons
   uint16_t chosen = options->port;
   uint8_t secret[SECRET_BYTES]; /* of the cookies; the same for all workers */
   gh_err err = gh_random_fill(random, secret, sizeof secret);
-  if (err == GH_OK) gh_tls_server_use_cookies(options->tls, &(gh_tls_cookies){on_cookie_wanted, on_cookie});
+  gh_tls_server_use_cookies(options->tls, &(gh_tls_cookie_calls){on_cookie_wanted, on_cookie});
   for (size_t i = 0; err == GH_OK && i < count; i++) {
     port_of_worker *p = &listener->ports[i];
     *p = (port_of_worker){.listener = listener,

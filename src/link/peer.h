@@ -30,6 +30,7 @@ typedef struct gh_peer {
   gh_str key_id;        /* canonical identifier of the pre-shared or public key; empty for certificates */
   int suid;             /* what the key may be used for; 0 for certificates */
   int64_t not_after_us; /* end of the credential, wall clock; 0: none */
+  bool assigned;        /* the AE-ID came by registration, no credential proves it: it holds as long as that stands */
   bool provisional;     /* known only through a key another function handed out: may register, nothing else */
 } gh_peer;
 

@@ -63,6 +63,9 @@ typedef struct gh_tls_client_options {
   bool tls12_only; /* needed where the peer must be 1.2 */
 } gh_tls_client_options;
 GH_MUST_USE gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **out, gh_diag *diag);
+/* One more owner. Any thread; connections hold one each. */
+gh_tls_client *gh_tls_client_ref(gh_tls_client *client);
+/* One owner less; the last one frees it. */
 void gh_tls_client_free(gh_tls_client *client);
 /* For a library that makes its own SSL from it: the peer's certificate must bear server_name. Borrowed. */
 SSL_CTX *gh_tls_client_ctx(gh_tls_client *client);
@@ -86,15 +89,16 @@ typedef struct gh_handshake {
   gh_str why;         /* owned; reason that the peer's certificates were refused, or empty */
 } gh_handshake;
 
+/* Cookies of DTLS (RFC 6347 4.2.1), for every name of the server, and for those that it is renewed with. Before
+ * workers share it. */
+typedef struct gh_tls_cookie_calls {
+  int (*make)(SSL *ssl, unsigned char *cookie, unsigned *len);
+  int (*check)(SSL *ssl, const unsigned char *cookie, unsigned len);
+} gh_tls_cookie_calls;
+void gh_tls_server_use_cookies(gh_tls_server *server, const gh_tls_cookie_calls *calls);
+
 const gh_key_source *gh_tls_server_source(const gh_tls_server *server);
 SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake);
-/* For dtls_listener.c: how its cookies are made and judged. Before the workers share the server; renewed credentials
- * keep it. */
-typedef struct gh_tls_cookies {
-  int (*generate)(SSL *ssl, unsigned char *cookie, unsigned *len);
-  int (*verify)(SSL *ssl, const unsigned char *cookie, unsigned len);
-} gh_tls_cookies;
-void gh_tls_server_use_cookies(gh_tls_server *server, const gh_tls_cookies *cookies);
 SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake);
 /* After the handshake: fills *peer from the key or certificate, checks EMS and the certificate profile. */
 GH_MUST_USE gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, gh_peer *peer,

@@ -3,6 +3,7 @@
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "crypto/cert_names.h"
@@ -12,6 +13,7 @@
 enum { SERVER_KEYS_MAX = 8 };
 
 struct gh_tls_client {
+  atomic_uint owners;
   SSL_CTX *ctx;
   char server_name[256];
   gh_str peer_name; /* owned; empty: server_name */
@@ -103,6 +105,7 @@ static gh_err set_names(gh_tls_client *client, const gh_tls_client_options *opti
 gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **out, gh_diag *diag)
 {
   gh_tls_client *client = gh_calloc(1, sizeof *client);
+  atomic_init(&client->owners, 1);
   bool psk = !gh_str_empty(options->psk_identity);
   gh_tls_options tls = options->tls;
   if (options->tls12_only) tls.tls13 = false;
@@ -124,9 +127,15 @@ gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tls_client **o
   return GH_OK;
 }
 
+gh_tls_client *gh_tls_client_ref(gh_tls_client *client)
+{
+  if (client) atomic_fetch_add_explicit(&client->owners, 1, memory_order_relaxed);
+  return client;
+}
+
 void gh_tls_client_free(gh_tls_client *client)
 {
-  if (!client) return;
+  if (!client || atomic_fetch_sub_explicit(&client->owners, 1, memory_order_acq_rel) != 1) return;
   SSL_CTX_free(client->ctx);
   gh_str_release(&client->peer_name);
   gh_secret_wipe(&client->psk);

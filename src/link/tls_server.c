@@ -30,9 +30,9 @@ struct gh_tls_server {
   const gh_key_source *source;
   bool require_ems;
   const char *alpn;
-  gh_tls_cookies cookies;    /* of datagrams; in every context, also of those that are renewed */
   gh_raw_key_judge raw_keys; /* of clients */
-  gh_secret decoy;           /* keys for identities nobody has: same work, same alert as a wrong key */
+  gh_tls_cookie_calls cookies;
+  gh_secret decoy; /* keys for identities nobody has: same work, same alert as a wrong key */
 };
 
 static void free_query(gh_psk_query *query)
@@ -227,11 +227,10 @@ static bool knows_key(void *ctx, gh_str spki, gh_diag *diag)
   return false;
 }
 
-/* A handshake that chooses another name goes on with that context, and is asked about its cookie there. */
-static void set_cookies(SSL_CTX *ctx, const gh_tls_cookies *cookies)
+static void set_cookies(SSL_CTX *ctx, const gh_tls_cookie_calls *calls)
 {
-  SSL_CTX_set_cookie_generate_cb(ctx, cookies->generate);
-  SSL_CTX_set_cookie_verify_cb(ctx, cookies->verify);
+  SSL_CTX_set_cookie_generate_cb(ctx, calls->make);
+  SSL_CTX_set_cookie_verify_cb(ctx, calls->check);
 }
 
 static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_CTX **out, gh_diag *diag)
@@ -241,10 +240,10 @@ static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_
   GH_TRY(gh_tls_ctx_new(method, options, certificate ? GH_TLS_PSK | GH_TLS_CERTIFICATE : GH_TLS_PSK, out, diag));
   SSL_CTX *ctx = *out;
   SSL_CTX_set_ex_data(ctx, 0, server);
-  set_cookies(ctx, &server->cookies);
   if (server->source->name_public_key) gh_raw_public_key_judge(ctx, &server->raw_keys);
   if (options->alpn) SSL_CTX_set_alpn_select_cb(ctx, on_alpn, server);
   SSL_CTX_set_psk_server_callback(ctx, on_psk);
+  set_cookies(ctx, &server->cookies);
   /* OpenSSL wants one where peers are verified, also for external keys under TLS 1.3 */
   SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"gatehouse", 9);
   /*= TS-0003 8.2.2.2 mutual authentication; TS-0003 8.1.2.2 the peer sends its chain */
@@ -322,13 +321,6 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
   return GH_OK;
 }
 
-void gh_tls_server_use_cookies(gh_tls_server *server, const gh_tls_cookies *cookies)
-{
-  server->cookies = *cookies;
-  set_cookies(server->names.ctx, cookies);
-  for (size_t i = 0; i < server->names.host_count; i++) set_cookies(server->names.hosts[i].ctx, cookies);
-}
-
 gh_err gh_tls_server_renew(gh_tls_server *server, const gh_tls_options *options, gh_diag *diag)
 {
   names fresh;
@@ -339,6 +331,13 @@ gh_err gh_tls_server_renew(gh_tls_server *server, const gh_tls_options *options,
   pthread_rwlock_unlock(&server->lock);
   free_names(&old);
   return GH_OK;
+}
+
+void gh_tls_server_use_cookies(gh_tls_server *server, const gh_tls_cookie_calls *calls)
+{
+  server->cookies = *calls;
+  set_cookies(server->names.ctx, calls);
+  for (size_t i = 0; i < server->names.host_count; i++) set_cookies(server->names.hosts[i].ctx, calls);
 }
 
 void gh_tls_server_free(gh_tls_server *server)

@@ -99,16 +99,22 @@ static void end(h2 *c)
   peer_end(&c->p);
 }
 
-/* Reads until every stream is closed; false when the server went first. */
-static bool finish(h2 *c)
+/* Reads once; false when the server has ended the connection. */
+static bool take(h2 *c)
 {
   uint8_t octets[16384];
   size_t got;
-  while (c->open) {
-    if (SSL_read_ex(c->p.ssl, octets, sizeof octets, &got) != 1) return false;
-    if (nghttp2_session_mem_recv(c->ng, octets, got) < 0) return false;
-    flush(c);
-  }
+  if (SSL_read_ex(c->p.ssl, octets, sizeof octets, &got) != 1) return false;
+  if (nghttp2_session_mem_recv(c->ng, octets, got) < 0) return false;
+  flush(c);
+  return true;
+}
+
+/* Reads until every stream is closed; false when the server went first. */
+static bool finish(h2 *c)
+{
+  while (c->open)
+    if (!take(c)) return false;
   return true;
 }
 
@@ -319,6 +325,30 @@ static void the_peer_leaves_while_its_requests_are_performed(void **state)
   look_inside(s);
 }
 
+static void cut_the_sockets(void *arg)
+{
+  served *s = arg;
+  for (gh_conn *conn = s->h.worker.first; conn; conn = conn->next) shutdown(conn->fd, SHUT_WR);
+}
+
+/* The answer is what finds that the connection has gone: it ends the session that is just being written to. */
+static void the_connection_breaks_under_the_answer(void **state)
+{
+  served *s = *state;
+  h2 c;
+  store_test t = {.store = s->h.host->store};
+  blocker b;
+  begin(&c, s);
+  block_writer(&t, &b);
+  ask_h2(&c, "POST", "/cse-in/meter/box", "Cmeter", "a", "application/json;ty=4", GH_STR(CIN));
+  const reply *behind = reply_of(&c, ask_h2(&c, "GET", "/cse-in/meter/box", "Cmeter", "b", NULL, GH_STR_NONE));
+  while (!behind->closed) assert_true(take(&c));
+  gh_loop_call(s->h.loop, cut_the_sockets, s);
+  unblock_writer(&b);
+  wait_connections(s, 0);
+  end(&c);
+}
+
 static void octets_that_are_no_http2(void **state)
 {
   served *s = *state;
@@ -385,6 +415,7 @@ int main(void)
       SERVED(a_stream_is_reset_while_it_is_performed),
       SERVED(rapid_resets_are_bounded),
       SERVED(the_peer_leaves_while_its_requests_are_performed),
+      SERVED(the_connection_breaks_under_the_answer),
       SERVED(octets_that_are_no_http2),
       SERVED(what_alpn_agrees_upon),
       SERVED(a_revoked_association),

@@ -607,6 +607,45 @@ static void refusals_and_their_status(void **state)
   part(&r);
 }
 
+static http_answer as_new(talk *r, const char *what, const char *more)
+{
+  gh_arena arena;
+  gh_arena_init(&arena);
+  http_answer a =
+      say(r, gh_arena_fmt(&arena, "%s HTTP/1.1\r\n" HEADS "X-M2M-Origin: Cnew\r\nX-M2M-RI: r\r\n%s", what, more).ptr);
+  gh_arena_free(&arena);
+  return a;
+}
+
+#define NEW_AE "{\"m2m:ae\":{\"rn\":\"new\",\"api\":\"N.d\",\"rr\":false,\"srv\":[\"3\"]}}"
+
+/*= TS-0003 7.2.1; TS-0003 8.2.1 an AE-ID that came by registering is the association's as long as that stands */
+static void an_ae_id_goes_with_its_registration(void **state)
+{
+  served *s = *state;
+  static const tls_peer_options options = {.identity = "new@maf.sp.example.com", .key_hex = GOOD_KEY};
+  static const char body[] = "Content-Type: application/json;ty=2\r\nContent-Length: 58\r\n\r\n" NEW_AE;
+  static const who heir = {
+      GH_PEER_AE, GH_METHOD_PSK, "//sp.example.com/in-cse/Cnew", "12-heir", "heir@maf.sp.example.com", false};
+  tls_peer p;
+  assert_int_equal(sizeof NEW_AE - 1, 58);
+  s->h.host->config.open_registration = true;
+  join(&p, s, &options);
+  talk r = {&p, GH_BUF_INIT};
+  assert_int_equal(as_new(&r, "GET /cse-in/new", "\r\n").rsc, 4106);
+  assert_int_equal(as_new(&r, "POST /cse-in", body).rsc, 2001);
+  assert_int_equal(as_new(&r, "GET /cse-in/new", "\r\n").rsc, 2000);
+  assert_int_equal(as_new(&r, "DELETE /cse-in/new", "\r\n").rsc, 2002);
+  assert_int_equal(as_new(&r, "GET /cse-in/meter", "\r\n").rsc, 4106); /* as before it registered */
+  assert_int_equal(as_new(&r, "POST /cse-in", body).rsc, 2001);        /* it may come back, and is bound again */
+  assert_int_equal(as_new(&r, "GET /cse-in/new", "\r\n").rsc, 2000);
+  assert_int_equal(as_new(&r, "DELETE /cse-in/new", "\r\n").rsc, 2002);
+  assert_rsc(ask(&s->h, &heir, GH_OP_CREATE, "cse-in", "Cnew", 2, NEW_AE), 2001); /* its credential names it */
+  assert_int_equal(as_new(&r, "GET /cse-in/new", "\r\n").rsc, 4106);
+  assert_int_equal(as_new(&r, "DELETE /cse-in/new", "\r\n").rsc, 4106);
+  part(&r);
+}
+
 int main(void)
 {
 #define SERVED(name) cmocka_unit_test_setup_teardown(name, setup_served, teardown_served)
@@ -631,6 +670,7 @@ int main(void)
       SERVED(clear_text_is_told_so),
       SERVED(nothing_is_performed_for_a_revoked_association),
       SERVED(refusals_and_their_status),
+      SERVED(an_ae_id_goes_with_its_registration),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,7 +193,7 @@ static gh_err endpoint(void *ctx, gh_str fqdn, struct sockaddr_storage *address,
 static gh_tls_client *choose_tls(void *ctx, const gh_outbound_peer *peer)
 {
   const kept *k = ctx;
-  return k->no_credential ? NULL : peer->tls;
+  return k->no_credential ? NULL : gh_tls_client_ref(peer->tls);
 }
 
 static void send_next(void *ctx, gh_worker *worker, gh_outbound_call *call)

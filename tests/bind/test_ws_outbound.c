@@ -20,8 +20,8 @@ static void submit(void *arg)
   call->port.send(call->port.ctx, call->worker, &call->out);
 }
 
-static void begin(ws_served *w, ask_call *call, gh_worker *worker, const char *entity, const char *rqi,
-                  int64_t life_us)
+static void make(ws_served *w, ask_call *call, gh_worker *worker, const char *entity, const char *rqi,
+                 int64_t life_us)
 {
   *call = (ask_call){.worker = worker, .port = gh_ws_outbound_port(w->server.outbound)};
   gh_arena_init(&call->out.arena);
@@ -40,7 +40,21 @@ static void begin(ws_served *w, ask_call *call, gh_worker *worker, const char *e
                                    .rvi = GH_STR("3"),
                                    .rcn = GH_RCN_ABSENT,
                                    .pc = content};
+}
+
+static void begin(ws_served *w, ask_call *call, gh_worker *worker, const char *entity, const char *rqi,
+                  int64_t life_us)
+{
+  make(w, call, worker, entity, rqi, life_us);
   gh_loop_call(worker->loop, submit, call);
+}
+
+/* To an AE that registered with this credential. */
+static void begin_for(ws_served *w, ask_call *call, const char *entity, const char *credential_id)
+{
+  make(w, call, w->workers[1], entity, "n1", 5 * GH_US_PER_S);
+  call->out.credential_id = gh_str_of(credential_id);
+  gh_loop_call(call->worker->loop, submit, call);
 }
 
 static gh_err end(ask_call *call)
@@ -170,6 +184,39 @@ static void peer_leaves(void **state)
   for (int i = 0; i < 2; i++) assert_int_equal(end(&calls[i]), GH_ECONN);
 }
 
+static ask_call last_call;
+static ws_client one, another;
+
+static void on_done_cut(gh_outbound_call *out)
+{
+  ask_call *call = out->ctx;
+  for (gh_conn *conn = call->worker->first, *next; conn; conn = next) {
+    next = conn->next;
+    if (gh_conn_is_open(conn)) gh_conn_fail(conn, GH_ECONN, "it breaks meanwhile");
+  }
+  on_done(out);
+}
+
+/* The process ends: a call that fails by it breaks another connection, which is to be closed next. */
+static void the_end_of_one_is_that_of_another(void **state)
+{
+  ws_served *w = *state;
+  ws_join(&one, w, &as_meter, GH_REP_JSON);
+  ws_join(&another, w, &as_other, GH_REP_JSON);
+  begin(w, &last_call, w->workers[0], METER, "n1", 60 * GH_US_PER_S);
+  last_call.out.done = on_done_cut;
+  arrives(&one);
+}
+
+static int teardown_last_call(void **state)
+{
+  int rc = teardown_ws(state);
+  assert_int_equal(end(&last_call), GH_ECONN);
+  ws_part(&one);
+  ws_part(&another);
+  return rc;
+}
+
 static void malformed_answers(void **state)
 {
   ws_served *w = *state;
@@ -225,6 +272,13 @@ static void registers(void **state)
   begin(w, &call, w->workers[1], entity.ptr, "n1", 5 * GH_US_PER_S);
   reply(&c, arrives(&c), 2000);
   assert_int_equal(end(&call), GH_OK);
+  /*= TS-0003 8.2.1 as long as the AE-ID is that of its credential */
+  begin_for(w, &call, entity.ptr, "12-new");
+  reply(&c, arrives(&c), 2000);
+  assert_int_equal(end(&call), GH_OK);
+  begin_for(w, &call, entity.ptr, "12-another");
+  assert_int_equal(end(&call), GH_ECONN);
+  assert_int_equal(ws_ask(&c, get.ptr), 2000); /* nothing came before it */
   ws_part(&c);
 }
 
@@ -270,6 +324,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(another_answers, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(too_late, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(peer_leaves, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(the_end_of_one_is_that_of_another, setup_ws, teardown_last_call),
       cmocka_unit_test_setup_teardown(malformed_answers, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(reconnects, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(registers, setup_ws, teardown_ws),

@@ -149,6 +149,28 @@ static void a_revoked_administrator(void **state)
   end(w);
 }
 
+/*= TS-0003 8.1.2.5 the other way round: the administrator's commands do not talk to a function that is revoked */
+static void a_revoked_function(void **state)
+{
+  realm_run *w = *state;
+  gh_diag diag = {""};
+  configure(w, "crl = \"\"", "crl = \"crl.pem\"");
+  publish(w, NULL);
+  if (begin(w, &diag) != GH_OK) fail_msg("%s", diag.text);
+  publish(w, "mef.pem");
+  said *s = cli("mef", "enrolee", "list", w->path);
+  assert_int_equal(s->code, 1);
+  if (!strstr(s->out, "revoked")) fail_msg("%s", s->out);
+  cli_expect(0, "maf", "key", "list", w->path);
+  assert_int_equal(unlink(in_realm(w, "crl.pem")), 0);
+  s = cli("maf", "key", "list", w->path); /* required, and nobody says */
+  assert_int_not_equal(s->code, 0);
+  assert_non_null(strstr(s->err, "crl.pem"));
+  configure(w, "crl_policy = \"require\"", "crl_policy = \"soft\"");
+  cli_expect(0, "maf", "key", "list", w->path);
+  end(w);
+}
+
 static void a_list_that_is_missing(void **state)
 {
   realm_run *w = *state;
@@ -196,6 +218,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_revoked_administrator, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_revoked_function, setup, teardown),
       cmocka_unit_test_setup_teardown(a_list_that_is_missing, setup, teardown),
       cmocka_unit_test_setup_teardown(a_responder_that_is_missing, setup, teardown),
       cmocka_unit_test_setup_teardown(each_security_policy_serves, setup, teardown),

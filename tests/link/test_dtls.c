@@ -495,6 +495,20 @@ static void renewed_and_several_names(void **state)
   pki_free(&made);
 }
 
+/* Renewed while it serves, as by SIGHUP: whoever comes then is asked for a cookie and let in, as before. */
+static void a_renewed_server(void **state)
+{
+  dtls_test *d = *state;
+  gh_diag diag = {""};
+  for (int round = 0; round < 3; round++) {
+    tls_peer p;
+    if (!dtls_join(&p, d->port, &meter)) fail_msg("round %d: alert %d", round, p.alert);
+    assert_says(&p, "x", WHO_METER);
+    peer_end(&p);
+    assert_int_equal(gh_tls_server_renew(d->t->server, &d->t->tls, &diag), GH_OK);
+  }
+}
+
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, begin_test, end_test)
@@ -515,6 +529,7 @@ int main(void)
       WITH(idle_and_expired_associations),
       WITH(handshakes_in_flight_are_bounded),
       WITH(orderly_ends),
+      WITH(a_renewed_server),
       cmocka_unit_test(over_ipv6),
       cmocka_unit_test(certificates),
       cmocka_unit_test(renewed_and_several_names),

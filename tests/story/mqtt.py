@@ -279,8 +279,70 @@ class Story:
         answer = pump.ask({"op": 2, "fr": "Cpump1", "to": "cse-in/Cpump1/box"})
         self.expect(rsc(answer) == 2000 and answer["pc"]["m2m:cnt"]["cni"] == 2, "as the container says", answer)
 
+    def device_of_ours(self):
+        """The device library through the same broker."""
+        call, where = self.realm.call, self.folder / "valve"
+        identity, _ = self.key("valve1", f"//{SP}/in-cse/Cvalve1")
+        code, answer = call("device", "new", where, "--realm", self.realm.dir, "--kpm-id", "valve", "--generate", self.folder / "valve-kpm",
+                            "--binding", "mqtt", "--mqtt-broker", f"127.0.0.1:{self.broker.device_port}", "--timeout-ms", "2500")
+        self.expect(code == 0, "a device is made that speaks MQTT", answer)
+        call("device", "psk", where, "--id", identity, "--key-file", self.folder / "valve1")
+        code, answer = call("register", where, "--app-id", "N.valve")
+        self.expect(code != 0 and "credential" in str(answer), "before the broker has its key it is not let in", answer)
+        self.lists()
+        #  /*= TS-0010 6.4.4 */
+        code, answer = call("register", where, "--app-id", "N.valve")
+        self.expect(code == 0 and "Cvalve1" in str(answer), "it registers under its Credential-ID", answer)
+        code, answer = call("get", where, "cse-in/Cvalve1")
+        self.expect(code != 0 and "broker" in str(answer), "before the broker knows the AE it cannot ask under its name", answer)
+        self.lists()
+        #  /*= TS-0010 6.4.3 */
+        for form in ((), ("--cbor",)):
+            code, answer = call("get", where, "cse-in/Cvalve1", *form)
+            self.expect(answer.get("rsc") == 2000 and answer["content"]["m2m:ae"]["aei"] == "Cvalve1", f"it reads its AE {form}", answer)
+        self.expect("/oneM2M/req/Cvalve1/in-cse/cbor" in self.broker.log(), "in CBOR, too")
+        code, answer = call("create", where, "cse-in/Cvalve1", "--ty", "cnt", "--content", '{"rn":"log"}')
+        self.expect(answer.get("rsc") == 2001, "it creates a container", answer)
+        code, answer = call("create", where, "cse-in/Cvalve1/log", "--ty", "cin", "--content", json.dumps({"con": "x" * 50000}))
+        self.expect(answer.get("rsc") == 2001, "and an instance of 50 kB", answer)
+        code, answer = call("get", where, "cse-in/Cpump1")
+        self.expect(code == 1 and answer.get("rsc") == 4103, "another's AE is refused it", answer)
+        code, answer = call("get", where, "cse-in/Cvalve1", "--from", "Cpump1")
+        self.expect(code != 0 and answer.get("rsc") is None, "under another's name the broker lets nothing through", answer)
+        code, answer = call("delete", where, "cse-in/Cvalve1")
+        self.expect(answer.get("rsc") == 2002, "it leaves", answer)
+
+    def device_meets_an_impostor(self):
+        """A server with a good certificate of the realm is not the broker that has the key."""
+        conf = self.folder / "valve" / "device.conf"
+        text = conf.read_text(encoding="utf-8")
+        port, = free_ports(1)
+        with subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", self.folder / "broker.pem", "-key",
+                               self.folder / "broker.key", "-quiet"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              stdin=subprocess.PIPE) as impostor:
+            try:
+                for _ in range(100):
+                    if run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}"])[0] == 0:
+                        break
+                    time.sleep(0.05)
+                conf.write_text(text.replace(str(self.broker.device_port), str(port)), encoding="utf-8")
+                for more in ("", "tls13 = false;"):
+                    if more:
+                        conf.write_text(conf.read_text(encoding="utf-8").replace("tls13 = true;", more), encoding="utf-8")
+                    code, answer = self.realm.call("get", self.folder / "valve", "cse-in/Cvalve1")
+                    self.expect(code != 0 and "did not take the credential" in str(answer), f"an impostor with a certificate is no broker {more}", answer)
+            finally:
+                impostor.terminate()
+            self.expect(impostor.stdout.read() == b"", "and is told nothing")
+        conf.write_text(text, encoding="utf-8")
+
+    def device_without_a_broker(self):
+        code, answer = self.realm.call("get", self.folder / "valve", "cse-in/Cvalve1")
+        self.expect(code != 0 and "broker" in str(answer), "without the broker the device says so", answer)
+
     def broker_is_lost(self, pump):
         self.broker.kill()
+        self.device_without_a_broker()
         self.expect(self.realm.log_says("cse", "mqtt-lost"), "the CSE notices that the broker has gone")
         self.broker.start()
         self.expect(self.connected(2), "and finds it again", self.realm.log("cse"))
@@ -373,6 +435,8 @@ class Story:
         self.requests(pump)
         self.wrong_names(pump, other)
         self.twice(pump)
+        self.device_of_ours()
+        self.device_meets_an_impostor()
         self.broker_is_lost(pump)
         self.nobody_enforces(pump)
         self.certificate_is_renewed()

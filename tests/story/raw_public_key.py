@@ -164,6 +164,38 @@ def with_gnutls(story):
         story.expect("X-M2M-RSC" not in answer, f"gnutls-cli over {version}, a key that nobody knows", answer)
 
 
+def the_way_back(story):
+    """TS-0003 8.2.1, SA2: an AE that registered with a raw public key is reached where it proves that key, and nowhere else."""
+    from notify_ae import NOTE, OpenSSL
+    story.servers = []
+    key, cert, known = story.key_pair("reach")
+    story.done("the key of an AE", "cse", "key", "add", story.realm, "--public-key", known, "--peer", "//sp.example.com/in-cse/Creach")
+
+    def ask(method, path, ty, content):
+        body = json.dumps(content)
+        text = (f"{method} {path} HTTP/1.1\r\nHost: {CSE}\r\nX-M2M-RI: r1\r\nX-M2M-RVI: 3\r\nX-M2M-Origin: Creach\r\nConnection: close\r\n"
+                f"Content-Type: application/json{f';ty={ty}' if ty else ''}\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+        answer = run(["openssl", "s_client", "-connect", story.where, "-servername", CSE, "-tls1_3", "-cert", cert, "-key", key, "-enable_client_rpk",
+                      "-ign_eof"], text)[1]
+        found = [line.split(":")[1].strip() for line in answer.splitlines() if line.lower().startswith("x-m2m-rsc")]
+        return found[0] if found else answer
+
+    story.expect(ask("POST", "/cse-in", 2, {"m2m:ae": {"api": "N.story", "rr": True, "srv": ["3"]}}) == "2001", "it registers")
+    try:
+        for version in ("-tls1_2", "-tls1_3"):
+            for title, name, more, rsc in (("the key", "reach", ["-enable_server_rpk"], "2000"), ("another key", "stranger", ["-enable_server_rpk"], "5103"),
+                                           ("the key in a certificate of its own", "reach", [], "5103")):
+                server = OpenSSL(story, "-cert", story.folder / f"{name}.crt", "-key", story.folder / f"{name}.key", "-verify", "1", version, *more)
+                placed = ask("PUT", "/Creach", None, {"m2m:ae": {"poa": [server.poa]}})
+                answer = ask("POST", "/Creach", None, NOTE)
+                story.expect((placed, answer) == ("2004", rsc), f"openssl s_server {version} with {title}: {rsc}", f"{placed} {answer}")
+                story.expect(("m2m:sgn" in server.seen) == (rsc == "2000"), "and is told, or not", server.seen)
+    finally:
+        for process in story.servers:
+            process.kill()
+            process.wait()
+
+
 def the_end(story, device, own):
     """TP-20: within a second nothing of the key stands any more."""
     with subprocess.Popen(["openssl", "s_client", "-connect", story.where, "-servername", CSE, "-tls1_3", "-cert", story.folder / "known.crt",
@@ -192,6 +224,7 @@ def everything(story):
     another_server(story, device)
     story.known = with_openssl(story)
     with_gnutls(story)
+    the_way_back(story)
     the_end(story, device, own)
 
 

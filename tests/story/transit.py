@@ -122,6 +122,13 @@ def with_a_provisioned_key(checks, realm, near):
     checks.expect(realm.log_says("cse", f'peer="CSE //{SP}/mn1" credential=12-mcc@keys.example.com'), "mn1 associates with it")
     checks.expect(realm.rsc("get", near, "/mn1/cse-mn/Cfar/box/la") == 2000, "a request goes through")
     checks.expect(realm.log_says("mn1", f'peer="CSE //{SP}/in-cse" credential=12-mcc@keys.example.com'), "over the same key, the other way")
+    another = realm.folder / "kpsa-2"
+    for function in ("cse", "mn1"):
+        checks.expect(realm.call("cse", "key", "delete", realm.dir, "mcc@keys.example.com", "-f", function)[0] == 0, f"{function} forgets the key")
+    checks.expect(realm.call("cse", "key", "add", realm.dir, "--id", "mcc@keys.example.com", "--peer", f"//{SP}/mn1", "--generate", another)[0] == 0
+                  and realm.call("cse", "key", "add", realm.dir, "-f", "mn1", "--id", "mcc@keys.example.com", "--peer", f"//{SP}/in-cse",
+                                 "--key-file", another)[0] == 0, "both are given another one under the same identifier")
+    checks.expect(realm.rsc("get", near, "/mn1/cse-mn/Cfar/box/la") == 2000, "which is used at once: the old one is kept nowhere")
 
 
 def certificates_are_renewed(checks, realm, near):

@@ -263,6 +263,25 @@ def our_device(checks, gatehouse, folder, realm):
     checks.expect(run([gatehouse, "get", device, "cse-in", "--binding", "smoke"])[0] > 1, "a binding that is none is no refusal")
 
 
+async def notified(checks, meter, last, other):
+    """TS-0001 10.2.5.23: an AE without a point of access is reached over the connection that it opened last."""
+    note = {"m2m:sgn": {"sur": "x", "nev": {"net": 3}}}
+    checks.expect(await other.rsc(5, "cse-in/Cmeter", pc=note) == 4103, "nobody notifies an AE without its leave")
+    policy = {"m2m:acp": {"rn": "who", "pv": {"acr": [{"acor": ["Cother"], "acop": 16}, {"acor": ["Cmeter"], "acop": 63}]},
+                          "pvs": {"acr": [{"acor": ["Cmeter"], "acop": 63}]}}}
+    checks.expect(await meter.rsc(1, "cse-in/Cmeter", ty=1, pc=policy) == 2001 and
+                  await meter.rsc(3, "cse-in/Cmeter", pc={"m2m:ae": {"acpi": ["cse-in/Cmeter/who"]}}) == 2004, "it permits the other AE")
+    checks.expect(await other.rsc(5, "cse-in/Cmeter", pc=note) == 5103, "5103: it takes no requests")
+    checks.expect(await meter.rsc(3, "cse-in/Cmeter", pc={"m2m:ae": {"rr": True, "poa": ["https://127.0.0.1:1"]}}) == 2004, "now it does")
+    asked = asyncio.create_task(other.ask(5, "cse-in/Cmeter", pc=note))
+    request = await last.receive()
+    checks.expect(request["op"] == 5 and request["fr"] == "/in-cse/Cother" and request["to"] == "cse-in/Cmeter" and request["pc"] == note,
+                  "the notification comes over its WebSocket, where its point of access leads nowhere", str(request))
+    await last.socket.send(last.encode({"rsc": 5207, "rqi": request["rqi"], "rvi": "3", "pc": {"m2m:dbg": "no"}}))
+    answer = await asked
+    checks.expect(answer["rsc"] == 5207 and answer["pc"] == {"m2m:dbg": "no"}, "and its answer goes back", str(answer))
+
+
 async def talk(checks, server, port, authority):
     meter = Entity(port, authority.certify("Cmeter"), "Cmeter")
     cbor = Entity(port, meter.context, "Cmeter", "cbor")
@@ -274,6 +293,7 @@ async def talk(checks, server, port, authority):
         await two_serializations(checks, meter, cbor)
         checks.expect(await other.rsc(1, "cse-in", ty=2, pc=AE) == 2001, "another AE registers")
         checks.expect(await other.rsc(2, "cse-in/Cmeter") == 4103, "and cannot read the first")
+        await notified(checks, meter, cbor, other)
         await ends(checks, meter)
         await handshakes(checks, meter)
         await asyncio.get_running_loop().run_in_executor(None, by_hand, checks, meter)

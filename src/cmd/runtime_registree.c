@@ -1,0 +1,119 @@
+/* How an AE is reached that takes requests (SA2): its points of access as addresses, and the credential by which it
+ * registered as the only proof that it is there. */
+#include <netdb.h>
+
+#include "cmd/poa.h"
+#include "cmd/runtime.h"
+#include "host/fetch.h"
+#include "m2m/key_id.h"
+
+static gh_err address(void *ctx, gh_str point, struct sockaddr_storage *out, socklen_t *len)
+{
+  const gh_served *s = ctx;
+  gh_endpoint at;
+  char port[8];
+  GH_REQUIRE(gh_poa_endpoint(point, s->runtime->realm->sp_fqdn, &at) == GH_OK, GH_EUNSUPPORTED);
+  snprintf(port, sizeof port, "%u", at.port);
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
+  if (getaddrinfo(at.host, port, &hints, &found) != 0 || !found) return GH_ECONN;
+  memcpy(out, found->ai_addr, found->ai_addrlen);
+  *len = found->ai_addrlen;
+  freeaddrinfo(found);
+  return GH_OK;
+}
+
+/* ---- pre-shared keys */
+
+/*= TS-0003 8.2.1 the key of SA1: Kpsa, or the key of a MAF or MEF while it is held. A key whose owner is known is
+ * that of this AE or of nobody. */
+static gh_err key_named(gh_host *host, gh_arena *arena, const gh_outbound_call *call, gh_str key_id,
+                        gh_key_record *key)
+{
+  gh_err err = gh_keyring_find(host->keyring, arena, GH_KEY_KPSA, key_id, key);
+  if (err == GH_OK && gh_str_empty(key->owner)) return GH_OK; /* bound to the AE when it registered */
+  if (err == GH_OK) return gh_str_eq(key->owner, call->entity) ? GH_OK : GH_EAUTH;
+  GH_REQUIRE(err == GH_ENOTFOUND, err);
+  key->id = key_id;
+  GH_TRY(gh_fetch_key(host->fetcher, key_id, &key->key, &key->not_after_us));
+  return key->not_after_us > gh_host_now_us(host) ? GH_OK : GH_ENOTFOUND;
+}
+
+static gh_err with_key(gh_served *s, const gh_outbound_call *call, gh_str value, gh_tls_client **out)
+{
+  gh_arena arena;
+  gh_key_id parsed;
+  gh_key_record key = {.key = {.len = 0}};
+  gh_diag diag;
+  GH_TRY(gh_key_id_parse(value, false, &parsed));
+  gh_arena_init(&arena);
+  gh_err err = key_named(s->host, &arena, call, gh_key_id_canonical(&arena, &parsed), &key);
+  if (err == GH_ENOTFOUND) /* it has come with a later one since */
+    err = gh_fetch_key_of(s->host->fetcher, &arena, call->entity, &key.id, &key.key);
+  if (err == GH_OK) {
+    pthread_mutex_lock(&s->found_lock);
+    gh_tls_client_options options = {.tls = s->own.options, .psk_identity = key.id, .psk = &key.key};
+    err = gh_tls_client_new(&options, out, &diag);
+    pthread_mutex_unlock(&s->found_lock);
+  }
+  gh_secret_wipe(&key.key);
+  gh_arena_free(&arena);
+  return err;
+}
+
+/* ---- certificates and public keys */
+
+static gh_err with_own(gh_served *s, gh_tls_client_options *options, gh_tls_client **out)
+{
+  gh_diag diag = {""};
+  pthread_mutex_lock(&s->found_lock);
+  options->tls = s->own.options;
+  gh_err err = gh_tls_client_new(options, out, &diag);
+  pthread_mutex_unlock(&s->found_lock);
+  if (err != GH_OK)
+    GH_LOG(&s->runtime->log, GH_LOG_WARN, "registree-not-usable", GH_F("reason", (const char *)diag.text));
+  return err;
+}
+
+/*= TS-0003 8.1.2.4; 8.2.1 in SA2 the name is expected that SA1 has proven, in a certificate of the same flavour */
+static gh_err with_certificate(gh_served *s, gh_cert_flavour flavour, gh_str name, gh_tls_client **out)
+{
+  gh_tls_client_options options = {.peer_name = name, .peer_flavour = flavour};
+  return with_own(s, &options, out);
+}
+
+/*= TS-0003 8.2.2.2 the public key itself */
+static gh_err with_public_key(gh_served *s, gh_arena *arena, gh_str value, gh_tls_client **out)
+{
+  gh_key_record key = {.key = {.len = 0}};
+  GH_TRY(gh_keyring_find(s->host->keyring, arena, GH_KEY_RPK, value, &key)); /* not when it was taken away */
+  gh_tls_client_options options = {.server_keys = value};
+  return with_own(s, &options, out);
+}
+
+/*= TS-0003 8.2.1; 10.4 SA2 by the Credential-ID that was bound to the AE in SA1 */
+static gh_err client(void *ctx, const gh_outbound_call *call, gh_tls_client **out)
+{
+  gh_served *s = ctx;
+  unsigned type;
+  gh_str value;
+  gh_arena arena;
+  GH_REQUIRE(s->host, GH_ENOTFOUND);
+  GH_TRY(gh_credential_id_parse(call->credential_id, &type, &value));
+  switch (type) {
+  case GH_CRED_SAEF_KEY: return with_key(s, call, value, out);
+  case GH_CRED_AE_CERT: return with_certificate(s, GH_CERT_AE_ID, call->entity, out);
+  case GH_CRED_NODE_CERT: return with_certificate(s, GH_CERT_NODE_ID, value, out);
+  case GH_CRED_DEVICE_CERT: return with_certificate(s, GH_CERT_DEVICE, value, out);
+  case GH_CRED_RPK: break;
+  default: return GH_EAUTH; /* no credential of an AE */
+  }
+  gh_arena_init(&arena);
+  gh_err err = with_public_key(s, &arena, value, out);
+  gh_arena_free(&arena);
+  return err;
+}
+
+gh_point_source gh_runtime_point_source(gh_served *served)
+{
+  return (gh_point_source){.ctx = served, .address = address, .client = client};
+}
