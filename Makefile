@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
 SOURCES = $(shell find src include tests fuzz bench -name '*.[ch]')
 
-.PHONY: build demo test test-trixie check bench fuzz clauses format install clean help
+.PHONY: build demo test test-trixie tsan check bench fuzz clauses format install clean help
 .DEFAULT_GOAL := build
 
 build: ## build/gatehouse and build/libgatehouse.{a,so}
@@ -21,6 +21,10 @@ test: ## every test and check; ends with "N passed, M failed"
 
 test-trixie: ## the tests on Debian 13 with OpenSSL 3.5, in a root made with debootstrap; not part of test
 	@JOBS=$(JOBS) tools/test_trixie.sh
+
+tsan: ## races, with ThreadSanitizer: unit tests and stories, some ten minutes; not part of test
+	@tools/setup.sh test
+	@python3 tools/run_tests.py --only tsan --jobs $(JOBS)
 
 check: ## quick loop: build, unit tests, layers, layout
 	@tools/setup.sh test
@@ -46,7 +50,7 @@ install: build ## into PREFIX (default /usr/local), DESTDIR is honoured
 	@cmake --install build --prefix $(PREFIX)
 
 clean: ## removes every build directory
-	@rm -rf build build-asan build-fuzz
+	@rm -rf build build-asan build-fuzz build-tsan
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12

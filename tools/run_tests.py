@@ -24,6 +24,8 @@ BUILD_LIMIT_S = 900
 CTEST_LIMIT_S = 600
 TIDY_LIMIT_S = 600
 VALGRIND_LIMIT_S = 420  # one test program
+TSAN_UNIT = "^unit_(base|bind|cse|host|link|store|client|maf|mef)_"
+TSAN_STORIES = "^story_(transit|third_party|mqtt|mqtt_cses|websocket|kept_websocket|outgoing|poa|mcc_maf|s_type|under_load)$"
 C_FOLDERS = ("src", "include", "tests", "fuzz", "bench")
 
 
@@ -259,6 +261,20 @@ def step_valgrind(run):
             run.record(*result)
 
 
+def step_tsan(run):
+    """races: unit tests with threads, and stories with programs built for ThreadSanitizer (not part of the whole run)"""
+    if not build(run, "build with ThreadSanitizer", "build-tsan", "-DGH_SANITIZE_THREAD=ON", "-DGH_BENCH=OFF"):
+        return
+    reports = ROOT / "build-tsan" / "reports"
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir()
+    os.environ["TSAN_OPTIONS"] = f"log_path={reports}/race:history_size=4:second_deadlock_stack=1"
+    ctest(run, "build-tsan", "-R", TSAN_UNIT)
+    ctest(run, "build-tsan", "-R", TSAN_STORIES)  # a served program that reports a race ends with another exit code, or was killed
+    found = sorted(reports.iterdir())
+    run.record("no race was reported", not found, output="\n".join(f.read_text(errors="replace") for f in found))
+
+
 STEPS = {
     "release": step_release,
     "layers": step_layers,
@@ -270,6 +286,7 @@ STEPS = {
     "fuzz": step_fuzz,
     "valgrind": step_valgrind,
 }
+EXTRA = {"tsan": step_tsan}  # only when asked for: its programs take several minutes
 QUICK = ("release", "layers", "format", "unit")
 
 
@@ -282,25 +299,26 @@ def arguments():
     parser.add_argument("--list", action="store_true", help="name the steps")
     options = parser.parse_args()
     options.steps = [s for s in options.only.split(",") if s] or list(QUICK if options.quick else STEPS)
-    unknown = [s for s in options.steps if s not in STEPS]
+    unknown = [s for s in options.steps if s not in STEPS and s not in EXTRA]
     if unknown:
-        parser.error(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}")
+        parser.error(f"no such step: {', '.join(unknown)}; there are {', '.join([*STEPS, *EXTRA])}")
     return options
 
 
 def main():
     options = arguments()
     if options.list:
-        for name, step in STEPS.items():
+        for name, step in {**STEPS, **EXTRA}.items():
             print(f"{name:10} {step.__doc__}")
         return 0
     run = Run(options)
     for name in options.steps:
-        print(f"{name}: {STEPS[name].__doc__}", flush=True)
+        step = STEPS.get(name) or EXTRA[name]
+        print(f"{name}: {step.__doc__}", flush=True)
         if time.monotonic() > run.deadline:
             run.record(name, False, output=f"the whole run may take {BUDGET_S} s")
             continue
-        STEPS[name](run)
+        step(run)
     if run.failed:
         print("failed: " + ", ".join(run.failed))
     print(f"{run.passed} passed, {len(run.failed)} failed", flush=True)

@@ -452,6 +452,49 @@ static void certificates(void **state)
   pki_free(&made);
 }
 
+/* Strangers come in after the credentials were renewed, and under each of several names. */
+static void renewed_and_several_names(void **state)
+{
+  (void)state;
+  static const char *const names[] = {CSE_FQDN, "maf.sp.example.com", NULL};
+  pki made;
+  dtls_test d;
+  gh_buf chain = GH_BUF_INIT, key = GH_BUF_INIT;
+  gh_diag diag = {""};
+  pki_make(&made);
+  holder maf = issued(GH_CERT_FQDN, names[1], NULL, &made.middle);
+  pem_of(&maf, &chain, &key);
+  gh_buf_add(&chain, gh_buf_str(&made.middle_pem));
+  const gh_tls_host host = {gh_str_of(names[1]), gh_buf_str(&chain), gh_buf_str(&key)};
+  link_test *t = link_new(keys, 2);
+  t->tls.chain_pem = gh_buf_str(&made.server_chain_pem);
+  t->tls.key_pem = gh_buf_str(&made.server_key_pem);
+  t->tls.anchors_pem = gh_buf_str(&made.root_pem);
+  t->tls.fqdn = GH_STR(CSE_FQDN);
+  t->tls.hosts = &host;
+  t->tls.host_count = 1;
+  dtls_open(&d, t);
+  for (int round = 0; round < 3; round++) {
+    for (size_t i = 0; i < 3; i++) {
+      tls_peer p;
+      const tls_peer_options options = {.suites = "ECDHE-ECDSA-AES128-GCM-SHA256",
+                                        .cert = made.meter.cert,
+                                        .key = made.meter.key,
+                                        .issuer = made.middle.cert,
+                                        .server_name = names[i]};
+      if (!dtls_join(&p, d.port, &options)) fail_msg("round %d, name %zu: alert %d", round, i, p.alert);
+      assert_says(&p, "x", WHO_METER);
+      peer_end(&p);
+    }
+    assert_int_equal(gh_tls_server_renew(t->server, &t->tls, &diag), GH_OK);
+  }
+  dtls_end(&d);
+  holder_free(&maf);
+  gh_buf_free(&chain);
+  gh_buf_wipe_free(&key);
+  pki_free(&made);
+}
+
 /* Renewed while it serves, as by SIGHUP: whoever comes then is asked for a cookie and let in, as before. */
 static void a_renewed_server(void **state)
 {
@@ -489,6 +532,7 @@ int main(void)
       WITH(a_renewed_server),
       cmocka_unit_test(over_ipv6),
       cmocka_unit_test(certificates),
+      cmocka_unit_test(renewed_and_several_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

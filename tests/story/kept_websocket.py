@@ -141,7 +141,7 @@ def with_a_key_of_the_maf(checks, gatehouse, folder):
         code, answer = realm.call("init", realm.dir, "--sp-id", SP, "--mn-cse", "mn1", "--mn-by-maf")
         checks.expect(code == 0, "a realm whose MN-CSE associates by the MAF", str(answer))
         settings(realm, "cse", reach="wss://auto")
-        settings(realm, "mn1", reach="none")
+        settings(realm, "mn1", reach="none", recheck_s=2)  # so soon it asks whether its key is still good
         for name in ("mef", "cse", "mn1"):
             realm.start(name)
         checks.expect(realm.log_says("mn1", 'reason="no credential"'), "without the MAF there is no connection")
@@ -179,13 +179,13 @@ def main():
         checks.expect(realm.log_says("mn1", ": registered-at-registrar"), "mn1 registers over its WebSocket")
         _, near = both_directions(checks, realm, path)
         comes_back(checks, realm, path, near)
+        with_a_key_of_the_maf(checks, realm.gatehouse, folder / "maf")  # meanwhile the connection stands: its next pause is short again
         somebody_else(checks, realm, path, near)
         for name in list(realm.processes):
             checks.expect(realm.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
         if checks.failed:
             for name in ("cse", "mn1"):
                 print(f"--- {name}", realm.log(name)[-6000:], sep="\n")
-        with_a_key_of_the_maf(checks, realm.gatehouse, folder / "maf")
     finally:
         for name in list(realm.processes):
             realm.kill(name)

@@ -1,6 +1,7 @@
 /* The jobs of OpenSSL (ASYNC_start_job, ASYNC_pause_job), once more, for builds with ThreadSanitizer only: libcrypto
- * changes stacks with setjmp and longjmp, which ThreadSanitizer takes for one stack gone wrong. These here change stacks
- * with swapcontext and tell it so. libssl finds them before those of libcrypto. Nothing else may be built with them. */
+ * changes stacks with setjmp and longjmp, which ThreadSanitizer takes for one stack gone wrong. These here change
+ * stacks with swapcontext and tell it so. libssl finds them before those of libcrypto. Nothing else may be built with
+ * them. */
 #include <openssl/async.h>
 #include <sanitizer/tsan_interface.h>
 #include <stdlib.h>
