@@ -366,7 +366,7 @@ def bench_create(place):
     heading("Durable creates of contentInstances                      Gatehouse : bare SQLite, the same rows")
     note("group commit: as many threads each hand over a row and wait until it is durable; bulk: groups as large as ours,")
     note("nobody waits; ms: a commit of such a group. The quicker the disk, the more the HTTP around it counts")
-    for connections in (16, 64, 256):
+    for connections in (16, 32, 64, 256):
         rounds = [create_round(place, connections) for _ in range(place.rounds)]
         ours, waited, bulk = ([r[i] for r in rounds] for i in range(3))
         group, commit_ms = (statistics.median(r[i] for r in rounds) for i in (3, 4))

@@ -258,9 +258,18 @@ gh_outbound gh_mqtt_outbound_port(gh_mqtt_outbound *outbound)
   return (gh_outbound){outbound, send_call};
 }
 
+static uint32_t waiting(void *ctx)
+{
+  gh_mqtt_outbound *o = ctx;
+  pthread_mutex_lock(&o->lock);
+  uint32_t count = (uint32_t)o->call_count;
+  pthread_mutex_unlock(&o->lock);
+  return count;
+}
+
 gh_mqtt_responses gh_mqtt_outbound_responses(gh_mqtt_outbound *outbound)
 {
-  return (gh_mqtt_responses){outbound, outbound ? on_response : NULL};
+  return outbound ? (gh_mqtt_responses){outbound, on_response, waiting} : (gh_mqtt_responses){.take = NULL};
 }
 
 void gh_mqtt_outbound_use(gh_mqtt_outbound *outbound, gh_mqtt_server *server)

@@ -53,12 +53,20 @@ static void drop(gh_mqtt_server *s, const char *topic, const char *reason)
   GH_LOG(s->options.log, GH_LOG_WARN, "mqtt-dropped", GH_F("topic", topic), GH_F("reason", reason));
 }
 
+/* The lock is held. */
+static bool is_full(const gh_mqtt_server *s)
+{
+  const gh_mqtt_responses *r = &s->options.responses;
+  uint32_t elsewhere = r->waiting ? r->waiting(r->ctx) : 0;
+  return s->under_way >= s->options.limits.max_under_way + elsewhere;
+}
+
 /* Waits until a request more may be with the gate: the broker keeps the rest. False when it is not to be performed.
  */
 static bool enter(gh_mqtt_server *s, bool *backlog)
 {
   pthread_mutex_lock(&s->lock);
-  while (s->under_way >= s->options.limits.max_under_way && !s->stopping) pthread_cond_wait(&s->changed, &s->lock);
+  while (is_full(s) && !s->stopping) pthread_cond_wait(&s->changed, &s->lock);
   *backlog = s->unsent >= s->options.limits.max_unsent;
   bool enters = !*backlog && !s->stopping;
   if (enters) {
@@ -426,6 +434,7 @@ bool gh_mqtt_server_publish(gh_mqtt_server *s, gh_str topic, gh_str payload)
   pthread_mutex_lock(&s->lock);
   bool open = s->connected && !s->stopping && s->unsent < s->options.limits.max_unsent;
   if (open) s->unsent++;
+  pthread_cond_broadcast(&s->changed); /* one more waits for a response */
   pthread_mutex_unlock(&s->lock);
   if (!open) return false;
   int rc = mosquitto_publish(s->mosq, NULL, topic.ptr, (int)payload.len, payload.ptr, QOS, false);

@@ -19,6 +19,8 @@ extern const gh_mqtt_limits gh_mqtt_default_limits;
 typedef struct gh_mqtt_responses {
   void *ctx;
   void (*take)(void *ctx, const gh_mqtt_topic *topic, gh_str payload); /* NULL: nobody */
+  uint32_t (*waiting)(void *ctx); /* requests of this host that wait for a response: what waits for them does not
+                                     count against max_under_way, or reading would stop for what must be read */
 } gh_mqtt_responses;
 
 typedef struct gh_mqtt_options { /* text must outlive the server */

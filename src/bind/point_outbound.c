@@ -50,8 +50,8 @@ static gh_outbound_call *take_call(visit *v)
 {
   gh_outbound_call *call = v->call;
   visit **at = &v->place->visits;
-  while (*at && *at != v) at = &(*at)->next;
-  if (*at) *at = v->next;
+  while (*at != v) at = &(*at)->next; /* it is there as long as it has a call */
+  *at = v->next;
   v->place->count--;
   v->call = NULL;
   return call;

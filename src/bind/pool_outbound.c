@@ -123,10 +123,12 @@ static void send_on(lane *l, pending *p)
 static void on_ready(gh_conn *conn, void *ctx)
 {
   lane *l = ctx;
+  peer_pool *pool = l->pool;
   l->conn = conn;
   l->ready = true;
-  if (binding_of(l->pool)->ready) binding_of(l->pool)->ready(l->state, conn);
-  pump(l->pool);
+  if (binding_of(pool)->ready)
+    binding_of(pool)->ready(l->state, conn); /* may write, and find that the peer has gone */
+  pump(pool);
 }
 
 static void complete(lane *l, bool keep)
@@ -177,9 +179,7 @@ static gh_err address_of(const peer_pool *pool, size_t choice, struct sockaddr_s
 
 static bool has_further_address(const peer_pool *pool)
 {
-  struct sockaddr_storage ignored;
-  socklen_t len = 0;
-  return pool->peer->endpoint_at && address_of(pool, pool->choice + 1, &ignored, &len) == GH_OK;
+  return pool->peer->endpoint_at && address_of(pool, pool->choice + 1, NULL, NULL) == GH_OK;
 }
 
 /* Not there: is there another address? After the last one it begins with the first, another time. */
@@ -234,13 +234,14 @@ static gh_err connect_lane(lane *l, gh_worker *worker, const struct sockaddr *ad
   return err;
 }
 
-static bool open_lane(peer_pool *pool, int64_t deadline_us)
+static gh_err open_lane(peer_pool *pool, int64_t deadline_us)
 {
   struct sockaddr_storage address;
   socklen_t len = 0;
   const gh_outbound_peer *peer = pool->peer;
   gh_worker *worker = pool->worker_pool->worker;
-  if (worker->closing || address_of(pool, pool->choice, &address, &len) != GH_OK) return false;
+  GH_REQUIRE(!worker->closing, GH_ECONN);
+  GH_TRY(address_of(pool, pool->choice, &address, &len));
   if (has_further_address(pool)) { /* which needs time, too */
     int64_t now = gh_clock_mono_us(&worker->clock);
     deadline_us = now + (deadline_us - now) / 2;
@@ -249,15 +250,16 @@ static bool open_lane(peer_pool *pool, int64_t deadline_us)
   l->pool = pool;
   l->choice = pool->choice;
   l->state = binding_of(pool)->begin(peer, worker);
-  if (connect_lane(l, worker, (struct sockaddr *)&address, len, deadline_us) != GH_OK) {
+  gh_err err = connect_lane(l, worker, (struct sockaddr *)&address, len, deadline_us);
+  if (err != GH_OK) {
     binding_of(pool)->end(l->state);
     free(l);
-    return false;
+    return err;
   }
   l->next = pool->lanes;
   pool->lanes = l;
   pool->lane_count++;
-  return true;
+  return GH_OK;
 }
 
 static lane *idle_lane(peer_pool *pool)
@@ -280,9 +282,10 @@ static void pump(peer_pool *pool)
   lane *l;
   while (pool->first && (l = idle_lane(pool))) send_on(l, dequeue(pool));
   while (pool->first && pool->waiting > connecting(pool) && pool->lane_count < CONNECTIONS_PER_PEER) {
-    if (open_lane(pool, pool->first->call->deadline_us)) continue;
-    if (pool->lane_count) return;
-    pool->choice = 0;
+    gh_err err = open_lane(pool, pool->first->call->deadline_us);
+    if (err == GH_OK) continue;
+    if (err == GH_EAGAIN || pool->lane_count) return; /* looked at again with the next tick */
+    if (try_next_address(pool, pool->choice)) continue;
     pending *p = dequeue(pool);
     finish(pool, p, GH_ECONN);
   }
@@ -349,6 +352,7 @@ static void on_tick(uv_timer_t *timer)
   for (peer_pool *pool = NULL; (pool = next_pool(wp, pool)) != NULL;) {
     expire_waiting(pool, now);
     expire_current(pool, now);
+    if (pool->first) pump(pool);
   }
 }
 

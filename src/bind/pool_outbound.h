@@ -25,10 +25,12 @@ typedef struct gh_outbound_peer {
   gh_tls_client *tls;
   /* Another credential for the next connection: the caller becomes an owner of it. May be NULL. On the worker. */
   gh_tls_client *(*choose_tls)(void *ctx, const struct gh_outbound_peer *peer);
-  /* Address of the peer (host_header) now; on the worker, must not block for long. */
+  /* Address of the peer (host_header) now; on the worker, must not block. GH_EAGAIN: it is being looked up, and asked
+   * for again while calls wait. */
   gh_err (*endpoint)(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len);
-  /* The peer has several addresses, in order: instead of `endpoint`. GH_ENOTFOUND when there are not so many. A peer
-   * that cannot be reached at one is looked for at the next (TS-0004 7.3.2.6). May be NULL. */
+  /* The peer has several addresses, in order: instead of `endpoint`. GH_ENOTFOUND when there are not so many; with
+   * address NULL that is all that is asked. A peer that cannot be reached at one is looked for at the next (TS-0004
+   * 7.3.2.6). May be NULL. */
   gh_err (*endpoint_at)(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address, socklen_t *len);
   void *ctx;
 } gh_outbound_peer;

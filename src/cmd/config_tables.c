@@ -8,6 +8,7 @@
 #include "cmd/reach.h"
 #include "host/certificate_status.h"
 #include "m2m/ids.h"
+#include "m2m/key_id.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define YEARS(n) ((n)*INT64_C(31557600))
@@ -91,6 +92,15 @@ static bool ae_id_valid(gh_str text)
 {
   gh_id id = gh_id_parse(text);
   return id.scope == GH_SCOPE_ABSOLUTE && (id.kind == GH_ID_AE_S || id.kind == GH_ID_AE_C);
+}
+
+/* A Credential-ID of a node or device, a blank, an absolute CSE-ID. */
+static bool node_cse_valid(gh_str text)
+{
+  size_t blank = gh_str_rfind(text, ' ');
+  if (blank == SIZE_MAX || !gh_credential_is_of_node(gh_str_sub(text, 0, blank))) return false;
+  gh_id id = gh_id_parse(gh_str_sub(text, blank + 1, SIZE_MAX));
+  return id.scope == GH_SCOPE_ABSOLUTE && id.kind == GH_ID_CSE;
 }
 
 static bool fqdn_or_none(gh_str text)
@@ -184,6 +194,10 @@ static const gh_conf_key function_keys[] = {
      "a responder or CRL server must answer within"},
     {"open_registration", GH_CONF_SWITCH, AT(open_registration), "false", 0, 0, NULL, NULL, NULL,
      "CSE only: may a credential register an AE that nobody has assigned an AE-ID to?"},
+    {"node_cses", GH_CONF_TEXTS, AT(node_cses), "", 0, 0, node_cse_valid, "\"CREDENTIAL-ID CSE-ID\"", NULL,
+     "CSE only: CSEs that have the certificate of a node (34-urn:..) or of a device (31-OID) instead of one with "
+     "their name:\n"
+     "[ \"34-urn:example:gateway-7 //sp.example.com/mn7\" ]"},
     {"max_registration_s", GH_CONF_NUMBER, AT(max_registration_s), "31536000", 60, YEARS(100), NULL, NULL, NULL,
      "longest life of a registration, seconds"},
     {"max_key_s", GH_CONF_NUMBER, AT(max_key_s), "31536000", 60, YEARS(100), NULL, NULL, NULL,

@@ -148,6 +148,8 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .maf_count = r->maf_count,
       .mefs = r->mefs,
       .mef_count = r->mef_count,
+      .node_cses = f->node_cses.items,
+      .node_cse_count = f->node_cses.count,
       .cse_type = cse_type_of(f),
       .registrar = f->registrar.len ? gh_runtime_cse_absolute(r, f->registrar) : GH_STR_NONE,
       .registrar_maf = f->registrar_maf,
@@ -234,6 +236,7 @@ gh_err gh_runtime_start(gh_runtime *runtime, const gh_realm *realm, const gh_rea
   runtime->log =
       (gh_log){.level = realm->log_level, .format = realm->log_format, .fd = STDERR_FILENO, .clock = runtime->clock};
   gh_arena_init(&runtime->arena);
+  runtime->names = gh_names_new(NULL, &runtime->clock);
   gh_err err = start_workers(runtime);
   if (err != GH_OK) return gh_fail(diag, err, "cannot start worker threads");
   collect_functions(runtime);
@@ -311,5 +314,6 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms)
   }
   for (size_t i = 0; i < runtime->served_count; i++) free_function(&runtime->served[i]);
   gh_listener_free(runtime->metrics);
+  gh_names_free(runtime->names);
   gh_arena_free(&runtime->arena);
 }

@@ -11,6 +11,7 @@
 #include "bind/mqtt_outbound.h"
 #include "bind/ws_keep_outbound.h"
 #include "cmd/config.h"
+#include "cmd/names.h"
 #include "host/certificate_status.h"
 #include "host/host.h"
 #include "link/dtls.h"
@@ -84,6 +85,7 @@ typedef struct gh_runtime {
   gh_str mafs[GH_REALM_MAX_FUNCTIONS], mefs[GH_REALM_MAX_FUNCTIONS];
   size_t maf_count, mef_count;
   gh_arena arena;
+  gh_names *names; /* of the hosts that are called */
   gh_listener *metrics;
   uint16_t metrics_port;
 } gh_runtime;

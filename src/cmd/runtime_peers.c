@@ -126,10 +126,30 @@ static void fit_tls(const gh_outbound_peer *peer, gh_tls_options *tls)
   tls->alpn = peer->binding == &gh_coap_tcp_outbound ? "coap" : NULL;
 }
 
+/*= TS-0003 8.1.2.4; 8.2.2.2 a CSE that is known by the certificate of its node or device proves that name */
+static void expect_node(gh_served *s, gh_str fqdn, gh_tls_client_options *options)
+{
+  const gh_realm *realm = s->runtime->realm;
+  const gh_self self = {.sp_fqdn = realm->sp_fqdn, .in_cse = realm->in_cse};
+  gh_arena arena;
+  gh_arena_init(&arena);
+  for (size_t i = 0; i < s->function->node_cses.count; i++) {
+    gh_str row = s->function->node_cses.items[i], name;
+    size_t blank = gh_str_rfind(row, ' ');
+    unsigned type;
+    if (gh_id_fqdn_form(&arena, &self, gh_str_sub(row, blank + 1, SIZE_MAX), &name) != GH_OK) continue;
+    if (!gh_str_eq_nocase(name, fqdn)) continue;
+    if (gh_credential_id_parse(gh_str_sub(row, 0, blank), &type, &options->peer_name) != GH_OK) continue;
+    options->peer_flavour = type == GH_CRED_NODE_CERT ? GH_CERT_NODE_ID : GH_CERT_DEVICE;
+  }
+  gh_arena_free(&arena);
+}
+
 gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
                             const gh_tls_options *own, gh_diag *diag)
 {
   gh_tls_client_options options = {.tls = *own, .server_name = fqdn};
+  expect_node(s, fqdn, &options);
   http->mtu = (uint16_t)s->runtime->realm->limits.datagram_mtu;
   fit_tls(http, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
@@ -243,6 +263,7 @@ gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer
 {
   gh_tls_client *fresh;
   gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
+  expect_node(peer->served, peer->fqdn, &options);
   options.tls.tls13 = peer->options.tls13;
   fit_tls(http, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &fresh, diag));

@@ -1,6 +1,5 @@
 /* Where another function is: as the configuration says, else, for a registered CSE, as its <remoteCSE> says. Whoever
  * answers there must prove the CSE-ID all the same. */
-#include <netdb.h>
 #include <stdlib.h>
 
 #include "cmd/poa.h"
@@ -19,16 +18,11 @@ struct gh_runtime_found { /* a CSE that the configuration does not know; kept un
 
 /* ---- addresses */
 
-static gh_err resolve(const char *host, uint16_t port, struct sockaddr_storage *address, socklen_t *len)
+/* address NULL: that there is such a place is all that is asked. */
+static gh_err resolve(const gh_served *s, const char *host, uint16_t port, struct sockaddr_storage *address,
+                      socklen_t *len)
 {
-  char port_text[8];
-  snprintf(port_text, sizeof port_text, "%u", port);
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
-  if (getaddrinfo(host, port_text, &hints, &found) != 0 || !found) return GH_ECONN;
-  memcpy(address, found->ai_addr, found->ai_addrlen);
-  *len = found->ai_addrlen;
-  freeaddrinfo(found);
-  return GH_OK;
+  return address ? gh_names_find(s->runtime->names, host, port, address, len) : GH_OK;
 }
 
 /* pointOfAccess of the registration, or NULL: not registered, or not request-reachable. */
@@ -78,7 +72,7 @@ gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr
   const gh_realm_function *f = gh_realm_function_of(s->runtime->realm, fqdn);
   bool placed = f && gh_reach_endpoint(s->runtime->realm, f, host, &port, &diag) == GH_OK;
   bool only = f && is_placed(f);
-  if (placed && choice == 0) return resolve(host, port, address, len);
+  if (placed && choice == 0) return resolve(s, host, port, address, len);
   GH_REQUIRE(s->host && s->function->kind == GH_REALM_CSE && !only, GH_ENOTFOUND);
   gh_arena arena;
   gh_arena_init(&arena);
@@ -86,7 +80,7 @@ gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr
                         GH_STR_ARG(f ? f->cse_id : gh_str_sub(fqdn, 0, gh_str_find(fqdn, '.'))));
   gh_err err = nth_point(s, entity, choice - placed, &point);
   gh_arena_free(&arena);
-  return err == GH_OK ? resolve(point.host, point.port, address, len) : err;
+  return err == GH_OK ? resolve(s, point.host, point.port, address, len) : err;
 }
 
 /* ---- peers that are found later; the lock is held */

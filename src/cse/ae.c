@@ -158,6 +158,10 @@ static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
                   "this AE-ID belongs to another credential");
   if (gh_id_absolute(&x->arena, &x->host->config.self, stem, &x->new_creator) != GH_OK)
     return gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is not an AE-ID-Stem");
+  /* no rule gives it away: its certificate alone bears it */
+  if (gh_host_names_admin(x->host, x->new_creator) && !gh_host_is_admin(x->host, &x->peer))
+    return refuse(x, GH_RSC_APP_RULE_VALIDATION_FAILED, "ae-id-of-administrator",
+                  "this AE-ID belongs to another credential");
   if (makes_way) gh_tree_remove(x->host->tree, stem, NULL, NULL);
   x->new_id = stem;
   x->originator = x->new_creator;

@@ -81,6 +81,11 @@ static int check_claim(gh_exchange *x, gh_app_claim *claim)
 
 static int check_owner(gh_exchange *x, const gh_app_claim *claim)
 {
+  gh_str id;
+  /* a registrar says who associated with it; for an administrator that is not enough */
+  if (gh_id_absolute(&x->arena, &x->host->config.self, claim->stem, &id) != GH_OK || gh_host_names_admin(x->host, id))
+    return refuse(x, GH_RSC_APP_RULE_VALIDATION_FAILED, "ae-id-of-administrator",
+                  "this AE-ID belongs to another credential");
   if (!claim->named && gh_ae_binding_is_of_another(x, claim->credential_id, claim->stem))
     return refuse(x, GH_RSC_APP_RULE_VALIDATION_FAILED, "stem-of-another-credential",
                   "this AE-ID belongs to another credential");

@@ -44,19 +44,38 @@ static bool owner_of_kpsa(gh_host *host, gh_arena *arena, gh_str credential_id, 
 
 /*= TS-0003 8.2.1 the same credential gets the AE-ID that was assigned to it before */
 /*= TS-0010 7.2 the Credential-ID determines the AE-ID */
+/*= TS-0003 8.2.1; 8.2.2.2 the certificate of a node or device that the provider configured for a CSE */
+static bool cse_of_node(const gh_host *host, gh_str credential_id, gh_str *cse)
+{
+  for (size_t i = 0; i < host->config.node_cse_count; i++) {
+    gh_str row = host->config.node_cses[i];
+    size_t blank = gh_str_rfind(row, ' ');
+    *cse = gh_str_sub(row, blank + 1, SIZE_MAX);
+    if (gh_str_eq(gh_str_sub(row, 0, blank), credential_id)) return true;
+  }
+  return false;
+}
+
+static void become(gh_peer *peer, gh_peer_kind kind, gh_str id)
+{
+  peer->kind = kind;
+  gh_str_release(&peer->id);
+  peer->id = gh_str_clone(id);
+}
+
 static void settle_peer(gh_host *host, gh_peer *peer)
 {
   gh_arena arena;
-  gh_str ae_id;
+  gh_str ae_id, cse;
   gh_arena_init(&arena);
+  bool of_node = peer->kind == GH_PEER_CREDENTIAL && gh_credential_is_of_node(peer->credential_id);
+  if (of_node && cse_of_node(host, peer->credential_id, &cse)) become(peer, GH_PEER_CSE, cse);
   /* that of a node stands for all the AEs that registered with it: From says which */
-  if (peer->kind == GH_PEER_CREDENTIAL && !gh_credential_is_of_node(peer->credential_id) &&
+  if (peer->kind == GH_PEER_CREDENTIAL && !of_node &&
       (gh_id_map_get(host->credentials, &arena, peer->credential_id, &ae_id) ||
        owner_of_kpsa(host, &arena, peer->credential_id, &ae_id))) {
-    peer->kind = GH_PEER_AE;
+    become(peer, GH_PEER_AE, ae_id);
     peer->assigned = true;
-    gh_str_release(&peer->id);
-    peer->id = gh_str_clone(ae_id);
   }
   gh_arena_free(&arena);
 }

@@ -285,6 +285,12 @@ static gh_err make_answer(fetch *f, gh_str owner, gh_str key_text, gh_str until,
   return GH_OK;
 }
 
+/* A fault of the issuer's own: it has not said that there is no such key, and nobody is to lose one by it. */
+static bool is_fault(int rsc)
+{
+  return rsc >= GH_RSC_INTERNAL_SERVER_ERROR || rsc == GH_RSC_REQUEST_TIMEOUT;
+}
+
 static void send_fetch(fetch *f, gh_worker *worker);
 static void on_response(gh_outbound_call *call);
 
@@ -310,8 +316,9 @@ static void on_response(gh_outbound_call *call)
     return;
   }
   if (err == GH_OK && call->response.rsc != GH_RSC_OK) {
-    why = "refused-by-issuer";
-    err = GH_EAUTH;
+    bool fault = is_fault(call->response.rsc);
+    why = fault ? "issuer-failed" : "refused-by-issuer";
+    err = fault ? GH_ECONN : GH_EAUTH;
   }
   if (err == GH_OK)
     err = f->second ? read_credential(f, &owner, &key_text, &until, &why)

@@ -53,9 +53,13 @@ int64_t gh_host_now_us(const gh_host *host)
 /* Administration is a credential: only a certificate of the realm names an administrator. */
 bool gh_host_is_admin(const gh_host *host, const gh_peer *peer)
 {
-  if (peer->kind != GH_PEER_AE || peer->method != GH_METHOD_CERTIFICATE) return false;
+  return peer->kind == GH_PEER_AE && peer->method == GH_METHOD_CERTIFICATE && gh_host_names_admin(host, peer->id);
+}
+
+bool gh_host_names_admin(const gh_host *host, gh_str id)
+{
   for (size_t i = 0; i < host->config.admin_count; i++)
-    if (gh_str_eq(host->config.admins[i], peer->id)) return true;
+    if (gh_str_eq(host->config.admins[i], id)) return true;
   return false;
 }
 

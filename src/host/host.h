@@ -89,6 +89,8 @@ typedef struct gh_host_config {
   size_t maf_count;
   gh_str *mefs;
   size_t mef_count;
+  gh_str *node_cses; /* "CREDENTIAL-ID CSE-ID": whom certificates of nodes and devices stand for */
+  size_t node_cse_count;
   int cse_type;           /* m2m:cseTypeID: 1 IN, 2 MN, 3 ASN */
   gh_str registrar;       /* absolute CSE-ID of the CSE this one registers at; empty: none */
   gh_str registrar_maf;   /* FQDN of the MAF whose keys open the association with the registrar; empty: none */
@@ -165,6 +167,8 @@ GH_MUST_USE gh_err gh_host_name_public_key(gh_host *host, gh_str spki, gh_peer *
 /* Is the FQDN in the list? Letter case does not matter. */
 bool gh_host_lists(const gh_str *names, size_t count, gh_str fqdn);
 bool gh_host_is_admin(const gh_host *host, const gh_peer *peer);
+/* Is this (absolute) the identity of an administrator, whoever says so? Nobody else may come to bear it. */
+bool gh_host_names_admin(const gh_host *host, gh_str id);
 int64_t gh_host_now_us(const gh_host *host);
 
 /* Writer thread: fn(ctx) once the current batch is on disk; drop(ctx) either way afterwards. */

@@ -619,8 +619,7 @@ static http_answer as_new(talk *r, const char *what, const char *more)
 
 #define NEW_AE "{\"m2m:ae\":{\"rn\":\"new\",\"api\":\"N.d\",\"rr\":false,\"srv\":[\"3\"]}}"
 
-/* An AE-ID that an association got by registering is its own as long as that registration stands, and no longer.
- *= TS-0003 7.2.1; TS-0003 8.2.1 */
+/*= TS-0003 7.2.1; TS-0003 8.2.1 an AE-ID that came by registering is the association's as long as that stands */
 static void an_ae_id_goes_with_its_registration(void **state)
 {
   served *s = *state;

@@ -1,6 +1,11 @@
 /* The connection to a broker, octet by octet: a broker of a few lines, in clear. TP-03, TP-13. */
 #include "broker_fixture.h"
 
+#include "bind/mqtt_outbound.h"
+#include "host/id_map.h"
+
+static gh_mqtt_outbound *asking; /* NULL: this CSE asks nobody */
+
 static int setup(void **state)
 {
   broker_test *t = calloc(1, sizeof *t);
@@ -13,7 +18,10 @@ static int teardown(void **state)
 {
   broker_test *t = *state;
   gh_mqtt_server_stop(t->server, 0);
+  gh_mqtt_outbound_stop(asking);
   broker_end(t);
+  gh_mqtt_outbound_free(asking);
+  asking = NULL;
   free(t);
   return 0;
 }
@@ -27,14 +35,16 @@ static void start(broker_test *t)
                                    .broker_host = "127.0.0.1",
                                    .broker_port = t->port,
                                    .enforces = true,
+                                   .responses = gh_mqtt_outbound_responses(asking),
                                    .limits = {.max_payload_bytes = 200, .max_under_way = 2}};
   if (gh_mqtt_server_start(&options, &t->server, &diag) != GH_OK) fail_msg("%s", diag.text);
+  gh_mqtt_outbound_use(asking, t->server);
 }
 
 static void welcome(broker_test *t)
 {
-  const char *const filters[] = {"/oneM2M/req/+/in-cse/#", "/oneM2M/reg_req/+/in-cse/#"};
-  welcome_to(t, filters, 2); /*= TS-0010 6.4.5; TS-0010 6.4.3 */
+  const char *const filters[] = {"/oneM2M/req/+/in-cse/#", "/oneM2M/reg_req/+/in-cse/#", "/oneM2M/resp/in-cse/#"};
+  welcome_to(t, filters, asking ? 3 : 2); /*= TS-0010 6.4.5; TS-0010 6.4.3 */
 }
 
 static void expect_answer(broker_test *t, const char *topic, const char *part)
@@ -112,6 +122,60 @@ static void many_at_once(void **state)
   assert_int_equal(confirmed, MANY);
 }
 
+static void ask_mn1_over_mqtt(broker_test *t)
+{
+  static const gh_str mn1[] = {{"//sp.example.com/mn1", 20}};
+  const gh_mqtt_outbound_options options = {.self = t->h.host->config.self,
+                                            .entities = mn1,
+                                            .entity_count = 1,
+                                            .workers = t->h.workers,
+                                            .worker_count = 1,
+                                            .random = t->h.options.random};
+  assert_int_equal(gh_mqtt_outbound_new(&options, &asking), GH_OK);
+  t->h.host->outbound = gh_mqtt_outbound_port(asking);
+  t->h.host->config.transit_us = 600 * GH_US_PER_S;
+  gh_id_map_set(t->h.host->routes, mn1[0], mn1[0]);
+}
+
+/* Requests that wait for responses over the same connection do not keep it from being read: each of them would wait
+ * for the others. */
+static void forwarded_requests_hold_up_nobody(void **state)
+{
+  broker_test *t = *state;
+  enum { MANY = 10, RQI = 64 };
+  int forwarded = 0, answers = 0;
+  char rqi[MANY][RQI];
+  ask_mn1_over_mqtt(t);
+  start(t);
+  welcome(t);
+  for (int i = 0; i < MANY; i++) {
+    char request[100];
+    snprintf(request, sizeof request, "{\"op\":2,\"fr\":\"Cx\",\"to\":\"/mn1/cse/x\",\"rqi\":\"%d\"}", i);
+    begin_publish(t, "/oneM2M/req/Cx/in-cse/json", request, false);
+  }
+  while (answers < MANY) {
+    packet p = read_packet(t);
+    if (p.type != PUBLISH) continue;
+    gh_str topic = text_at(&p, 0);
+    p.body[p.len] = 0;
+    send_packet(t, PUBACK << 4, p.body + 2 + topic.len, 2);
+    const char *name = strstr((const char *)p.body + 4 + topic.len, "\"rqi\":\"");
+    assert_non_null(name);
+    if (!gh_str_eq(topic, GH_STR("/oneM2M/req/in-cse/mn1/json"))) {
+      answers++;
+      continue;
+    }
+    assert_int_equal(sscanf(name + 7, "%63[^\"]", rqi[forwarded]), 1);
+    if (++forwarded < MANY) continue;
+    for (int i = 0; i < MANY; i++) {
+      char response[100];
+      snprintf(response, sizeof response, "{\"rsc\":4004,\"rqi\":\"%.63s\"}", rqi[i]);
+      begin_publish(t, "/oneM2M/resp/in-cse/mn1/json", response, false);
+    }
+  }
+  assert_int_equal(forwarded, MANY);
+}
+
 /*= TS-0010 6.3.3 reconnecting, with the same session */
 static void a_lost_broker_is_found_again(void **state)
 {
@@ -155,9 +219,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
-      TEST(requests_are_answered), TEST(what_is_dropped_is_counted),
-      TEST(many_at_once),          TEST(a_lost_broker_is_found_again),
-      TEST(the_end_is_said),       TEST(stopping_waits_for_nobody),
+      TEST(requests_are_answered),
+      TEST(what_is_dropped_is_counted),
+      TEST(many_at_once),
+      TEST(a_lost_broker_is_found_again),
+      TEST(the_end_is_said),
+      TEST(stopping_waits_for_nobody),
+      TEST(forwarded_requests_hold_up_nobody),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 
 #include "bind/pool_outbound.h"
+#include "link/conn_private.h"
 #include "m2m/constants.h"
 
 #define PEER "maf.sp.example.com"
@@ -32,6 +33,8 @@ typedef struct out_test {
   bool refuse;     /* the peer's address is that of a closed port */
   bool no_address; /* the peer's address is not known */
   size_t addresses;
+  bool no_name; /* of the first address */
+  int not_yet;  /* times that an address is still being looked up */
   gh_outbound_peer later;
   int asked;
   call calls[CALLS_MAX];
@@ -352,6 +355,9 @@ static gh_err endpoint_at(void *ctx, gh_str entity, size_t choice, struct sockad
 {
   out_test *x = ctx;
   if (choice >= x->addresses) return GH_ENOTFOUND;
+  if (!address) return GH_OK; /* whether there is one, is all that is asked */
+  if (choice == 0 && x->no_name) return GH_ECONN;
+  if (x->not_yet && x->not_yet-- > 0) return GH_EAGAIN;
   x->refuse = choice != 1;
   gh_err err = endpoint(ctx, entity, address, len);
   x->refuse = false;
@@ -382,6 +388,53 @@ static void the_next_address_is_tried(void **state)
   send_calls(x, "maf/AA", 3);
   wait_done(x, 33);
   assert_all(x, 30, 33, GH_OK);
+}
+
+/* A name that is looked up for a while, one that is none, and one that is never found. */
+static void names_that_take_their_time(void **state)
+{
+  out_test *x = *state;
+  x->peers[0].endpoint_at = endpoint_at;
+  x->addresses = 2;
+  x->no_name = true;
+  x->not_yet = 5;
+  send_calls(x, "maf/AA", 3);
+  wait_done(x, 3);
+  assert_all(x, 0, 3, GH_OK);
+  assert_int_equal(x->not_yet, 0);
+  x->addresses = 0;
+  wish w = {.x = x, .entity = PEER, .to = "cut", .op = GH_OP_CREATE, .count = 4, .time_us = 600 * GH_US_PER_S};
+  gh_loop_call(x->loop, send_on_worker, &w); /* the kept connections end */
+  wait_done(x, 7);
+  x->addresses = 2;
+  x->not_yet = INT32_MAX;
+  w = (wish){.x = x, .entity = PEER, .to = "maf/AA", .op = GH_OP_RETRIEVE, .count = 3, .time_us = GH_US_PER_S};
+  gh_loop_call(x->loop, send_on_worker, &w);
+  pass_time(x->t, 2);
+  wait_done(x, 10);
+  assert_all(x, 7, 10, GH_ETIMEOUT);
+}
+
+static void ready_and_gone(void *state, gh_conn *conn)
+{
+  (void)state;
+  gh_conn_fail(conn, GH_ECONN, "the first octets find nobody");
+}
+
+/* The binding's first octets on a new connection are those that find it broken. */
+static void a_connection_that_breaks_when_it_is_ready(void **state)
+{
+  out_test *x = *state;
+  static gh_outbound_binding binding;
+  binding = gh_http_outbound;
+  binding.ready = ready_and_gone;
+  x->peers[0].binding = &binding;
+  wish w = {.x = x, .entity = PEER, .to = "maf/AA", .op = GH_OP_RETRIEVE, .count = 3, .time_us = GH_US_PER_S};
+  gh_loop_call(x->loop, send_on_worker, &w);
+  wait_ready(x->t, 1);
+  pass_time(x->t, 2);
+  wait_done(x, 3);
+  assert_all(x, 0, 3, GH_ETIMEOUT);
 }
 
 static const gh_outbound_peer *find(void *ctx, gh_str entity)
@@ -506,6 +559,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(peers_that_are_not_there, setup, teardown),
       cmocka_unit_test_setup_teardown(exported_keys, setup, teardown),
       cmocka_unit_test_setup_teardown(the_next_address_is_tried, setup, teardown),
+      cmocka_unit_test_setup_teardown(names_that_take_their_time, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_connection_that_breaks_when_it_is_ready, setup, teardown),
       cmocka_unit_test_setup_teardown(peers_that_are_found_later, setup, teardown),
       cmocka_unit_test_setup_teardown(without_a_credential, setup, teardown),
       cmocka_unit_test_setup_teardown(a_key_that_the_peer_refuses, setup_wrong_key, teardown),

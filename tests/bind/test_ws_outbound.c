@@ -184,6 +184,39 @@ static void peer_leaves(void **state)
   for (int i = 0; i < 2; i++) assert_int_equal(end(&calls[i]), GH_ECONN);
 }
 
+static ask_call last_call;
+static ws_client one, another;
+
+static void on_done_cut(gh_outbound_call *out)
+{
+  ask_call *call = out->ctx;
+  for (gh_conn *conn = call->worker->first, *next; conn; conn = next) {
+    next = conn->next;
+    if (gh_conn_is_open(conn)) gh_conn_fail(conn, GH_ECONN, "it breaks meanwhile");
+  }
+  on_done(out);
+}
+
+/* The process ends: a call that fails by it breaks another connection, which is to be closed next. */
+static void the_end_of_one_is_that_of_another(void **state)
+{
+  ws_served *w = *state;
+  ws_join(&one, w, &as_meter, GH_REP_JSON);
+  ws_join(&another, w, &as_other, GH_REP_JSON);
+  begin(w, &last_call, w->workers[0], METER, "n1", 60 * GH_US_PER_S);
+  last_call.out.done = on_done_cut;
+  arrives(&one);
+}
+
+static int teardown_last_call(void **state)
+{
+  int rc = teardown_ws(state);
+  assert_int_equal(end(&last_call), GH_ECONN);
+  ws_part(&one);
+  ws_part(&another);
+  return rc;
+}
+
 static void malformed_answers(void **state)
 {
   ws_served *w = *state;
@@ -291,6 +324,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(another_answers, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(too_late, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(peer_leaves, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(the_end_of_one_is_that_of_another, setup_ws, teardown_last_call),
       cmocka_unit_test_setup_teardown(malformed_answers, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(reconnects, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(registers, setup_ws, teardown_ws),

@@ -183,6 +183,10 @@ static void configuration_is_strict(void **state)
   refuse(*state, "names = [ ]", "names = [ \"a.sp.example.com\", \"a.sp.example.com\" ]",
          "has an FQDN that is taken");
   refuse(*state, "names = [ ]", "names = [ \"no name\" ]", "must be a list of FQDNs");
+  refuse(*state, "node_cses = [ ]", "node_cses = [ \"33-//sp.example.com/Sx //sp.example.com/mn1\" ]",
+         "must be \"CREDENTIAL-ID CSE-ID\"");
+  refuse(*state, "node_cses = [ ]", "node_cses = [ \"34-urn:x:1 //sp.example.com/mn1/Cae\" ]",
+         "must be \"CREDENTIAL-ID CSE-ID\"");
   refuse(*state, "names = [ ]", "names = \"a.sp.example.com\"", "must be a list of FQDNs");
   refuse(*state, "cse_rn = \"cse-in\"", "cse_rn = \"\"", "is a CSE and lacks");
   refuse(*state, "level = \"info\"", "level = \"chatty\"", "setting 'log.level' must be");

@@ -71,6 +71,48 @@ static void a_node_stands_for_its_aes(void **state)
   assert_rsc(GET(node, "cse-in/Ctwo", "Ctwo"), 2000);
 }
 
+static gh_peer settled(harness *h, const who *w)
+{
+  const gh_peer given = {.kind = w->kind,
+                         .method = w->method,
+                         .id = gh_str_of(w->id),
+                         .credential_id = gh_str_of(w->credential_id),
+                         .key_id = gh_str_of(w->key_id)};
+  gh_peer peer;
+  gh_peer_copy(&peer, &given);
+  h->host->key_source.settle_peer(h->host->key_source.ctx, &peer);
+  return peer;
+}
+
+/*= TS-0003 8.2.1; 8.2.2.2 the provider says which CSE has the certificate of this node or device, and no other does
+ */
+static void a_node_stands_for_a_cse(void **state)
+{
+  static gh_str rows[] = {{"34-urn.node.1 //sp.example.com/mn7", 34},
+                          {"31-0.2.481.1.100.3030.10011 //sp.example.com/mn8", 48}};
+  static const struct {
+    const who *peer;
+    gh_peer_kind kind;
+    const char *id;
+  } cases[] = {{&node, GH_PEER_CSE, "//sp.example.com/mn7"},
+               {&device, GH_PEER_CSE, "//sp.example.com/mn8"},
+               {&other_node, GH_PEER_CREDENTIAL, ""},
+               {&key1, GH_PEER_CREDENTIAL, ""}};
+  harness *h = *state;
+  h->host->config.node_cses = rows;
+  h->host->config.node_cse_count = 2;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    gh_peer peer = settled(h, cases[i].peer);
+    if (peer.kind != cases[i].kind || !gh_str_eq(peer.id, gh_str_of(cases[i].id))) fail_msg("case %zu", i);
+    gh_peer_clear(&peer);
+  }
+  static const who mn7 = {GH_PEER_CSE, GH_METHOD_CERTIFICATE, "//sp.example.com/mn7", "34-urn.node.1", "", false};
+  static const char csr[] = "{\"m2m:csr\":{\"cb\":\"/mn7/cse\",\"rr\":true,\"srv\":[\"3\"]}}";
+  assert_rsc(ask(h, &mn7, GH_OP_CREATE, "cse-in", "/mn8", 16, csr), 4106);
+  assert_rsc(ask(h, &mn7, GH_OP_CREATE, "cse-in", "/mn7", 16, csr), 2001);
+  assert_rsc(REGISTER(mn7, "Cone"), 4106);
+}
+
 /*= TS-0004 7.4.5.2.1 once each */
 static void registrations_of_a_node(void **state)
 {
@@ -179,6 +221,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       WITH(a_node_stands_for_its_aes),
+      WITH(a_node_stands_for_a_cse),
       WITH(registrations_of_a_node),
       WITH(a_key_stands_for_one_ae),
       WITH(who_comes_back_is_the_same),

@@ -97,6 +97,19 @@ static void the_in_cse_gives_a_stem(void **state)
   assert_rsc(ask(h, &mine, GH_OP_CREATE, "cse-in", "Smine", 2, AE("N.meter")), 4117);
 }
 
+/* A rule that permits every stem does not give away the administrator's, nor does a registrar by naming its
+ * certificate: what the administrator made without a policy is governed by whoever bears that name. */
+static void nobody_becomes_the_administrator(void **state)
+{
+  harness *h = *state;
+  assert_rsc(ANNOUNCE(mn1, "/mn1/Sadmin", ANNC("/mn1/Sadmin", K3, "N.meter")), 4126);
+  assert_rsc(ANNOUNCE(mn1, "/mn1/Sadmin", ANNC("/mn1/Sadmin", "33-//sp.example.com/Sadmin", "N.meter")), 4126);
+  assert_rsc(ask(h, &mn1, GH_OP_RETRIEVE, "cse-in/r", "/Sadmin", 0, NULL), 4106);
+  subscribe(h, "n0", "/in-cse", "\"cse-in/r\"");
+  assert_rsc(ask(h, &nameless, GH_OP_CREATE, "cse-in", "Sadmin", 2, AE("N.meter")), 4126);
+  assert_rsc(ask(h, &nameless, GH_OP_CREATE, "cse-in", "Sadmin2", 2, AE("N.meter")), 2001);
+}
+
 /*= TS-0001 10.2.2.2 step 006a */
 static void announcements_that_are_refused(void **state)
 {
@@ -397,6 +410,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       IN(the_in_cse_gives_a_stem),
       IN(announcements_that_are_refused),
+      IN(nobody_becomes_the_administrator),
       IN(one_registration_point),
       IN(who_reads_the_rules),
       MN(rules_of_the_in_cse_decide),

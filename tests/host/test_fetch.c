@@ -265,10 +265,14 @@ static void held_keys_are_confirmed_unasked(void **state)
   t->h.clock_offset_us += 6 * GH_US_PER_S;
   gh_loop_call(t->h.loop, confirm_on_worker, t);
   assert_int_equal(t->issuer.sent, 3);
+  answer_with(t, GH_OK, 5000, NULL); /* a fault of the issuer says nothing about the key */
+  t->h.clock_offset_us += 6 * GH_US_PER_S;
+  gh_loop_call(t->h.loop, confirm_on_worker, t);
+  assert_int_equal(t->issuer.sent, 4);
   answer_with(t, GH_OK, 4004, NULL); /* lost: nobody asks for it any more */
   t->h.clock_offset_us += 120 * GH_US_PER_S;
   gh_loop_call(t->h.loop, confirm_on_worker, t);
-  assert_int_equal(t->issuer.sent, 3);
+  assert_int_equal(t->issuer.sent, 4);
 }
 
 static void refusals_are_remembered_for_a_while(void **state)
@@ -302,6 +306,14 @@ static void unreachable_is_not_refused(void **state)
     t->h.clock_offset_us += GH_US_PER_S + 1;
   }
   assert_int_equal(t->issuer.sent, 3);
+  static const int faults[] = {5000, 5103, 4008};
+  for (size_t i = 0; i < 3; i++) {
+    question *q = ask_for(t, KEY_ID);
+    assert_int_equal(q->at_once, GH_EAGAIN);
+    answer_with(t, GH_OK, faults[i], NULL);
+    assert_refused(q, GH_ECONN, "issuer-failed");
+    t->h.clock_offset_us += GH_US_PER_S + 1;
+  }
 }
 
 static void fail_at_once(gh_outbound_call *call)
