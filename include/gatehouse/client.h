@@ -177,7 +177,8 @@ GH_MUST_USE gh_err gh_device_request_send(gh_device *device, const gh_device_req
  *   -> gh_device_server_close
  *
  * The registrar comes to the device's point of access and must prove the key of the device's own associations with it
- * (Kc, the key of a MEF, or Kpsa); nobody else gets an association. A server and its device are used by one thread. */
+ * (Kc, the key of a MEF, Kpsa, or the registrar's raw public key); nobody else gets an association. A server and its
+ * device are used by one thread. */
 
 typedef struct gh_device_server gh_device_server;
 
@@ -189,13 +190,13 @@ typedef struct gh_device_notification {
   gh_str content; /* JSON, {"m2m:sgn":{..}}; empty: none */
 } gh_device_notification;
 
-/* Returns the response status code for the originator (TS-0004 6.6), 2000 for done; an unknown one becomes 5000. Called
- * within gh_device_serve. May use the device, but neither serve nor close. */
+/* Returns the response status code for the originator (TS-0004 6.6), 2000 for done; an unknown one becomes 5000.
+ * Called within gh_device_serve. May use the device, but neither serve nor close. */
 typedef int (*gh_device_on_notify)(void *ctx, const gh_device_notification *notification);
 
 /* Listens for TLS at `at`, a numeric address and port, "127.0.0.1:8443" or "[::1]:0" (0: the system chooses). The
  * device must outlive the server; *out is ended by gh_device_server_close. GH_EINVAL: `at`; GH_EIO: it is taken;
- * GH_EUNSUPPORTED: the device uses raw public keys. */
+ * GH_EUNSUPPORTED: the device uses raw public keys, and this library stands on an OpenSSL before 3.2. */
 GH_MUST_USE gh_err gh_device_listen(gh_device *device, gh_str at, gh_device_on_notify on_notify, void *ctx,
                                     gh_device_server **out, gh_diag *diag);
 /* "https://127.0.0.1:8443", where it listens. Lives as long as the server. */

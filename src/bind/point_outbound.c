@@ -284,8 +284,8 @@ static void stop_place(void *arg)
   place *p = arg;
   p->stopping = true;
   uv_close((uv_handle_t *)&p->tick, NULL);
-  while (p->visits) {
-    visit *v = p->visits;
+  for (visit *v = p->visits, *next; v; v = next) { /* what these ask for next goes nowhere */
+    next = v->next;
     gh_conn *conn = v->conn;
     finish(v, GH_ECONN);
     if (conn) gh_conn_close(conn, GH_OK, "shutting down");

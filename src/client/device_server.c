@@ -7,7 +7,9 @@
 #include "client/device_private.h"
 #include "client/endpoint.h"
 #include "client/quiet_run.h"
+#include "crypto/public_key_id.h"
 #include "link/listener.h"
+#include "link/raw_public_key.h"
 #include "m2m/constants.h"
 #include "m2m/ids.h"
 #include "m2m/json.h"
@@ -52,9 +54,15 @@ static gh_err find_shared(gh_device *device, gh_str id, gh_secret *out)
   case GH_DEVICE_KEY_PSK:
     GH_REQUIRE(gh_str_eq(id, s->kpsa_id), GH_ENOTFOUND);
     return gh_se_use_psk(device->se, &device->clock, GH_SE_KPSA, id, out);
-  case GH_DEVICE_KEY_PUBLIC: break;
+  case GH_DEVICE_KEY_PUBLIC: break; /* see name_public_key */
   }
-  return GH_EUNSUPPORTED;
+  return GH_ENOTFOUND;
+}
+
+static gh_peer registrar_of(gh_arena *arena, const gh_device_config *c)
+{
+  return (gh_peer){.kind = GH_PEER_CSE,
+                   .id = gh_arena_fmt(arena, "//%.*s/%.*s", GH_STR_ARG(c->sp_id), GH_STR_ARG(c->cse_id))};
 }
 
 /*= TS-0003 8.2.1 SA2: the credential of SA1, with the roles changed */
@@ -75,15 +83,33 @@ static gh_err find_psk(void *ctx, gh_psk_query *query)
   gh_err err = find_shared(device, id, &query->key);
   query->why = err == GH_EEXPIRED ? "expired" : "unknown-identity";
   if (err == GH_OK) {
-    gh_peer peer = {.kind = GH_PEER_CSE,
-                    .method = GH_METHOD_PSK,
-                    .id = gh_arena_fmt(&arena, "//%.*s/%.*s", GH_STR_ARG(c->sp_id), GH_STR_ARG(c->cse_id)),
-                    .credential_id = gh_credential_id(&arena, GH_CRED_SAEF_KEY, id),
-                    .key_id = id};
+    gh_peer peer = registrar_of(&arena, c);
+    peer.method = GH_METHOD_PSK;
+    peer.credential_id = gh_credential_id(&arena, GH_CRED_SAEF_KEY, id);
+    peer.key_id = id;
     gh_peer_copy(&query->peer, &peer);
   }
   gh_arena_free(&arena);
   return err;
+}
+
+/*= TS-0003 8.2.1; 8.2.2.2 SA2 with raw public keys: that of the registrar is one of those that the device was told */
+static gh_err name_public_key(void *ctx, gh_str spki, gh_peer *out)
+{
+  const gh_device_server *server = ctx;
+  gh_str rest = server->device->state.cse_key_ids, one;
+  gh_public_key_id id;
+  bool known = false;
+  while (!known && gh_str_split(&rest, ' ', &one))
+    known = one.len && gh_public_key_id_parse(one, &id) == GH_OK && gh_public_key_id_matches(&id, spki);
+  GH_REQUIRE(known, GH_ENOTFOUND);
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_peer peer = registrar_of(&arena, &server->device->config);
+  peer.method = GH_METHOD_PUBLIC_KEY;
+  gh_peer_copy(out, &peer);
+  gh_arena_free(&arena);
+  return GH_OK;
 }
 
 /* No certificate stands for anybody here. */
@@ -253,13 +279,24 @@ static gh_err listen_at(gh_device_server *server, gh_str at, gh_diag *diag)
 static gh_err open_tls(gh_device_server *server, gh_diag *diag)
 {
   gh_device *device = server->device;
-  if (gh_device_usual_key(device) == GH_DEVICE_KEY_PUBLIC)
-    return gh_fail(diag, GH_EUNSUPPORTED, "a device with raw public keys cannot listen yet");
-  const gh_tls_options options = {.policy = gh_security_policy_named(device->config.security_policy),
-                                  .tls13 = device->config.tls13,
-                                  .require_ems = true};
+  gh_tls_options options = {.policy = gh_security_policy_named(device->config.security_policy),
+                            .tls13 = device->config.tls13,
+                            .require_ems = true};
+  gh_arena secret;
+  gh_err err = GH_OK;
+  gh_arena_init(&secret);
   server->source = (gh_key_source){.ctx = server, .find_psk = find_psk, .name_peer = name_peer};
-  return gh_tls_server_new(&options, &server->source, &device->random, &server->tls, diag);
+  if (gh_device_usual_key(device) == GH_DEVICE_KEY_PUBLIC) {
+    server->source.name_public_key = name_public_key;
+    err = gh_raw_public_key_available() ? GH_OK : gh_fail(diag, GH_EUNSUPPORTED, "%s", GH_RAW_PUBLIC_KEY_NEEDS);
+    if (err == GH_OK)
+      err = gh_se_use_blob(device->se, &secret, GH_SE_PRIVATE_KEY, GH_STR(GH_DEVICE_OWN_KEY), &options.key_pem);
+    if (err != GH_OK && err != GH_EUNSUPPORTED) gh_fail(diag, err, "the private key cannot be used");
+  }
+  if (err == GH_OK) err = gh_tls_server_new(&options, &server->source, &device->random, &server->tls, diag);
+  gh_wipe((void *)(uintptr_t)options.key_pem.ptr, options.key_pem.len);
+  gh_arena_free(&secret);
+  return err;
 }
 
 static void start_loop(gh_device_server *server)

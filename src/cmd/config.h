@@ -47,7 +47,7 @@ typedef struct gh_realm_function {
   bool ocsp_staple;
   int64_t status_timeout_ms; /* of one question to a responder or CRL server */
   bool open_registration;
-  gh_conf_list node_cses; /* CSE: "CREDENTIAL-ID CSE-ID" */
+  gh_conf_list node_cses;                /* CSE: "CREDENTIAL-ID CSE-ID" */
   gh_realm_mqtt mqtt;                    /* CSE */
   gh_str registrar;                      /* CSE: stem of the CSE it registers at; empty: none */
   int64_t transit_ms;                    /* CSE: budget of a forwarded request */

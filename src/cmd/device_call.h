@@ -14,7 +14,7 @@
 #define GH_OPT_BINDING                                                                                               \
   {                                                                                                                  \
     "binding", 0, GH_OPT_TEXT, "NAME",                                                                               \
-        "http, coap (over DTLS), coaps_tcp (over TLS), ws or mqtt, instead of device.conf's"                               \
+        "http, coap (over DTLS), coaps_tcp (over TLS), ws or mqtt, instead of device.conf's"                         \
   }
 
 /* NULL when the option is absent. */

@@ -111,7 +111,7 @@ static gh_exit serve(listening *l)
   if (pthread_create(&waiter, NULL, wait_for_end, l) != 0) return GH_EXIT_FAILED;
   gh_err err = GH_ETIMEOUT;
   while (err == GH_ETIMEOUT && look_after_association(l, &code)) err = gh_device_serve(l->server, LOOK_MS);
-  pthread_kill(waiter, SIGTERM); /* where it was not a signal that ended it */
+  pthread_kill(waiter, SIGINT); /* where it was not a signal that ended it */
   pthread_join(waiter, NULL);
   gh_reply reply;
   gh_diag diag;

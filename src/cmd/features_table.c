@@ -26,7 +26,7 @@ const gh_feature gh_features[] = {
      "to https points of access, and to WebSockets that a registree opened", "story_notify_ae"},
     {"notify-ae", "TS-0001 10.2.5.23", "NOTIFY to an <AE> goes on to the AE: its points of access, then its open WebSocket", YES, "", "unit_cse_test_notify"},
     {"device-listen", "TS-0003 8.2.1", "A device takes notifications from its registrar and from nobody else", PARTLY,
-     "with Kc, the key of a MEF or Kpsa; not with raw public keys, and over HTTPS only", "unit_client_test_device_server"},
+     "over HTTPS; not with certificates, which device folders have not", "unit_client_test_device_server"},
     {"saef-rpk", "TS-0003 8.1.2.4", "Association with raw public keys (RFC 7250) of AEs, CSEs and servers, TLS and DTLS", YES,
      "needs OpenSSL 3.2 or later", "story_raw_public_key"},
     {"security-policies", "TS-0003 10.2", "Named policies of versions, suites, groups and signature algorithms", YES, "", "unit_link_test_security_policy"},

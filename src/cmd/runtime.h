@@ -70,7 +70,7 @@ typedef struct gh_served { /* one function */
   gh_ws_server websocket;          /* CSE only */
   gh_ws_outbound *ws_outbound;
   gh_point_outbound *point_outbound; /* in front of the others; CSE only */
-  gh_ws_keeper *keeper; /* of the connection to the registrar; NULL: none is kept */
+  gh_ws_keeper *keeper;              /* of the connection to the registrar; NULL: none is kept */
 } gh_served;
 
 typedef struct gh_runtime {

@@ -21,8 +21,8 @@ typedef struct gh_fetch_options {
 GH_MUST_USE gh_err gh_fetch_psk(gh_fetcher *fetcher, const gh_fetch_options *options, gh_psk_query *query);
 /* Any thread: the key of a live association (wipe it); GH_ENOTFOUND when it is not held any more. */
 GH_MUST_USE gh_err gh_fetch_key(gh_fetcher *fetcher, gh_str key_id, gh_secret *out, int64_t *not_after_us);
-/* Any thread: of the held keys that stand for this identity the one that ends last; its identifier in the arena. Looks
- * at all of them. */
+/* Any thread: of the held keys that stand for this identity the one that ends last; its identifier in the arena.
+ * Looks at all of them. */
 GH_MUST_USE gh_err gh_fetch_key_of(gh_fetcher *fetcher, gh_arena *arena, gh_str entity, gh_str *key_id,
                                    gh_secret *out);
 /* On a worker, now and then: asks the issuers whether the keys that associations live on are still good; those that

@@ -43,10 +43,11 @@ bool gh_raw_public_key_available(void)
   return true;
 }
 
-gh_err gh_raw_public_key_client(SSL_CTX *ctx, bool own, bool of_servers)
+gh_err gh_raw_public_key_client(SSL_CTX *ctx, bool own, bool certified, bool of_servers)
 {
-  static const unsigned char raw[] = {TLSEXT_cert_type_rpk};
-  if (own) GH_REQUIRE(SSL_CTX_set1_client_cert_type(ctx, raw, sizeof raw) == 1, GH_ECRYPTO);
+  static const unsigned char raw[] = {TLSEXT_cert_type_rpk}, either[] = {TLSEXT_cert_type_x509, TLSEXT_cert_type_rpk};
+  if (own && certified) GH_REQUIRE(SSL_CTX_set1_client_cert_type(ctx, either, sizeof either) == 1, GH_ECRYPTO);
+  if (own && !certified) GH_REQUIRE(SSL_CTX_set1_client_cert_type(ctx, raw, sizeof raw) == 1, GH_ECRYPTO);
   if (of_servers) GH_REQUIRE(SSL_CTX_set1_server_cert_type(ctx, raw, sizeof raw) == 1, GH_ECRYPTO);
   return GH_OK;
 }
@@ -67,7 +68,11 @@ static size_t types_named(SSL *ssl, unsigned extension, unsigned char out[static
 /*= TS-0003 10.2.3; RFC 7250 */
 gh_err gh_raw_public_key_server(SSL *ssl)
 {
+  static const unsigned char raw[] = {TLSEXT_cert_type_rpk};
   unsigned char types[2];
+  if (gh_raw_public_key_demanded(ssl))
+    return SSL_set1_client_cert_type(ssl, raw, 1) == 1 && SSL_set1_server_cert_type(ssl, raw, 1) == 1 ? GH_OK
+                                                                                                      : GH_ECRYPTO;
   size_t count = types_named(ssl, TLSEXT_TYPE_client_cert_type, types);
   if (count) GH_REQUIRE(SSL_set1_client_cert_type(ssl, types, count) == 1, GH_ECRYPTO);
   count = types_named(ssl, TLSEXT_TYPE_server_cert_type, types);
@@ -115,9 +120,10 @@ bool gh_raw_public_key_available(void)
   return false;
 }
 
-gh_err gh_raw_public_key_client(SSL_CTX *ctx, bool own, bool of_servers)
+gh_err gh_raw_public_key_client(SSL_CTX *ctx, bool own, bool certified, bool of_servers)
 {
   (void)ctx;
+  (void)certified;
   return own || of_servers ? GH_EUNSUPPORTED : GH_OK;
 }
 

@@ -21,10 +21,11 @@ typedef struct gh_raw_key_judge {
 /* `judge` must outlive the context. Without one no raw public key is taken. */
 void gh_raw_public_key_judge(SSL_CTX *ctx, const gh_raw_key_judge *judge);
 
-/* Client: what it has (its private key) and what it expects of servers, instead of certificates. GH_EUNSUPPORTED. */
-GH_MUST_USE gh_err gh_raw_public_key_client(SSL_CTX *ctx, bool own, bool of_servers);
+/* Client: what it has (its private key) and what it expects of servers, instead of certificates. `certified`: it has
+ * a certificate of that key, too, which comes first. GH_EUNSUPPORTED. */
+GH_MUST_USE gh_err gh_raw_public_key_client(SSL_CTX *ctx, bool own, bool certified, bool of_servers);
 /* Server, while it reads the ClientHello: raw public keys beside certificates in both directions, in the order that
- * the client prefers. */
+ * the client prefers; instead of them where the judge takes nothing else. */
 GH_MUST_USE gh_err gh_raw_public_key_server(SSL *ssl);
 
 /* In the verification of the peer's certificate: is it a raw public key? */

@@ -39,7 +39,8 @@ typedef struct gh_tls_options {
 typedef struct gh_tls_server gh_tls_server;
 typedef struct gh_tls_client gh_tls_client;
 
-/* Server side: PSK answered by the key source, or mutual certificates. `source` must outlive the server. */
+/* Server side: PSK answered by the key source, or mutual certificates; with a key without chain, mutual raw public
+ * keys. `source` must outlive the server. */
 GH_MUST_USE gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *source,
                                      const gh_random *random, gh_tls_server **out, gh_diag *diag);
 /* Any thread: associations that begin from now on use these credentials and names; those that stand are untouched. On

@@ -80,8 +80,9 @@ static gh_err set_server_keys(gh_tls_client *client, gh_str list, gh_diag *diag)
 /* Its own key without a certificate, the server's, or both. */
 static gh_err use_raw_keys(gh_tls_client *client, const gh_tls_options *tls, gh_diag *diag)
 {
-  bool own = gh_str_empty(tls->chain_pem) && !gh_str_empty(tls->key_pem), of_server = client->server_key_count > 0;
-  gh_err err = gh_raw_public_key_client(client->ctx, own, of_server);
+  bool of_server = client->server_key_count > 0, certified = !gh_str_empty(tls->chain_pem);
+  bool own = !gh_str_empty(tls->key_pem) && (!certified || of_server);
+  gh_err err = gh_raw_public_key_client(client->ctx, own, certified, of_server);
   if (err == GH_EUNSUPPORTED) return gh_fail(diag, err, "%s", GH_RAW_PUBLIC_KEY_NEEDS);
   if (err == GH_OK && of_server) gh_raw_public_key_judge(client->ctx, &client->raw_keys);
   return err;

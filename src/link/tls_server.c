@@ -235,7 +235,7 @@ static void set_cookies(SSL_CTX *ctx, const gh_tls_cookie_calls *calls)
 
 static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_CTX **out, gh_diag *diag)
 {
-  bool certificate = !gh_str_empty(options->chain_pem);
+  bool certificate = !gh_str_empty(options->chain_pem) || !gh_str_empty(options->key_pem); /* or a raw public key */
   const SSL_METHOD *method = options->datagram ? DTLS_server_method() : TLS_server_method();
   GH_TRY(gh_tls_ctx_new(method, options, certificate ? GH_TLS_PSK | GH_TLS_CERTIFICATE : GH_TLS_PSK, out, diag));
   SSL_CTX *ctx = *out;
@@ -310,7 +310,8 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
   server->source = source;
   server->require_ems = options->require_ems;
   server->alpn = options->alpn;
-  server->raw_keys = (gh_raw_key_judge){.knows = knows_key, .ctx = server};
+  bool bare = gh_str_empty(options->chain_pem) && !gh_str_empty(options->key_pem);
+  server->raw_keys = (gh_raw_key_judge){.knows = knows_key, .ctx = server, .only = bare};
   gh_err err = make_decoy(server, random);
   if (err == GH_OK) err = make_names(server, options, &server->names, diag);
   if (err != GH_OK) {

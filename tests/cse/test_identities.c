@@ -220,12 +220,9 @@ static void a_rule_lists_the_aes_of_a_node(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WITH(a_node_stands_for_its_aes),
-      WITH(a_node_stands_for_a_cse),
-      WITH(registrations_of_a_node),
-      WITH(a_key_stands_for_one_ae),
-      WITH(who_comes_back_is_the_same),
-      WITH(the_provider_gives_an_ae_id_to_another),
+      WITH(a_node_stands_for_its_aes),      WITH(a_node_stands_for_a_cse),
+      WITH(registrations_of_a_node),        WITH(a_key_stands_for_one_ae),
+      WITH(who_comes_back_is_the_same),     WITH(the_provider_gives_an_ae_id_to_another),
       WITH(a_rule_lists_the_aes_of_a_node),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,24 @@ def with_gnutls(story):
         story.expect("X-M2M-RSC" not in answer, f"gnutls-cli over {version}, a key that nobody knows", answer)
 
 
+def a_device_listens(story, device):
+    """SA2 with raw public keys on both sides: the device as server, the CSE with the key that the device was told."""
+    from notify_ae import NOTE, Listener
+    story.servers = []
+    listener = Listener(story, device)
+    story.done("a notification to a device with a raw public key", "notify", device, "cse-in/Cmeter1", "--content", json.dumps(NOTE))
+    story.expect(listener.line().get("content") == NOTE, "is seen there")
+    where, text = listener.first.get("poa", "").removeprefix("https://"), request("/in-cse").replace("GET", "POST")
+    for version in ("-tls1_2", "-tls1_3"):
+        for title, name, more in (("a key that is not the registrar's", "stranger", ["-enable_client_rpk"]),
+                                  ("a certificate", "stranger", []), ("another AE's key", "known", ["-enable_client_rpk"])):
+            answer = run(["openssl", "s_client", "-connect", where, version, "-enable_server_rpk", "-cert", story.folder / f"{name}.crt", "-key",
+                          story.folder / f"{name}.key", "-ign_eof", "-quiet", *more], text)[1]
+            story.expect("X-M2M-RSC" not in answer, f"openssl {version} with {title} gets nothing", answer)
+    code, rest = listener.end()
+    story.expect(code == 0 and rest == b"", "it ends", str(rest))
+
+
 def the_way_back(story):
     """TS-0003 8.2.1, SA2: an AE that registered with a raw public key is reached where it proves that key, and nowhere else."""
     from notify_ae import NOTE, OpenSSL
@@ -224,6 +242,7 @@ def everything(story):
     another_server(story, device)
     story.known = with_openssl(story)
     with_gnutls(story)
+    a_device_listens(story, device)
     the_way_back(story)
     the_end(story, device, own)
 
