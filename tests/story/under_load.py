@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Reload, revocation and the end, while requests run: clients over HTTP/1.1, HTTP/2 and CoAP keep a CSE with several workers busy;
-SIGHUP takes up one renewed certificate after the other, keys are revoked, lists of revoked certificates replaced. Nobody who may ask
+SIGHUP takes up one renewed certificate after the other, keys of the MAF are revoked. Nobody who may ask
 is refused, and nobody gets an answer after the revocation of the key. Of most use with a program that was built for ThreadSanitizer.
 
 usage: under_load.py GATEHOUSE   (exit code 0: every check held)
