@@ -19,6 +19,7 @@ libmosquitto-dev    client of an MQTT broker
 libsqlite3-dev      SQLite: the embedded store
 libconfig-dev       configuration files
 libcurl4-openssl-dev  asks OCSP responders and CRL servers
+libjemalloc-dev     allocator of the program gatehouse
 libutf8proc-dev     Unicode normal forms of passphrases and names
 python3             generates tables from data/, runs the tests
 "
