@@ -348,29 +348,68 @@ def bare_sqlite(place, body, container, *how):
     return rows
 
 
+class NullCreates:
+    """An HTTP server that writes a row for every request in group commits, answers as ours did, and does nothing else."""
+
+    def __init__(self, place, body, container, answer):
+        self.folder = place.path("null")
+        os.mkdir(self.folder)
+        self.process = subprocess.Popen([os.path.join(place.bin, "bench_create_null"), "--path", os.path.join(self.folder, "store.db"),
+                                         "--body", body, "--container", container, "--answer", answer],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = json.loads(self.process.stdout.readline())["port"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.communicate("")
+        shutil.rmtree(self.folder)
+
+
+def answer_to(port, request):
+    """All octets of one HTTP answer."""
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.sendall(request.encode())
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += s.recv(65536)
+        head, body = answer.split(b"\r\n\r\n", 1)
+        length = int(re.search(rb"(?i)content-length: (\d+)", head).group(1))
+        while len(body) < length:
+            body += s.recv(65536)
+    return (head + b"\r\n\r\n" + body).decode()
+
+
 def create_round(place, connections):
-    """Rates of creates, of bare group commit for as many who wait, and of groups as large as ours that nobody waits for."""
+    """Rates of creates, of the bare HTTP server in front of a group commit, of group commit alone for as many who wait,
+    and of groups as large as ours that nobody waits for; how large these were, and what a commit took."""
     with Server(place) as server:
         before = server.counters()
         rate = place.load(server.plain, "--request", place.post, "--connections", connections)["rate"]
         after = server.counters()
+        answer = place.write("created.http", answer_to(server.plain, POST))
         body = place.write("instance.json", server.body(RESOURCE + "/la"))
         container = place.write("container.json", server.body(RESOURCE))
+    with NullCreates(place, body, container, answer) as null:
+        null_rate = place.load(null.port, "--request", place.post, "--connections", connections)["rate"]
     group = max(1, round((after["jobs"] - before["jobs"]) / (after["commits"] - before["commits"])))
     waited = bare_sqlite(place, body, container, "--clients", connections)
     bulk = bare_sqlite(place, body, container, "--batch", group)
-    return rate, waited["rate"], bulk["rate"], group, 1000 * bulk["seconds"] / bulk["commits"]
+    return rate, null_rate, waited["rate"], bulk["rate"], group, 1000 * bulk["seconds"] / bulk["commits"]
 
 
 def bench_create(place):
     heading("Durable creates of contentInstances                      Gatehouse : bare SQLite, the same rows")
-    note("group commit: as many threads each hand over a row and wait until it is durable; bulk: groups as large as ours,")
-    note("nobody waits; ms: a commit of such a group. The quicker the disk, the more the HTTP around it counts")
+    note("group commit: as many threads each hand over a row and wait until it is durable; no requests, no sockets")
+    note("behind HTTP: the same group commit behind sockets that carry the same octets, which nobody looks at")
+    note("bulk: groups as large as ours, nobody waits; ms: a commit of such a group")
     for connections in (16, 32, 64, 256):
         rounds = [create_round(place, connections) for _ in range(place.rounds)]
-        ours, waited, bulk = ([r[i] for r in rounds] for i in range(3))
-        group, commit_ms = (statistics.median(r[i] for r in rounds) for i in (3, 4))
+        ours, null, waited, bulk = ([r[i] for r in rounds] for i in range(4))
+        group, commit_ms = (statistics.median(r[i] for r in rounds) for i in (4, 5))
         ratio_line(f"{connections} connections : group commit", ours, waited, 0.5)
+        ratio_line(f"{connections} connections : behind HTTP", ours, null, None)
         ratio_line(f"{connections} connections : bulk of {group:g}, {commit_ms:.2f} ms", ours, bulk, None)
 
 
