@@ -61,6 +61,7 @@ typedef struct gh_realm_limits {
   int64_t workers;         /* threads of a process; 0: one for each processor */
   int64_t max_connections; /* per worker */
   int64_t max_handshakes;  /* in flight, per worker */
+  int64_t max_connections_per_address, max_handshakes_per_address; /* per worker; 0: no bound */
   int64_t handshake_ms, idle_ms, request_ms;
   int64_t max_out_bytes; /* unsent octets of one connection */
   int64_t association_s; /* longest life of an association */

@@ -221,6 +221,12 @@ static const gh_conf_key limit_keys[] = {
     {"max_connections", GH_CONF_NUMBER, AT(max_connections), "100000", 1, 10000000, NULL, NULL, NULL, "per thread"},
     {"max_handshakes", GH_CONF_NUMBER, AT(max_handshakes), "4096", 1, 1000000, NULL, NULL, NULL,
      "in flight, per thread"},
+    {"max_connections_per_address", GH_CONF_NUMBER, AT(max_connections_per_address), "10000", 0, 10000000, NULL, NULL,
+     NULL,
+     "of one IPv4 address or one IPv6 /64, per thread; raise it where many come through one NAT or proxy; 0: no "
+     "bound"},
+    {"max_handshakes_per_address", GH_CONF_NUMBER, AT(max_handshakes_per_address), "512", 0, 1000000, NULL, NULL,
+     NULL, "of one IPv4 address or one IPv6 /64, in flight, per thread; 0: no bound"},
     {"handshake_ms", GH_CONF_NUMBER, AT(handshake_ms), "10000", 100, 600000, NULL, NULL, NULL,
      "a handshake must be complete within"},
     {"idle_ms", GH_CONF_NUMBER, AT(idle_ms), "300000", 0, INT64_C(86400000), NULL, NULL, NULL,

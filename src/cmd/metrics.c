@@ -15,6 +15,8 @@ static const row link_rows[] = {
     {"handshakes_failed_total", "handshakes that failed", offsetof(gh_link_counters, handshakes_failed)},
     {"closed_total", "connections ended", offsetof(gh_link_counters, closed)},
     {"refused_limit_total", "connections refused at a limit", offsetof(gh_link_counters, refused_limit)},
+    {"refused_address_total", "of these, those whose address had too many",
+     offsetof(gh_link_counters, refused_address)},
     {"revoked_total", "associations ended by revocation", offsetof(gh_link_counters, revoked)},
     {"bytes_in_total", "octets received", offsetof(gh_link_counters, bytes_in)},
     {"bytes_out_total", "octets sent", offsetof(gh_link_counters, bytes_out)},

@@ -26,6 +26,8 @@ static gh_link_limits link_limits(const gh_realm *realm)
   gh_link_limits limits = gh_link_default_limits;
   limits.max_connections = (uint32_t)realm->limits.max_connections;
   limits.max_handshakes = (uint32_t)realm->limits.max_handshakes;
+  limits.max_connections_per_address = (uint32_t)realm->limits.max_connections_per_address;
+  limits.max_handshakes_per_address = (uint32_t)realm->limits.max_handshakes_per_address;
   limits.handshake_ms = (uint32_t)realm->limits.handshake_ms;
   limits.idle_ms = (uint32_t)realm->limits.idle_ms;
   limits.request_ms = (uint32_t)realm->limits.request_ms;

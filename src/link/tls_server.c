@@ -368,6 +368,14 @@ SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake)
   return ssl;
 }
 
+bool gh_tls_server_is_present(gh_tls_server *server, const SSL *ssl)
+{
+  pthread_rwlock_rdlock(&server->lock);
+  bool present = SSL_get_SSL_CTX(ssl) == server->names.ctx;
+  pthread_rwlock_unlock(&server->lock);
+  return present;
+}
+
 static gh_err peer_from_certificate(gh_tls_server *server, X509 *cert, gh_peer *peer, gh_diag *diag)
 {
   gh_arena arena;
