@@ -53,6 +53,7 @@ typedef struct gh_realm_function {
   int64_t transit_ms;                    /* CSE: budget of a forwarded request */
   int64_t max_registration_s, max_key_s; /* longest lives of a client registration and of a registered key */
   int64_t fetch_timeout_ms;              /* budget of a key fetch in mid-handshake */
+  int64_t max_fetches_per_address;       /* in hand, for each issuer and worker */
   int64_t negative_s;                    /* how long "no such key" is remembered */
   int64_t recheck_s;                     /* how often a fetched key is confirmed at its issuer */
 } gh_realm_function;

@@ -206,6 +206,10 @@ static const gh_conf_key function_keys[] = {
      "a key that is fetched in the middle of a handshake must come within"},
     {"transit_ms", GH_CONF_NUMBER, AT(transit_ms), "10000", 100, 600000, NULL, NULL, NULL,
      "CSE only: a request that is forwarded to another CSE or to an AE must be answered within"},
+    {"max_fetches_per_address", GH_CONF_NUMBER, AT(max_fetches_per_address), "256", 0, 1000000, NULL, NULL, NULL,
+     "keys never held here that one IPv4 address or IPv6 /64 may have fetched at a time, per thread and issuer; 0: "
+     "no "
+     "bound"},
     {"negative_s", GH_CONF_NUMBER, AT(negative_s), "10", 0, 3600, NULL, NULL, NULL,
      "how long \"no such key\" is remembered, seconds"},
     {"recheck_s", GH_CONF_NUMBER, AT(recheck_s), "30", 1, 86400, NULL, NULL, NULL,

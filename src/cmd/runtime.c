@@ -160,6 +160,7 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .max_registration_us = f->max_registration_s * GH_US_PER_S,
       .max_key_us = f->max_key_s * GH_US_PER_S,
       .fetch_timeout_us = f->fetch_timeout_ms * 1000,
+      .max_fetches_per_address = (uint32_t)f->max_fetches_per_address,
       .negative_us = f->negative_s * GH_US_PER_S,
       .recheck_us = f->recheck_s * GH_US_PER_S,
       .revocation_path = gh_arena_fmt(&r->arena, "%.*s/revoked", GH_STR_ARG(realm->run)).ptr,

@@ -96,11 +96,13 @@ typedef struct gh_host_config {
   gh_str registrar_maf;   /* FQDN of the MAF whose keys open the association with the registrar; empty: none */
   int64_t transit_us;     /* budget of a forwarded request */
   bool open_registration; /* any authenticated credential may register an AE; else only one with a known identity */
-  int64_t max_registration_us; /* longest life of a client registration */
-  int64_t max_key_us;          /* longest life of a registered key */
-  int64_t fetch_timeout_us;    /* budget of a key fetch in mid-handshake */
-  int64_t negative_us;         /* how long "no such key" is remembered */
-  int64_t recheck_us;          /* how often a fetched key is confirmed at its issuer */
+  int64_t max_registration_us;      /* longest life of a client registration */
+  int64_t max_key_us;               /* longest life of a registered key */
+  int64_t fetch_timeout_us;         /* budget of a key fetch in mid-handshake */
+  uint32_t max_fetches_per_address; /* questions for keys never held here that one address may have in hand, for each
+                                       issuer and worker; 0: no bound */
+  int64_t negative_us;              /* how long "no such key" is remembered */
+  int64_t recheck_us;               /* how often a fetched key is confirmed at its issuer */
   const char
       *revocation_path; /* file through which hosts of one machine tell each other of revoked keys; may be NULL */
 } gh_host_config;

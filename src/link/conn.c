@@ -34,6 +34,12 @@ static void link_out(gh_conn *conn)
   conn->neighbour = NULL;
 }
 
+static void name_address(gh_conn *conn)
+{
+  gh_address_text(&conn->address, conn->address_text);
+  conn->handshake.address = gh_address_key(&conn->address);
+}
+
 static void on_answer(gh_handshake *handshake)
 {
   gh_conn *conn = handshake->owner;
@@ -80,7 +86,7 @@ gh_conn *gh_conn_new_datagram(gh_worker *worker, gh_dtls_path *path, const struc
   gh_conn *conn = make_conn(worker, -1, handler, ctx);
   conn->neighbour = neighbour;
   conn->address = *address;
-  gh_address_text(&conn->address, conn->address_text);
+  name_address(conn);
   conn->path = path;
   uv_timer_init(worker->uv, &conn->timer);
   conn->timer.data = conn;
@@ -105,7 +111,7 @@ gh_conn *gh_conn_accept_from(gh_worker *worker, int fd, const struct sockaddr_st
   gh_conn *conn = new_conn(worker, fd, handler, ctx);
   conn->neighbour = neighbour;
   conn->address = *address;
-  gh_address_text(&conn->address, conn->address_text);
+  name_address(conn);
   conn->server = tls;
   conn->plain_refusal = plain_refusal;
   conn->deadline_us = gh_clock_mono_us(&worker->clock) + (int64_t)worker->limits.handshake_ms * 1000;
@@ -132,7 +138,7 @@ gh_err gh_conn_connect(gh_worker *worker, const struct sockaddr *address, sockle
   }
   gh_conn *conn = new_conn(worker, fd, handler, ctx);
   memcpy(&conn->address, address, address_len);
-  gh_address_text(&conn->address, conn->address_text);
+  name_address(conn);
   conn->client = gh_tls_client_ref(tls);
   conn->deadline_us = deadline_us;
   conn->state = GH_CONN_CONNECTING;
