@@ -19,7 +19,7 @@ typedef struct gh_realm_mqtt {
   gh_str name;   /* FQDN in its certificate */
   gh_str prefix; /* topic levels in front of /oneM2M */
   bool enforces; /* it runs the list of `gatehouse cse mqtt-acl` */
-  int64_t max_payload_bytes, max_under_way;
+  int64_t max_payload_bytes, max_under_way, max_under_way_each;
 } gh_realm_mqtt;
 
 /* One function of the realm. All paths are complete and NUL-terminated. */

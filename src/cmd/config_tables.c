@@ -129,6 +129,8 @@ static const gh_conf_key mqtt_keys[] = {
      "of a request; larger ones are dropped"},
     {"max_under_way", GH_CONF_NUMBER, AT(max_under_way), "256", 1, 65536, NULL, NULL, NULL,
      "requests performed at a time; the others wait at the broker"},
+    {"max_under_way_each", GH_CONF_NUMBER, AT(max_under_way_each), "64", 1, 65536, NULL, NULL, NULL,
+     "of these, of one originator (an AE, or a CSE that forwards for many); more are refused (5000)"},
 };
 const gh_conf_table gh_realm_mqtt_table = {mqtt_keys, COUNT(mqtt_keys)};
 

@@ -104,6 +104,8 @@ static void write_mqtt(gh_runtime *r, gh_buf *out)
       {"mqtt_requests_total", "requests that the broker delivered", offsetof(gh_mqtt_counters, requests)},
       {"mqtt_answers_total", "answers given to the broker", offsetof(gh_mqtt_counters, answers)},
       {"mqtt_duplicates_total", "requests delivered again, not performed", offsetof(gh_mqtt_counters, duplicates)},
+      {"mqtt_over_share_total", "requests refused because their originator had too many under way",
+       offsetof(gh_mqtt_counters, over_share)},
       {"mqtt_dropped_total", "messages that were no request, or too many", offsetof(gh_mqtt_counters, dropped)},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
