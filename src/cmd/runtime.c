@@ -165,6 +165,7 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .recheck_us = f->recheck_s * GH_US_PER_S,
       .revocation_path = gh_arena_fmt(&r->arena, "%.*s/revoked", GH_STR_ARG(realm->run)).ptr,
   };
+  gh_runtime_places(r, f, &o.config);
   return gh_host_open(&o, &s->host, diag);
 }
 

@@ -80,6 +80,10 @@ typedef struct gh_host_counters {
   atomic_uint_fast64_t impersonations, keys_fetched, keys_refused, revocations;
 } gh_host_counters;
 
+typedef struct gh_cse_place { /* absolute CSE-IDs */
+  gh_str cse, through;
+} gh_cse_place;
+
 typedef struct gh_host_config {
   gh_self self;
   gh_str fqdn;    /* MAF-FQDN, MEF-FQDN, or the public domain name of the CSE */
@@ -91,6 +95,8 @@ typedef struct gh_host_config {
   size_t mef_count;
   gh_str *node_cses; /* "CREDENTIAL-ID CSE-ID": whom certificates of nodes and devices stand for */
   size_t node_cse_count;
+  const gh_cse_place *cse_places; /* CSE: where others are, as far as the operator has said */
+  size_t cse_place_count;
   int cse_type;           /* m2m:cseTypeID: 1 IN, 2 MN, 3 ASN */
   gh_str registrar;       /* absolute CSE-ID of the CSE this one registers at; empty: none */
   gh_str registrar_maf;   /* FQDN of the MAF whose keys open the association with the registrar; empty: none */
