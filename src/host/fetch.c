@@ -438,11 +438,11 @@ static fetch *new_fetch(gh_fetcher *fetcher, const gh_fetch_options *options, gh
 
 /* ---- turns */
 
-/* The lock is held. */
+/* The lock is held. Letter case means nothing in an FQDN, and must not make another line. */
 static desk *desk_of(gh_fetcher *fetcher, const gh_worker *worker, gh_str entity)
 {
   for (desk *d = fetcher->desks; d; d = d->next)
-    if (d->worker == worker && gh_str_eq(d->entity, entity)) return d;
+    if (d->worker == worker && gh_str_eq_nocase(d->entity, entity)) return d;
   desk *d = gh_calloc(1, sizeof *d);
   *d = (desk){.next = fetcher->desks, .worker = worker, .entity = gh_str_clone(entity)};
   fetcher->desks = d;

@@ -674,6 +674,18 @@ static void strangers_stand_in_nobodys_way(void **state)
   assert_int_equal(t->issuer.sent, before + 202);
 }
 
+/* Whoever writes the issuer's name in other letters waits in the same line. */
+static void letter_case_makes_no_other_line(void **state)
+{
+  fetch_test *t = *state;
+  static const char *const names[] = {"maf.sp.example.com", "MAF.sp.example.com", "mAf.sp.example.com"};
+  for (int i = 0; i < 3; i++) {
+    t->options.entity = gh_str_of(names[i]);
+    assert_int_equal(invent(t, STRANGER, 10 * i, 10), 10);
+  }
+  assert_int_equal(t->issuer.sent, 3);
+}
+
 /* An address has so many in hand and no more; another one has its own share. */
 static void an_address_has_a_share(void **state)
 {
@@ -772,6 +784,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(a_flood_of_unknown_keys, setup, teardown),
       cmocka_unit_test_setup_teardown(the_host_ends_while_questions_wait, setup, teardown),
       cmocka_unit_test_setup_teardown(strangers_stand_in_nobodys_way, setup, teardown),
+      cmocka_unit_test_setup_teardown(letter_case_makes_no_other_line, setup, teardown),
       cmocka_unit_test_setup_teardown(an_address_has_a_share, setup, teardown),
       cmocka_unit_test_setup_teardown(the_longest_line_is_cut, setup, teardown),
       cmocka_unit_test_setup_teardown(nobody_is_held_up_by_who_asked_first, setup, teardown),
