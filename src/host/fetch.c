@@ -67,6 +67,7 @@ typedef struct fetch { /* one outgoing question */
   gh_fetch_options options;
   gh_str id, relative;
   bool second; /* /fetchCredentials */
+  bool asked;  /* it has left the line */
   desk *desk;  /* NULL: a key that is held, or was a moment ago: asked at once */
   gh_fetch_ticket ticket;
   int64_t asked_until_us; /* mono: nobody waits longer for its turn */
@@ -216,14 +217,48 @@ static void wake(gh_task *task)
   free(w);
 }
 
-/* Answers everybody who waits. True when a key that was held before is lost. */
-static bool settle(gh_fetcher *fetcher, gh_str id, gh_err result, const char *why, const gh_secret *key,
+/* What the issuer has said, or that it has not, is remembered for a while. */
+static void remember(const gh_host *host, entry *e, gh_err result, const char *why, const gh_secret *key,
+                     const gh_peer *peer)
+{
+  int64_t now = gh_clock_mono_us(&host->clock);
+  clear_entry(e);
+  e->held = result == GH_OK || (e->held && result != GH_EAUTH);
+  e->revoked = false;
+  e->state = result == GH_OK ? KNOWN : REFUSED;
+  e->why = why;
+  /* an unreachable issuer is asked again soon; "no such key" is remembered longer */
+  int64_t refused_for = result == GH_EAUTH ? host->config.negative_us : GH_US_PER_S;
+  e->until_us = now + (result == GH_OK ? host->config.recheck_us : refused_for);
+  e->confirm_us = now + (result == GH_OK ? host->config.recheck_us : GH_CONFIRM_AGAIN_US);
+  if (result != GH_OK) return;
+  e->ends_us = peer->not_after_us;
+  e->key = *key;
+  gh_peer_copy(&e->peer, peer);
+}
+
+static void tell_waiters(entry *e, gh_err result, const char *why)
+{
+  for (waiter *w = e->waiters, *next; w; w = next) {
+    next = w->next;
+    w->task.run = wake;
+    w->result = result;
+    w->why = why;
+    give(e, result, &w->key, &w->peer);
+    /* later, also on this worker: the asker may still be asking. Under the lock: a revocation that comes behind
+     * this answer reaches each worker behind it too. */
+    gh_loop_post(w->query->worker->loop, &w->task);
+  }
+  e->waiters = NULL;
+}
+
+/* Answers everybody who waits. True when a key that was held before is lost. A question that never left the line says
+ * nothing about the key: it is forgotten, and whoever asks next is not refused for it. */
+static bool settle(gh_fetcher *fetcher, const fetch *f, gh_err result, const char *why, const gh_secret *key,
                    const gh_peer *peer)
 {
-  gh_host *host = fetcher->host;
-  int64_t now = gh_clock_mono_us(&host->clock);
   pthread_mutex_lock(&fetcher->lock);
-  entry *e = *place_of(fetcher, id);
+  entry *e = *place_of(fetcher, f->id);
   bool lost = false;
   if (e) {
     if (e->revoked) { /* what the issuer said before it revoked the key does not count any more */
@@ -231,31 +266,9 @@ static bool settle(gh_fetcher *fetcher, gh_str id, gh_err result, const char *wh
       why = "revoked";
     }
     lost = result == GH_EAUTH && (e->held || fetcher->forgot_held);
-    clear_entry(e);
-    e->held = result == GH_OK || (e->held && !lost);
-    e->revoked = false;
-    e->state = result == GH_OK ? KNOWN : REFUSED;
-    e->why = why;
-    /* an unreachable issuer is asked again soon; "no such key" is remembered longer */
-    int64_t refused_for = result == GH_EAUTH ? host->config.negative_us : GH_US_PER_S;
-    e->until_us = now + (result == GH_OK ? host->config.recheck_us : refused_for);
-    e->confirm_us = now + (result == GH_OK ? host->config.recheck_us : GH_CONFIRM_AGAIN_US);
-    if (result == GH_OK) {
-      e->ends_us = peer->not_after_us;
-      e->key = *key;
-      gh_peer_copy(&e->peer, peer);
-    }
-    for (waiter *w = e->waiters, *next; w; w = next) {
-      next = w->next;
-      w->task.run = wake;
-      w->result = result;
-      w->why = why;
-      give(e, result, &w->key, &w->peer);
-      /* later, also on this worker: the asker may still be asking. Under the lock: a revocation that comes behind
-       * this answer reaches each worker behind it too. */
-      gh_loop_post(w->query->worker->loop, &w->task);
-    }
-    e->waiters = NULL;
+    remember(fetcher->host, e, result, why, key, peer);
+    tell_waiters(e, result, why);
+    if (!f->asked && result != GH_EAUTH) drop_entry(fetcher, e);
   }
   pthread_mutex_unlock(&fetcher->lock);
   return lost;
@@ -272,7 +285,7 @@ static void end_fetch(fetch *f, gh_err result, const char *why, const gh_secret 
                             memory_order_relaxed);
   GH_LOG(&host->log, result == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "key-fetch", GH_F("key", f->id),
          GH_F("from", f->options.entity), GH_F("result", why));
-  bool lost = settle(fetcher, f->id, result, why, key, peer);
+  bool lost = settle(fetcher, f, result, why, key, peer);
   if (lost) gh_revocation_apply_associations(host, f->id); /* whatever still lives on it ends */
   if (d) {
     pthread_mutex_lock(&fetcher->lock);
@@ -417,6 +430,7 @@ static void send_fetch(fetch *f, gh_worker *worker)
   f->call.deadline_us = gh_clock_mono_us(&host->clock) + host->config.fetch_timeout_us;
   f->call.done = on_response;
   f->call.ctx = worker;
+  f->asked = true;
   host->outbound.send(host->outbound.ctx, worker, &f->call);
 }
 
@@ -490,6 +504,13 @@ static bool line_up(gh_fetcher *fetcher, fetch *f, entry *e, const gh_psk_query 
   return true;
 }
 
+/* The lock is held. Another one waits for the same answer, from now on for as long as a question may take. */
+static void share(const gh_fetcher *fetcher, fetch *f, uint64_t address)
+{
+  gh_fetch_queue_share(&f->desk->queue, &f->ticket, address);
+  f->asked_until_us = gh_clock_mono_us(&fetcher->host->clock) + fetcher->host->config.fetch_timeout_us;
+}
+
 static gh_err answer_now(const gh_fetcher *fetcher, const entry *e, gh_psk_query *query)
 {
   if (e->state == REFUSED) {
@@ -520,7 +541,7 @@ static gh_err wait_for(gh_fetcher *fetcher, entry *e, const gh_fetch_options *op
                        start *begins)
 {
   if (e->state == PENDING) {
-    if (e->in_line) gh_fetch_queue_share(&e->in_line->desk->queue, &e->in_line->ticket, query->address);
+    if (e->in_line) share(fetcher, e->in_line, query->address);
     add_waiter(e, query);
     return GH_EAGAIN;
   }

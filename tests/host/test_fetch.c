@@ -749,6 +749,67 @@ static void waiting_has_an_end(void **state)
   assert_int_equal(t->issuer.sent, 4);
 }
 
+/* A key identifier is no secret. Whoever lets the queue drop a question for it must not have it refused: nobody has
+ * asked the issuer. */
+static void what_was_pushed_out_may_be_asked_again(void **state)
+{
+  fetch_test *t = *state;
+  assert_int_equal(invent(t, STRANGER, 0, 1026), 1026); /* three are with the issuer */
+  question *victim = ask_from(t, STRANGER, KEY_ID);     /* the end of the longest line */
+  assert_int_equal(invent(t, DEVICE + 1, 5000, 1), 1);  /* an accomplice pushes it out */
+  gh_loop_call(t->h.loop, harness_nothing, NULL);
+  assert_refused(victim, GH_ELIMIT, "too-many-keys");
+  question *device = ask_from(t, DEVICE, KEY_ID);
+  assert_int_equal(device->at_once, GH_EAGAIN);
+  for (int i = 0; i < 8 && !device->answered; i++) answer_good(t);
+  assert_known(device);
+}
+
+static void whose_time_ran_out_in_line_may_ask_again(void **state)
+{
+  fetch_test *t = *state;
+  invent(t, STRANGER, 0, 50);
+  question *early = ask_from(t, STRANGER, KEY_ID);
+  t->h.clock_offset_us += 2 * GH_US_PER_S;
+  answer_with(t, GH_ETIMEOUT, 0, NULL);
+  gh_loop_call(t->h.loop, harness_nothing, NULL);
+  assert_refused(early, GH_ETIMEOUT, "issuer-too-slow");
+  question *device = ask_from(t, DEVICE, KEY_ID);
+  assert_int_equal(device->at_once, GH_EAGAIN);
+  for (int i = 0; i < 3 && !device->answered; i++) answer_good(t);
+  assert_known(device);
+}
+
+/* Nor does a stranger who has asked long ago make the device's time run out. */
+static void whoever_comes_later_has_time_of_its_own(void **state)
+{
+  fetch_test *t = *state;
+  int64_t budget = t->h.host->config.fetch_timeout_us;
+  invent(t, STRANGER, 0, 50);
+  question *early = ask_from(t, STRANGER, KEY_ID);
+  t->h.clock_offset_us += budget - budget / 10;
+  question *device = ask_from(t, DEVICE, KEY_ID);
+  t->h.clock_offset_us += budget / 5;
+  answer_with(t, GH_OK, 4004, NULL);
+  for (int i = 0; i < 3 && !device->answered; i++) answer_good(t);
+  assert_known(device);
+  assert_known(early);
+}
+
+/* A revocation that comes while the question waits in line counts, too. */
+static void revoked_while_in_line(void **state)
+{
+  fetch_test *t = *state;
+  invent(t, STRANGER, 0, 10);
+  question *device = ask_from(t, DEVICE, KEY_ID);
+  revoke_key(t);
+  t->h.clock_offset_us += 2 * GH_US_PER_S;
+  answer_with(t, GH_ETIMEOUT, 0, NULL);
+  gh_loop_call(t->h.loop, harness_nothing, NULL);
+  assert_refused(device, GH_EAUTH, "revoked");
+  assert_int_equal(ask_from(t, DEVICE, KEY_ID)->at_once, GH_EAUTH);
+}
+
 /* The issuer answers inside the call: the line empties, whatever its length. */
 static void a_line_empties_without_waiting(void **state)
 {
@@ -790,6 +851,10 @@ int main(void)
       cmocka_unit_test_setup_teardown(nobody_is_held_up_by_who_asked_first, setup, teardown),
       cmocka_unit_test_setup_teardown(waiting_has_an_end, setup, teardown),
       cmocka_unit_test_setup_teardown(a_line_empties_without_waiting, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_was_pushed_out_may_be_asked_again, setup, teardown),
+      cmocka_unit_test_setup_teardown(whose_time_ran_out_in_line_may_ask_again, setup, teardown),
+      cmocka_unit_test_setup_teardown(whoever_comes_later_has_time_of_its_own, setup, teardown),
+      cmocka_unit_test_setup_teardown(revoked_while_in_line, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
