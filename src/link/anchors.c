@@ -80,12 +80,36 @@ static const char *name_of(gh_cert_flavour flavour)
   return names[flavour];
 }
 
+static bool same_extension(const X509 *a, const X509 *b, int nid)
+{
+  int at_a = X509_get_ext_by_NID(a, nid, -1), at_b = X509_get_ext_by_NID(b, nid, -1);
+  if (at_a < 0 || at_b < 0) return at_a < 0 && at_b < 0;
+  return ASN1_OCTET_STRING_cmp(X509_EXTENSION_get_data(X509_get_ext(a, at_a)),
+                               X509_EXTENSION_get_data(X509_get_ext(b, at_b))) == 0;
+}
+
+/* An anchor is a name and a key (RFC 5280 6.1.1), and which of its certificates OpenSSL takes is not ours to choose.
+ * So one that was renewed is the same, as long as that in the list is good for now and bound to nothing else. */
+static bool is_renewal(const X509 *in_list, const X509 *anchor)
+{
+  static const int bounds[] = {NID_basic_constraints, NID_name_constraints,   NID_key_usage,
+                               NID_ext_key_usage,     NID_policy_constraints, NID_certificate_policies,
+                               NID_inhibit_any_policy};
+  if (X509_NAME_cmp(X509_get_subject_name(in_list), X509_get_subject_name(anchor)) != 0) return false;
+  if (EVP_PKEY_eq(X509_get0_pubkey(in_list), X509_get0_pubkey(anchor)) != 1) return false;
+  for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
+    if (!same_extension(in_list, anchor, bounds[i])) return false;
+  return X509_cmp_current_time(X509_get0_notBefore(in_list)) < 0 &&
+         X509_cmp_current_time(X509_get0_notAfter(in_list)) > 0;
+}
+
 /* A certificate may be an anchor in several of the lists. */
 static bool listed(const limited *list, const X509 *anchor, int flavour)
 {
-  for (; list; list = list->next)
-    if ((list->flavour == flavour || list->flavour == EVERY_FLAVOUR) && X509_cmp(list->anchor, anchor) == 0)
-      return true;
+  for (; list; list = list->next) {
+    bool for_it = list->flavour == flavour || list->flavour == EVERY_FLAVOUR;
+    if (for_it && (X509_cmp(list->anchor, anchor) == 0 || is_renewal(list->anchor, anchor))) return true;
+  }
   return false;
 }
 

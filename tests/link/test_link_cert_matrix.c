@@ -333,6 +333,61 @@ static void an_anchor_in_several_lists(void **state)
   unmake(&node);
 }
 
+/* The other root, once more: the same name and key, for other days, perhaps with constraints. */
+static void renewed_root(gh_buf *pem, long end_s, const char *constraints)
+{
+  X509 *cert = X509_dup(foreign_root.cert);
+  ASN1_INTEGER_set(X509_get_serialNumber(cert), 4711 + end_s);
+  X509_gmtime_adj(X509_getm_notBefore(cert), -2 * 86400L);
+  X509_gmtime_adj(X509_getm_notAfter(cert), end_s);
+  odd_ext(cert, cert, NID_name_constraints, constraints);
+  assert_true(X509_sign(cert, foreign_root.key, EVP_sha256()) > 0);
+  assert_int_equal(gh_cert_to_pem(cert, pem), GH_OK);
+  X509_free(cert);
+}
+
+/* A CA renews its certificate, and the operator has the new one in one list and the old one in another: the key
+ * vouches for both flavours, whichever of the two OpenSSL takes. It vouches for no third one, not by a certificate
+ * that has ended, and not by one that is bound to other names. */
+static void a_renewed_anchor(void **state)
+{
+  link_test *t = *state;
+  gh_buf first = GH_BUF_INIT, later = GH_BUF_INIT, over = GH_BUF_INIT, bound = GH_BUF_INIT;
+  gh_diag diag;
+  made device = make(&flavours[5], &foreign_root, flavours[5].name, NULL),
+       ae = make(&flavours[1], &foreign_root, flavours[1].name, NULL),
+       node = make(&flavours[3], &foreign_root, flavours[3].name, NULL);
+  tls_peer_options as_device = with(&device, true, TLS1_3_VERSION), as_ae = with(&ae, true, TLS1_3_VERSION),
+                   as_node = with(&node, true, TLS1_3_VERSION);
+  renewed_root(&first, 10 * 86400L, NULL);
+  renewed_root(&later, 20 * 86400L, NULL);
+  renewed_root(&over, -3600, NULL);
+  renewed_root(&bound, 5 * 86400L, "critical,permitted;URI:sp.example.org");
+  const gh_str pairs[][2] = {{gh_buf_str(&first), gh_buf_str(&later)}, {gh_buf_str(&later), gh_buf_str(&first)}};
+  for (size_t i = 0; i < 2; i++) {
+    t->tls.anchors_for[GH_CERT_AE_ID] = pairs[i][0];
+    t->tls.anchors_for[GH_CERT_DEVICE] = pairs[i][1];
+    assert_int_equal(gh_tls_server_renew(t->server, &t->tls, &diag), GH_OK);
+    let_in(t, "AE", &as_ae);
+    let_in(t, "device", &as_device);
+    refused(t, "node", &as_node, SSL_AD_BAD_CERTIFICATE, "does not vouch for Node-ID");
+  }
+  const gh_buf *const none[] = {&over, &bound};
+  for (size_t i = 0; i < 2; i++) {
+    t->tls.anchors_for[GH_CERT_AE_ID] = gh_buf_str(none[i]);
+    assert_int_equal(gh_tls_server_renew(t->server, &t->tls, &diag), GH_OK);
+    refused(t, "AE", &as_ae, SSL_AD_BAD_CERTIFICATE, "does not vouch for AE-ID");
+    let_in(t, "device", &as_device);
+  }
+  gh_buf_free(&first);
+  gh_buf_free(&later);
+  gh_buf_free(&over);
+  gh_buf_free(&bound);
+  unmake(&device);
+  unmake(&ae);
+  unmake(&node);
+}
+
 /* ---- the other direction: the FQDN of a server */
 
 static const struct {
@@ -499,6 +554,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(a_good_path_of_a_stranger, setup, teardown),
       cmocka_unit_test_setup_teardown(an_anchor_for_one_flavour, setup, teardown),
       cmocka_unit_test_setup_teardown(an_anchor_in_several_lists, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_renewed_anchor, setup, teardown),
       cmocka_unit_test(servers_below_an_anchor_for_one_flavour),
       cmocka_unit_test(certificates_of_servers),
       cmocka_unit_test(servers_of_every_flavour),
