@@ -3,13 +3,12 @@
 
 #include <stdlib.h>
 
-#include "base/encoding.h"
+#include "host/fetch_answer.h"
 #include "host/fetch_queue.h"
 #include "host/local_key.h"
 #include "host/revocation.h"
 #include "m2m/constants.h"
 #include "m2m/key_id.h"
-#include "m2m/m2m_time.h"
 
 enum { ENTRIES_MAX = 200000, BUCKETS = 4096, CONFIRM_MAX = 256 };
 #define GH_CONFIRM_AGAIN_US (5 * GH_US_PER_S) /* after an issuer could not be reached */
@@ -218,23 +217,23 @@ static void wake(gh_task *task)
 }
 
 /* What the issuer has said, or that it has not, is remembered for a while. */
-static void remember(const gh_host *host, entry *e, gh_err result, const char *why, const gh_secret *key,
-                     const gh_peer *peer)
+static void remember(const gh_host *host, entry *e, const gh_fetch_answer *answer)
 {
+  gh_err result = answer->err;
   int64_t now = gh_clock_mono_us(&host->clock);
   clear_entry(e);
   e->held = result == GH_OK || (e->held && result != GH_EAUTH);
   e->revoked = false;
   e->state = result == GH_OK ? KNOWN : REFUSED;
-  e->why = why;
+  e->why = answer->why;
   /* an unreachable issuer is asked again soon; "no such key" is remembered longer */
   int64_t refused_for = result == GH_EAUTH ? host->config.negative_us : GH_US_PER_S;
   e->until_us = now + (result == GH_OK ? host->config.recheck_us : refused_for);
   e->confirm_us = now + (result == GH_OK ? host->config.recheck_us : GH_CONFIRM_AGAIN_US);
   if (result != GH_OK) return;
-  e->ends_us = peer->not_after_us;
-  e->key = *key;
-  gh_peer_copy(&e->peer, peer);
+  e->ends_us = answer->peer.not_after_us;
+  e->key = answer->key;
+  gh_peer_copy(&e->peer, &answer->peer);
 }
 
 static void tell_waiters(entry *e, gh_err result, const char *why)
@@ -254,21 +253,19 @@ static void tell_waiters(entry *e, gh_err result, const char *why)
 
 /* Answers everybody who waits. True when a key that was held before is lost. A question that never left the line says
  * nothing about the key: it is forgotten, and whoever asks next is not refused for it. */
-static bool settle(gh_fetcher *fetcher, const fetch *f, gh_err result, const char *why, const gh_secret *key,
-                   const gh_peer *peer)
+static bool settle(gh_fetcher *fetcher, const fetch *f, const gh_fetch_answer *said)
 {
+  static const gh_fetch_answer revoked = {.err = GH_EAUTH, .why = "revoked"};
   pthread_mutex_lock(&fetcher->lock);
   entry *e = *place_of(fetcher, f->id);
   bool lost = false;
   if (e) {
-    if (e->revoked) { /* what the issuer said before it revoked the key does not count any more */
-      result = GH_EAUTH;
-      why = "revoked";
-    }
-    lost = result == GH_EAUTH && (e->held || fetcher->forgot_held);
-    remember(fetcher->host, e, result, why, key, peer);
-    tell_waiters(e, result, why);
-    if (!f->asked && result != GH_EAUTH) drop_entry(fetcher, e);
+    /* what the issuer said before it revoked the key does not count any more */
+    const gh_fetch_answer *answer = e->revoked ? &revoked : said;
+    lost = answer->err == GH_EAUTH && (e->held || fetcher->forgot_held);
+    remember(fetcher->host, e, answer);
+    tell_waiters(e, answer->err, answer->why);
+    if (!f->asked && answer->err != GH_EAUTH) drop_entry(fetcher, e);
   }
   pthread_mutex_unlock(&fetcher->lock);
   return lost;
@@ -276,16 +273,17 @@ static bool settle(gh_fetcher *fetcher, const fetch *f, gh_err result, const cha
 
 static void pump(gh_fetcher *fetcher, desk *d);
 
-static void end_fetch(fetch *f, gh_err result, const char *why, const gh_secret *key, const gh_peer *peer)
+static void end_fetch(fetch *f, const gh_fetch_answer *answer)
 {
+  gh_err result = answer->err;
   gh_fetcher *fetcher = f->fetcher;
   gh_host *host = fetcher->host;
   desk *d = f->desk;
   atomic_fetch_add_explicit(result == GH_OK ? &host->counters.keys_fetched : &host->counters.keys_refused, 1,
                             memory_order_relaxed);
   GH_LOG(&host->log, result == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "key-fetch", GH_F("key", f->id),
-         GH_F("from", f->options.entity), GH_F("result", why));
-  bool lost = settle(fetcher, f, result, why, key, peer);
+         GH_F("from", f->options.entity), GH_F("result", answer->why));
+  bool lost = settle(fetcher, f, answer);
   if (lost) gh_revocation_apply_associations(host, f->id); /* whatever still lives on it ends */
   if (d) {
     pthread_mutex_lock(&fetcher->lock);
@@ -298,81 +296,8 @@ static void end_fetch(fetch *f, gh_err result, const char *why, const gh_secret 
 
 static void end_unanswered(fetch *f, gh_err result, const char *why)
 {
-  gh_secret no_key = {.len = 0};
-  gh_peer nobody = {.kind = GH_PEER_NONE};
-  end_fetch(f, result, why, &no_key, &nobody);
-}
-
-/*= TS-0003 8.8.2.8 what the MAF answers: the key, its SUID, its source */
-static gh_err read_registered(const fetch *f, gh_str *owner, gh_str *key_text, gh_str *until, const char **why)
-{
-  gh_str root;
-  gh_val *attrs;
-  int64_t suid = 0;
-  *why = "answer-malformed";
-  GH_REQUIRE(f->call.response.pc && gh_val_unwrap(f->call.response.pc, &root, &attrs), GH_EPROTO);
-  GH_REQUIRE(gh_val_get_int(attrs, GH_STR("suid"), &suid) && gh_val_get_str(attrs, GH_STR("kv"), key_text) &&
-                 gh_val_get_str(attrs, GH_STR("cr"), owner) && gh_val_get_str(attrs, GH_STR("et"), until),
-             GH_EPROTO);
-  /*= TS-0003 8.2.2.3 a key is used for nothing but what its SUID says */
-  *why = "suid-violation";
-  return suid == f->options.want_suid ? GH_OK : GH_EAUTH;
-}
-
-/*= TS-0003 8.3.2.1 the older form of the MEF */
-static gh_err read_credential(const fetch *f, gh_str *owner, gh_str *key_text, gh_str *until, const char **why)
-{
-  const gh_val *pc = f->call.response.pc;
-  bool status = false;
-  *why = "answer-malformed";
-  GH_REQUIRE(pc && gh_val_get_bool(pc, GH_STR("status"), &status), GH_EPROTO);
-  *why = "refused-by-issuer";
-  GH_REQUIRE(status, GH_EAUTH);
-  *why = "answer-malformed";
-  bool complete = gh_val_get_str(pc, GH_STR("credential"), key_text) && gh_val_get_str(pc, GH_STR("lifetime"), until);
-  gh_val_get_str(pc, GH_STR("enroleeID"), owner);
-  return complete ? GH_OK : GH_EPROTO;
-}
-
-static gh_err make_answer(fetch *f, gh_str owner, gh_str key_text, gh_str until, gh_secret *key, gh_peer *peer,
-                          const char **why)
-{
-  uint8_t octets[GH_SECRET_MAX_BYTES];
-  size_t len = 0;
-  int64_t not_after;
-  *why = "answer-malformed";
-  gh_err err = gh_base64_decode(key_text, octets, sizeof octets, &len);
-  if (err == GH_OK) err = len >= 16 ? gh_secret_set(key, octets, len) : GH_EPROTO;
-  gh_wipe(octets, sizeof octets);
-  if (err != GH_OK) return err;
-  GH_TRY(gh_timestamp_parse(until, &not_after));
-  *why = "expired";
-  GH_REQUIRE(not_after > gh_host_now_us(f->fetcher->host), GH_EEXPIRED);
-  gh_peer_kind kind = gh_peer_kind_of(owner);
-  *why = "answer-malformed";
-  if (kind != GH_PEER_CREDENTIAL) { /* identities are compared in their absolute form, and in no other */
-    GH_REQUIRE(gh_id_parse(owner).scope == GH_SCOPE_ABSOLUTE, GH_EPROTO);
-    GH_TRY(gh_id_absolute(&f->call.arena, &f->fetcher->host->config.self, owner, &owner));
-  }
-  unsigned type = f->options.provisional ? GH_CRED_MAF_KEY : GH_CRED_SAEF_KEY;
-  *peer = (gh_peer){.kind = kind,
-                    .method = GH_METHOD_PSK,
-                    .id = kind == GH_PEER_CREDENTIAL ? GH_STR_NONE : owner,
-                    .credential_id = gh_credential_id(&f->call.arena, type, f->id),
-                    .key_id = f->id,
-                    .suid = f->options.want_suid,
-                    .not_after_us = not_after,
-                    .provisional = f->options.provisional};
-  if (kind == GH_PEER_CREDENTIAL && owner.len)
-    peer->credential_id = owner; /* the issuer knows it by its credential */
-  *why = "fetched";
-  return GH_OK;
-}
-
-/* A fault of the issuer's own: it has not said that there is no such key, and nobody is to lose one by it. */
-static bool is_fault(int rsc)
-{
-  return rsc >= GH_RSC_INTERNAL_SERVER_ERROR || rsc == GH_RSC_REQUEST_TIMEOUT;
+  const gh_fetch_answer none = {.err = result, .why = why, .peer = {.kind = GH_PEER_NONE}};
+  end_fetch(f, &none);
 }
 
 static void send_fetch(fetch *f, gh_worker *worker);
@@ -389,27 +314,14 @@ static void ask_older_form(fetch *f, gh_worker *worker)
 static void on_response(gh_outbound_call *call)
 {
   fetch *f = (fetch *)call;
-  gh_worker *worker = call->ctx;
-  gh_str owner = GH_STR_NONE, key_text, until;
-  gh_secret key = {.len = 0};
-  gh_peer peer = {.kind = GH_PEER_NONE};
-  const char *why = "issuer-unreachable";
-  gh_err err = call->err;
-  if (err == GH_OK && call->response.rsc == GH_RSC_NOT_FOUND && f->options.is_mef && !f->second) {
-    ask_older_form(f, worker);
+  gh_fetch_answer answer;
+  if (call->err == GH_OK && call->response.rsc == GH_RSC_NOT_FOUND && f->options.is_mef && !f->second) {
+    ask_older_form(f, call->ctx);
     return;
   }
-  if (err == GH_OK && call->response.rsc != GH_RSC_OK) {
-    bool fault = is_fault(call->response.rsc);
-    why = fault ? "issuer-failed" : "refused-by-issuer";
-    err = fault ? GH_ECONN : GH_EAUTH;
-  }
-  if (err == GH_OK)
-    err = f->second ? read_credential(f, &owner, &key_text, &until, &why)
-                    : read_registered(f, &owner, &key_text, &until, &why);
-  if (err == GH_OK) err = make_answer(f, owner, key_text, until, &key, &peer, &why);
-  end_fetch(f, err, why, &key, &peer);
-  gh_secret_wipe(&key);
+  gh_fetch_judge_answer(f->fetcher->host, call, &f->options, f->id, f->second, &answer);
+  end_fetch(f, &answer);
+  gh_secret_wipe(&answer.key);
 }
 
 static void send_fetch(fetch *f, gh_worker *worker)
