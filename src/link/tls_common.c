@@ -8,6 +8,7 @@
 
 #include "crypto/cert_path.h"
 #include "link/raw_public_key.h"
+#include "link/tls_guests.h"
 #include "link/tls_status.h"
 
 static int slot = -1;
@@ -170,6 +171,7 @@ static gh_err set_anchors(SSL_CTX *ctx, gh_str pem)
 static bool path_stands(SSL *ssl, X509_STORE_CTX *store, gh_diag *diag)
 {
   bool revoked = false;
+  gh_tls_guests_choose(ssl, store);
   bool stands = gh_cert_path_verify(store, SSL_is_server(ssl) ? GH_CERT_OF_CLIENT : GH_CERT_OF_SERVER, diag);
   if (stands && gh_tls_status_of_path(ssl, X509_STORE_CTX_get0_chain(store), &revoked, diag)) return true;
   if (stands) X509_STORE_CTX_set_error(store, revoked ? X509_V_ERR_CERT_REVOKED : X509_V_ERR_CERT_UNTRUSTED);
