@@ -85,6 +85,27 @@ static void what_is_refused(void **state)
   }
 }
 
+/*= TS-0001 6.5.1.0 the IN-CSE is the exit and the entry: without one there is nobody to meet another provider */
+static void a_realm_without_in_cse(void **state)
+{
+  temp_dir *t = *state;
+  gh_realm realm;
+  gh_diag diag = {""};
+  const char *dir = realm_with(t, "  a = { " GOOD "};"), *path = temp_path(t, "realm/gatehouse.conf");
+  char *text = temp_read(path), *at = strstr(text, "cse_rn = \"cse-in\";");
+  assert_non_null(at);
+  at = strstr(at, "registrar = \"\";");
+  assert_non_null(at);
+  char changed[65536];
+  snprintf(changed, sizeof changed, "%.*sregistrar = \"up\";%s", (int)(at - text), text,
+           at + strlen("registrar = \"\";"));
+  temp_write(path, changed, 0600);
+  free(text);
+  gh_err err = gh_realm_read(dir, &realm, &diag);
+  gh_realm_free(&realm);
+  if (err != GH_ESYNTAX || !strstr(diag.text, "needs an IN-CSE")) fail_msg("%s: %s", gh_err_name(err), diag.text);
+}
+
 static void too_many(void **state)
 {
   temp_dir *t = *state;
@@ -128,6 +149,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(what_is_read, temp_dir_make, temp_dir_drop),
       cmocka_unit_test_setup_teardown(what_is_refused, temp_dir_make, temp_dir_drop),
+      cmocka_unit_test_setup_teardown(a_realm_without_in_cse, temp_dir_make, temp_dir_drop),
       cmocka_unit_test_setup_teardown(too_many, temp_dir_make, temp_dir_drop),
       cmocka_unit_test_setup_teardown(doctor_knows_them, temp_dir_make, temp_dir_drop),
   };

@@ -147,7 +147,27 @@ def by_hand(checks, ours, theirs):
                        ("an AE of it", theirs.certificate(checks, "valve", "--ae-id", f"//{THEIRS}/in-cse/Cvalve"))):
         answer = curl(pair, f"//{THEIRS}/in-cse/Cbob", box)
         checks.expect("M2M" not in answer, f"{what} gets no association", answer)
+    anchors_are_read_again(checks, ours, lambda: rsc(in_cse, f"//{THEIRS}/in-cse/Cbob", box))
     return in_cse
+
+
+def anchors_are_read_again(checks, ours, read):
+    """SIGHUP: other anchors of a provider count for new associations; a broken file changes nothing."""
+    path, count = ours.dir / "other.pem", 0
+    good = path.read_bytes()
+
+    def take_up(text, event):
+        path.write_bytes(text)
+        ours.processes["cse"].send_signal(signal.SIGHUP)
+        return ours.log_says("cse", event, count)
+
+    count = ours.log("cse").count("credentials-renewed") + 1
+    checks.expect(take_up((ours.dir / "ca.pem").read_bytes(), "credentials-renewed") and read() is None, "with other anchors it proves nothing")
+    count += 1
+    checks.expect(take_up(good, "credentials-renewed") and read() == 2000, "with its own again it does")
+    count = ours.log("cse").count("reload-failed") + 1
+    checks.expect(take_up(b"no certificate", "reload-failed") and read() == 2000, "a broken file changes nothing")
+    path.write_bytes(good)
 
 
 class Counterpart:
@@ -219,6 +239,12 @@ def over_coap(checks, ours, theirs, near):
         checks.expect(ours.rsc("get", near, f"//{THEIRS}/in-cse/cse-in/Cbob/closed") == 4103, f"over {scheme}, what is not granted")
 
 
+def one_way(checks, ours, theirs, near):
+    theirs.agree(ours, "none")
+    checks.expect(theirs.rsc("get", theirs.folder / "bob", f"//{OURS}/in-cse/cse-in/Calice/box") == 5103, "whose reach is none is never called: 5103")
+    checks.expect(ours.rsc("get", near, f"//{THEIRS}/in-cse/cse-in/Cbob/box") == 2000, "and is let in")
+
+
 def with_a_provisioned_key(checks, ours, theirs, near, in_cse):
     """TS-0003 8.2.2.1: the same Kpsa for both IN-CSEs, and no anchors any more."""
     key, box = ours.folder / "kpsa", f"//{THEIRS}/in-cse/cse-in/Cbob/box"
@@ -266,6 +292,7 @@ def story(checks, ours, theirs):
     in_cse = by_hand(checks, ours, theirs)
     gone_and_back(checks, ours, theirs, near, in_cse)
     over_coap(checks, ours, theirs, near)
+    one_way(checks, ours, theirs, near)
     with_a_provisioned_key(checks, ours, theirs, near, in_cse)
     for realm in (ours, theirs):
         for name in list(realm.processes):
