@@ -23,6 +23,7 @@ static const char *realm_with(temp_dir *t, const char *providers)
   return temp_path(t, "realm");
 }
 
+/*= TS-0001 6.5.1.1 the public domain name is made of the CSE-ID, or another one below the provider's */
 static void what_is_read(void **state)
 {
   temp_dir *t = *state;

@@ -105,7 +105,7 @@ static void grant(harness *h, const char *acor, int acop)
   assert_rsc(ask(h, &meter, GH_OP_UPDATE, "cse-in/Cmeter", "Cmeter", 0, link), 2004);
 }
 
-/*= TS-0004 7.3.2.6; TS-0003 7.2.1 it speaks for its own provider, in absolute identifiers */
+/*= TS-0003 8.2.1; 7.2.1; TS-0004 7.3.2.6 it speaks for its own provider, in absolute identifiers */
 static void in_whose_name(void **state)
 {
   harness *h = &((place *)*state)->h;

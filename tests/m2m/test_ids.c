@@ -137,7 +137,6 @@ static void grammars(void **state)
 static void of_another_provider(void **state)
 {
   (void)state;
-  const gh_self self = {.sp_fqdn = GH_STR("sp.example.com"), .cse_id = GH_STR("in-cse"), .in_cse = GH_STR("in-cse")};
   static const struct {
     const char *text;
     bool foreign;
