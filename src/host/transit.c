@@ -41,7 +41,8 @@ static bool is_foreign(const gh_exchange *x, const gh_addr *addr)
   return addr->scope == GH_SCOPE_ABSOLUTE && !gh_str_eq_nocase(addr->sp, x->host->config.self.sp_fqdn);
 }
 
-/*= TS-0001 6.5.2.3; TS-0004 7.3.2.6 the registered CSE that leads to the target; else the own registrar, unless it came from there */
+/*= TS-0001 6.5.2.3; TS-0004 7.3.2.6 the registered CSE that leads to the target; else the own registrar, unless it
+ * came from there */
 static bool next_hop(gh_exchange *x, const gh_addr *addr, gh_str *next)
 {
   enum { IN_CSE = 1 };
