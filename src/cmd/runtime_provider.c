@@ -25,6 +25,7 @@ gh_tls_options gh_runtime_options_for(const gh_realm_provider *provider, const g
   gh_tls_options options = *own;
   if (!provider) return options;
   options.anchors_pem = GH_STR_NONE;
+  for (size_t i = 0; i < GH_CERT_FLAVOURS; i++) options.anchors_for[i] = GH_STR_NONE;
   for (size_t i = 0; i < own->guest_count; i++)
     if (gh_str_eq(own->guests[i].fqdn, provider->fqdn)) options.anchors_pem = own->guests[i].anchors_pem;
   return options;

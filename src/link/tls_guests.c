@@ -96,10 +96,11 @@ static const guest *named(const guests *g, X509 *cert)
 }
 
 /*= TS-0003 8.1.2.2; 8.1.2.4 the trust anchor that was configured for this entity */
-void gh_tls_guests_choose(SSL *ssl, X509_STORE_CTX *path)
+bool gh_tls_guests_choose(SSL *ssl, X509_STORE_CTX *path)
 {
   pthread_once(&slot_once, make_slot);
   const guests *g = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot);
   const guest *found = g ? named(g, X509_STORE_CTX_get0_cert(path)) : NULL;
   if (found) X509_STORE_CTX_set0_trusted_stack(path, found->anchors);
+  return found != NULL;
 }

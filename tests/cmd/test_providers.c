@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "cmd/config.h"
+#include "cmd/runtime.h"
 
 static const char *realm_with(temp_dir *t, const char *providers)
 {
@@ -145,6 +146,29 @@ static void doctor_knows_them(void **state)
   assert_non_null(strstr(s->out, "a.pem holds no certificate"));
 }
 
+/*= TS-0003 8.1.2.4 what the IN-CSE of another provider proves leads to its anchors, whatever ours vouch for */
+static void whose_anchors_count(void **state)
+{
+  (void)state;
+  const gh_tls_guest guests[] = {{GH_STR("in2.sp2.example.net"), GH_STR("theirs")},
+                                 {GH_STR("in-cse.sp3.example.org"), GH_STR_NONE}};
+  gh_tls_options own = {
+      .anchors_pem = GH_STR("ours"), .chain_pem = GH_STR("chain"), .guests = guests, .guest_count = 2};
+  for (size_t i = 0; i < GH_CERT_FLAVOURS; i++) own.anchors_for[i] = GH_STR("further");
+  static const struct {
+    const char *fqdn, *anchors;
+  } cases[] = {{"in2.sp2.example.net", "theirs"}, {"in-cse.sp3.example.org", ""}, {"in-cse.sp4.example.org", ""}};
+  for (size_t k = 0; k < 3; k++) {
+    const gh_realm_provider provider = {.fqdn = gh_str_of(cases[k].fqdn)};
+    gh_tls_options options = gh_runtime_options_for(&provider, &own);
+    assert_true(gh_str_eq(options.anchors_pem, gh_str_of(cases[k].anchors)));
+    assert_true(gh_str_eq(options.chain_pem, GH_STR("chain")));
+    for (size_t i = 0; i < GH_CERT_FLAVOURS; i++) assert_true(gh_str_empty(options.anchors_for[i]));
+  }
+  gh_tls_options options = gh_runtime_options_for(NULL, &own);
+  assert_true(gh_str_eq(options.anchors_pem, GH_STR("ours")));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -152,6 +176,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(what_is_refused, temp_dir_make, temp_dir_drop),
       cmocka_unit_test_setup_teardown(a_realm_without_in_cse, temp_dir_make, temp_dir_drop),
       cmocka_unit_test_setup_teardown(too_many, temp_dir_make, temp_dir_drop),
+      cmocka_unit_test(whose_anchors_count),
       cmocka_unit_test_setup_teardown(doctor_knows_them, temp_dir_make, temp_dir_drop),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

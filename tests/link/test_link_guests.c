@@ -111,6 +111,32 @@ static void whoever_is_not_in_the_list(void **state)
   holder_free(&who);
 }
 
+/*= TS-0003 8.1.2.4 anchors for one flavour are of our own realm, too: none of them vouches for a guest */
+static void anchors_of_a_flavour_are_ours(void **state)
+{
+  (void)state;
+  const gh_tls_guest guests[] = {{GH_STR(GUEST_FQDN), gh_buf_str(&guest_pem)}};
+  holder as_guest = issued(GH_CERT_CSE_ID, GUEST_FQDN, NULL, &other_root);
+  holder as_another = issued(GH_CERT_CSE_ID, "mn1.in-cse.sp.example.com", NULL, &other_root);
+  holder the_guest = issued(GH_CERT_CSE_ID, GUEST_FQDN, NULL, &guest_root);
+  gh_diag diag = {""};
+  link_test *t = serve(guests, 1);
+  gh_tls_options options = t->tls;
+  options.anchors_for[GH_CERT_CSE_ID] = gh_buf_str(&namesake_pem);
+  assert_int_equal(gh_tls_server_renew(t->server, &options, &diag), GH_OK);
+  assert_true(is_served(t, &as_another, &other_root, TLS1_3_VERSION, "CSE "));
+  assert_false(is_served(t, &as_guest, &other_root, TLS1_3_VERSION, ""));
+  assert_true(is_served(t, &the_guest, &guest_root, TLS1_3_VERSION, "CSE " GUEST_FQDN));
+  options.anchors_for[GH_CERT_CSE_ID] = GH_STR_NONE;
+  options.anchors_for[GH_CERT_DEVICE] = gh_buf_str(&guest_pem); /* the guest's stand for it whatever else they do */
+  assert_int_equal(gh_tls_server_renew(t->server, &options, &diag), GH_OK);
+  assert_true(is_served(t, &the_guest, &guest_root, TLS1_3_VERSION, "CSE " GUEST_FQDN));
+  link_end(t);
+  holder_free(&as_guest);
+  holder_free(&as_another);
+  holder_free(&the_guest);
+}
+
 /* Credentials that are read again bring their guests with them; anchors that cannot be read change nothing. */
 static void guests_are_renewed(void **state)
 {
@@ -139,6 +165,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(anchors_speak_for_their_own),
       cmocka_unit_test(whoever_is_not_in_the_list),
+      cmocka_unit_test(anchors_of_a_flavour_are_ours),
       cmocka_unit_test(guests_are_renewed),
   };
   return cmocka_run_group_tests(tests, make_pki, free_pki);
