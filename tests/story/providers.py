@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Two service providers with real processes (reference point Mcc'): an AE of one reads what an AE of the other grants, over certificates of
 two certification authorities, over a provisioned key, over HTTPS and CoAP; and what one provider says in the name of the other is refused.
-curl, openssl s_client and the TLS of Python stand in for either IN-CSE.
+curl, openssl s_client and the TLS of Python stand in for either IN-CSE; a third provider has nothing of ours at all: its authority is openssl.
 
 usage: providers.py GATEHOUSE   (exit code 0: every check held)
 """
@@ -15,12 +15,13 @@ import ssl
 import sys
 import tempfile
 import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from third_party import Checks, key_in_hex, openssl, run  # noqa: E402
 from transit import Realm  # noqa: E402
 
-OURS, THEIRS = "sp.example.com", "sp2.example.net"
+OURS, THEIRS, THIRD = "sp.example.com", "sp2.example.net", "sp3.example.org"
 AE = '{"m2m:ae":{"api":"N.story","rr":false,"srv":["3"]}}'
 CSR = '{"m2m:csr":{"cb":"/in-cse/cse-in","rr":true,"srv":["3"]}}'
 KPSA = "mccp@keys.example.com"
@@ -51,18 +52,23 @@ class Provider(Realm):
     def endpoint(self, binding=""):
         return (self.dir / "run" / f"cse{binding}.endpoint").read_text().strip()
 
-    def agree(self, other, reach, anchors=True):
+    def agree(self, other, reach, anchors=True, further="", crl=""):
         """Writes the agreement; the IN-CSE is started again with it, where it was."""
-        path = self.dir / "other.pem"
-        path.write_bytes((other.dir / "ca.pem").read_bytes())
-        path.chmod(0o600)
-        entry = f'  other = {{ cse = "//{other.fqdn}/in-cse"; anchors = "{"other.pem" if anchors else ""}"; reach = "{reach}"; }};\n'
-        self.conf.write_text(f"{self.fresh}providers = {{\n{entry}}};\n", encoding="utf-8")
+        self.private("other.pem", (other.dir / "ca.pem").read_bytes())
+        entry = f'  other = {{ cse = "//{other.fqdn}/in-cse"; anchors = "{"other.pem" if anchors else ""}"; reach = "{reach}"; }};\n{further}'
+        head, cse = self.fresh.split("\n  cse = {", 1)
+        cse = cse.replace('crl = "";', f'crl = "{crl}";', 1).replace('crl_policy = "require"', 'crl_policy = "soft"', 1)
+        self.conf.write_text(f"{head}\n  cse = {{{cse}providers = {{\n{entry}}};\n", encoding="utf-8")
         before = self.endpoint()
         self.kill("cse", signal.SIGTERM)
         self.start("cse")
         if self.endpoint() != before:
             raise SystemExit("the port is taken by another program")
+
+    def private(self, name, octets):
+        path = self.dir / name
+        path.touch(0o600)
+        path.write_bytes(octets)
 
     def device(self, name, cse):
         where, key = self.folder / name, self.folder / f"{name}.kpm"
@@ -111,18 +117,20 @@ def read_across(checks, ours, theirs, near, low):
     checks.expect(theirs.rsc("get", theirs.folder / "bob", f"//{OURS}/in-cse/cse-in/Calice/box") == 2000, "the other way it goes likewise")
 
 
+def by_curl(ours, pair, origin, path, *more):
+    """The response status code of our IN-CSE for who has this certificate; None: it gave no answer of oneM2M."""
+    name = f"in-cse.{OURS}"
+    head = ["-H", f"X-M2M-Origin: {origin}"] if origin is not None else []
+    answer = run(["curl", "-s", "-i", "--cacert", ours.dir / "ca.pem", "--cert", pair[0], "--key", pair[1], "--connect-to",
+                  f"{name}:443:{ours.endpoint()}", "-H", "X-M2M-RI: h1", "-H", "X-M2M-RVI: 3", *head, *more, f"https://{name}{path}"])[1]
+    found = [line.split(":")[1].strip() for line in answer.splitlines() if line.lower().startswith("x-m2m-rsc:")]
+    return int(found[0]) if found else None
+
+
 def by_hand(checks, ours, theirs):
     """curl has a certificate of the other IN-CSE: whatever it says in our names is refused."""
-    name = f"in-cse.{OURS}"
-
-    def curl(pair, origin, path, *more):
-        head = ["-H", f"X-M2M-Origin: {origin}"] if origin is not None else []
-        return run(["curl", "-s", "-i", "--cacert", ours.dir / "ca.pem", "--cert", pair[0], "--key", pair[1], "--connect-to",
-                    f"{name}:443:{ours.endpoint()}", "-H", "X-M2M-RI: h1", "-H", "X-M2M-RVI: 3", *head, *more, f"https://{name}{path}"])[1]
-
     def rsc(*words):
-        found = [line.split(":")[1].strip() for line in curl(*words).splitlines() if line.lower().startswith("x-m2m-rsc:")]
-        return int(found[0]) if found else None
+        return by_curl(ours, *words)
 
     in_cse = theirs.certificate(checks, "in-cse", "--fqdn", f"in-cse.{THEIRS}")
     box = "/cse-in/Calice/box"
@@ -145,8 +153,7 @@ def by_hand(checks, ours, theirs):
     checks.expect(rsc(in_cse, f"//{THEIRS}/in-cse/Cbob", f"/_/{OURS}/mn1/cse-mn/Clow/closed") == 4103, "what is hosted below is asked there")
     for what, pair in (("its MN-CSE", theirs.certificate(checks, "mn7-by-hand", "--fqdn", f"mn7.in-cse.{THEIRS}")),
                        ("an AE of it", theirs.certificate(checks, "valve", "--ae-id", f"//{THEIRS}/in-cse/Cvalve"))):
-        answer = curl(pair, f"//{THEIRS}/in-cse/Cbob", box)
-        checks.expect("M2M" not in answer, f"{what} gets no association", answer)
+        checks.expect(rsc(pair, f"//{THEIRS}/in-cse/Cbob", box) is None, f"{what} gets no association")
     anchors_are_read_again(checks, ours, lambda: rsc(in_cse, f"//{THEIRS}/in-cse/Cbob", box))
     return in_cse
 
@@ -181,6 +188,7 @@ class Counterpart:
         self.context.verify_mode = ssl.CERT_REQUIRED
         self.heard, self.names = "", ""
         self.socket = socket.create_server((host, int(port)))
+        self.port = self.socket.getsockname()[1]
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
 
@@ -205,6 +213,96 @@ class Counterpart:
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
         self.thread.join(10)
+
+
+class ForeignCa:
+    """A certification authority that constrains nothing, and has the name of ours."""
+
+    CONF = """[ca]
+default_ca = own
+[own]
+database = {0}/index
+serial = {0}/serial
+crlnumber = {0}/crlnumber
+new_certs_dir = {0}
+certificate = {0}/ca.pem
+private_key = {0}/ca.key
+default_md = sha256
+default_days = 2
+default_crl_days = 2
+policy = any
+unique_subject = no
+copy_extensions = copy
+[any]
+commonName = supplied
+"""
+
+    def __init__(self, folder):
+        folder.mkdir()
+        self.folder = folder
+        (folder / "conf").write_text(self.CONF.format(folder), encoding="utf-8")
+        (folder / "index").touch()
+        for name in ("serial", "crlnumber"):
+            (folder / name).write_text("1000\n", encoding="utf-8")
+        self.request("ca", "Gatehouse realm CA", "-x509", "-days", "2", "-out", folder / "ca.pem", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+
+    def openssl(self, *words):
+        code, text = run(["openssl", *words])
+        if code != 0:
+            raise SystemExit(f"openssl {words[0]}: {text}")
+
+    def request(self, stem, name, *more):
+        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256", "-subj", f"/CN={name}", "-keyout",
+                     self.folder / f"{stem}.key", *more)
+
+    def certificate(self, stem, subject):
+        cert = self.folder / f"{stem}.pem"
+        self.request(stem, stem, "-out", self.folder / f"{stem}.csr", "-addext", f"subjectAltName={subject}", "-addext",
+                     "keyUsage=critical,digitalSignature", "-addext", "extendedKeyUsage=clientAuth,serverAuth")
+        self.openssl("ca", "-batch", "-config", self.folder / "conf", "-notext", "-in", self.folder / f"{stem}.csr", "-out", cert)
+        return cert, self.folder / f"{stem}.key"
+
+    def crl(self):
+        path = self.folder / "crl.pem"
+        self.openssl("ca", "-config", self.folder / "conf", "-gencrl", "-out", path)
+        return path.read_bytes()
+
+    def revoke(self, pair):
+        self.openssl("ca", "-config", self.folder / "conf", "-revoke", pair[0])
+
+
+def with_a_third_provider(checks, ours, theirs, near):
+    ca = ForeignCa(ours.folder / "third")
+    pair = ca.certificate("in-cse", f"DNS:in-cse.{THIRD}")
+    counterpart = Counterpart("127.0.0.1:0", pair, ours.dir / "ca.pem")
+    ours.private("third.pem", (ca.folder / "ca.pem").read_bytes())
+    ours.private("crl.pem", ca.crl())
+    third = f'  third = {{ cse = "//{THIRD}/in-cse"; anchors = "third.pem"; reach = "https://127.0.0.1:{counterpart.port}"; }};\n'
+    ours.agree(theirs, f"https://{theirs.endpoint()}", further=third, crl="crl.pem")
+    checks.expect(ours.rsc("get", near, f"//{THIRD}/in-cse/x") == 2000, "a third provider is asked")
+    checks.expect(ours.rsc("get", near, f"//{THEIRS}/in-cse/cse-in/Cbob/box") == 2000, "beside the other")
+    counterpart.end()
+    checks.expect(by_curl(ours, pair, f"//{THIRD}/in-cse/Cx", "/cse-in/Calice/box") == 4103, "it is let in, and granted nothing")
+    checks.expect(by_curl(ours, pair, f"//{THEIRS}/in-cse/Cbob", "/cse-in/Calice/box") == 4106, "it does not speak for the other")
+    checks.expect(by_curl(ours, pair, f"//{THIRD}/in-cse/Cx", f"/_/{THEIRS}/in-cse/cse-in/Cbob/box") == 4004, "nor does it get there through us")
+    for stem, subject in (("sadmin", f"URI://{OURS}/Sadmin"), ("mn1", f"DNS:mn1.in-cse.{OURS}"), ("own", f"DNS:in-cse.{OURS}"), ("maf", f"DNS:maf.{OURS}"),
+                          ("theirs", f"DNS:in-cse.{THEIRS}")):
+        other = ca.certificate(stem, subject)
+        checks.expect(by_curl(ours, other, f"//{THIRD}/in-cse/Cx", "/cse-in/Calice/box") is None, f"its authority vouches for itself, not for {subject}")
+    ca.revoke(pair)
+    ours.private("crl.pem", ca.crl())
+    checks.expect(eventually(lambda: by_curl(ours, pair, f"//{THIRD}/in-cse/Cx", "/cse-in/Calice/box") is None), "and its revocations count here")
+    checks.expect(ours.rsc("get", near, f"//{THEIRS}/in-cse/cse-in/Cbob/box") == 2000, "for nobody else")
+
+
+def eventually(held):
+    """Asks until it holds, for ten seconds."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        if held():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def gone_and_back(checks, ours, theirs, near, in_cse):
@@ -251,9 +349,8 @@ def with_a_provisioned_key(checks, ours, theirs, near, in_cse):
     ours.agree(theirs, f"https://{theirs.endpoint()}", anchors=False)
     theirs.agree(ours, f"https://{ours.endpoint()}", anchors=False)
     checks.expect(ours.rsc("get", near, box) == 5103, "neither anchors nor a key: 5103")
-    answer = run(["curl", "-s", "-i", "--cacert", ours.dir / "ca.pem", "--cert", in_cse[0], "--key", in_cse[1], "--connect-to",
-                  f"in-cse.{OURS}:443:{ours.endpoint()}", f"https://in-cse.{OURS}/cse-in"])[1]
-    checks.expect("M2M" not in answer, "its certificate opens nothing any more", answer)
+    answer = by_curl(ours, in_cse, f"//{THEIRS}/in-cse/Cbob", "/cse-in/Calice/box")
+    checks.expect(answer is None, "its certificate opens nothing any more", str(answer))
     for realm, peer, option in ((ours, theirs, "--generate"), (theirs, ours, "--key-file")):
         code, answer = realm.call("cse", "key", "add", realm.dir, "--id", KPSA, "--peer", f"//{peer.fqdn}/in-cse", option, key)
         checks.expect(code == 0, f"{realm.fqdn} has a key for {peer.fqdn}", str(answer))
@@ -293,6 +390,7 @@ def story(checks, ours, theirs):
     gone_and_back(checks, ours, theirs, near, in_cse)
     over_coap(checks, ours, theirs, near)
     one_way(checks, ours, theirs, near)
+    with_a_third_provider(checks, ours, theirs, near)
     with_a_provisioned_key(checks, ours, theirs, near, in_cse)
     for realm in (ours, theirs):
         for name in list(realm.processes):
