@@ -38,7 +38,8 @@ typedef struct gh_realm_function {
   gh_str endpoint;                      /* where others reach it: "auto" (run/<name>.endpoint) or "host:port" */
   gh_str reach;                         /* how the other functions do: cmd/reach.h */
   gh_str certificate;                   /* chain, PEM */
-  gh_str sealed; /* secure environment: sealed file, opened with the realm's secret; holds the private key */
+  gh_str public_keys; /* CSE: identifiers of its raw public key, blank between; empty: certificate */
+  gh_str sealed;      /* secure environment: sealed file, opened with the realm's secret; holds the private key */
   gh_str store;
   gh_str security_policy; /* a name of link/security_policy.h */
   bool tls13;

@@ -6,6 +6,7 @@
 #include "client/endpoint.h"
 #include "cmd/config.h"
 #include "cmd/reach.h"
+#include "crypto/public_key_id.h"
 #include "host/certificate_status.h"
 #include "m2m/ids.h"
 #include "m2m/key_id.h"
@@ -81,6 +82,15 @@ static bool stem_or_none(gh_str text)
 static bool name_or_none(gh_str text)
 {
   return text.len == 0 || gh_resource_name_valid(text);
+}
+
+static bool public_keys_valid(gh_str text)
+{
+  gh_public_key_id id;
+  gh_str one;
+  while (gh_str_split(&text, ' ', &one))
+    if (one.len && gh_public_key_id_parse(one, &id) != GH_OK) return false;
+  return true;
 }
 
 static bool path_valid(gh_str text)
@@ -164,6 +174,9 @@ static const gh_conf_key function_keys[] = {
      "over which binding the other functions call this one; auto: https and wss as `endpoint` says, the others as\n"
      "run/<name>.*.endpoint; wss: its registrees keep a WebSocket open; mqtt: CSEs, through their broker;\n"
      "none: nobody connects to it"},
+    {"public_keys", GH_CONF_TEXT, AT(public_keys), "", 0, 0, public_keys_valid, "identifiers of RFC 6920", NULL,
+     "CSE only: identifiers of its raw public key, blank between: other CSEs then show it theirs, and expect one of "
+     "these;\nempty: certificates on both sides"},
     {"certificate", GH_CONF_TEXT, AT(certificate), NULL, 0, 0, path_valid, "a path", NULL, "certificate chain, PEM"},
     {"sealed", GH_CONF_TEXT, AT(sealed), NULL, 0, 0, path_valid, "a path", NULL,
      "secure environment (sealed file), opened with the realm's secret; it holds the private key"},

@@ -146,11 +146,21 @@ static void expect_node(gh_served *s, gh_str fqdn, gh_tls_client_options *option
   gh_arena_free(&arena);
 }
 
+/*= TS-0003 8.1.2.4; 8.2.2.2 a CSE that was configured with its raw public key is shown ours, and proves that key */
+static void expect_key(const gh_served *s, gh_str fqdn, gh_tls_client_options *options)
+{
+  const gh_realm_function *f = gh_realm_function_of(s->runtime->realm, fqdn);
+  if (!f || f->kind != GH_REALM_CSE || !f->public_keys.len) return;
+  options->server_keys = f->public_keys;
+  options->tls.chain_pem = GH_STR_NONE;
+}
+
 gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
                             const gh_tls_options *own, gh_diag *diag)
 {
   gh_tls_client_options options = {.tls = *own, .server_name = fqdn};
   expect_node(s, fqdn, &options);
+  expect_key(s, fqdn, &options);
   http->mtu = (uint16_t)s->runtime->realm->limits.datagram_mtu;
   fit_tls(http, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
@@ -268,6 +278,7 @@ gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer
   gh_tls_client *fresh;
   gh_tls_client_options options = {.tls = gh_runtime_options_for(peer->provider, own), .server_name = peer->fqdn};
   expect_node(peer->served, peer->fqdn, &options);
+  expect_key(peer->served, peer->fqdn, &options);
   options.tls.tls13 = peer->options.tls13;
   fit_tls(http, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &fresh, diag));

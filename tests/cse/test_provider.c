@@ -9,6 +9,7 @@
 static const who sp2 = CERTIFIED("//sp2.example.net/in2"), sp3 = CERTIFIED("//sp3.example.org/in-cse");
 static const who sp2_by_key =
     PEER(GH_METHOD_PSK, "//sp2.example.net/in2", "12-sp2@keys.example.com", "sp2@keys.example.com");
+static const who sp2_by_public_key = PEER(GH_METHOD_PUBLIC_KEY, "//sp2.example.net/in2", "14-x", "ni:///sha-256;x");
 static const who mn1 = CERTIFIED("//sp.example.com/mn1"), in_cse = CERTIFIED("//sp.example.com/in-cse");
 static const who meter = {
     GH_PEER_AE, GH_METHOD_PSK, "//sp.example.com/in-cse/Cmeter", "12-K1@maf.sp.example.com", "K1@maf.sp.example.com",
@@ -139,8 +140,8 @@ static void in_whose_name(void **state)
                {"", 4000},
                {NULL, 4000}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    static const who *const flavours[] = {&sp2, &sp2_by_key};
-    for (size_t k = 0; k < 2; k++) {
+    static const who *const flavours[] = {&sp2, &sp2_by_key, &sp2_by_public_key};
+    for (size_t k = 0; k < sizeof flavours / sizeof *flavours; k++) {
       answer a = ask(h, flavours[k], GH_OP_RETRIEVE, "cse-in/Cmeter", cases[i].from, 0, NULL);
       if (a.rsc != cases[i].rsc) fail_msg("fr %s: %d", cases[i].from ? cases[i].from : "(absent)", a.rsc);
     }
