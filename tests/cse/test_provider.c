@@ -22,7 +22,8 @@ static const gh_provider providers[] = {
     {.cse = {"//sp3.example.org/in-cse", 24}, .fqdn = {"in-cse.sp3.example.org", 22}, .certificate = true},
 };
 
-#define AE "{\"m2m:ae\":{\"api\":\"N.demo\",\"rr\":false,\"srv\":[\"3\"]}}"
+#define AE "{\"m2m:ae\":{\"api\":\"N.demo\",\"rr\":true,\"srv\":[\"3\"],\"poa\":[\"https://192.0.2.7:8443\"]}}"
+#define NOTIFICATION "{\"m2m:sgn\":{\"sur\":\"x\"}}"
 #define CSR(more) "{\"m2m:csr\":{\"cb\":\"/x/cse\",\"rr\":true,\"srv\":[\"3\"]" more "}}"
 
 typedef struct far_side { /* the other side of the outbound port */
@@ -303,6 +304,28 @@ static void requests_come_in_and_go_on(void **state)
   assert_rsc(ask(h, &mn1, GH_OP_RETRIEVE, "cse-in", "//sp2.example.net/in2", 0, NULL), 4106);
 }
 
+/*= TS-0001 10.2.5.23; 6.5.2.3 an AE of theirs notifies one of ours, where that lets it, and the other way round */
+static void notifications(void **state)
+{
+  place *p = *state;
+  harness *h = &p->h;
+  const char *theirs = "//sp2.example.net/in2/Cx", *bell = "//sp.example.com/in-cse/cse-in/Cmeter";
+  register_meter(h);
+  grant(h, theirs, 2);
+  assert_rsc(ask(h, &sp2, GH_OP_NOTIFY, bell, theirs, 0, NOTIFICATION), 4103);
+  assert_int_equal(p->far.count, 0);
+  grant(h, theirs, 16);
+  assert_rsc(ask(h, &sp2, GH_OP_NOTIFY, bell, "/in2/Cx", 0, NOTIFICATION), 4106);
+  assert_rsc(ask(h, &sp2, GH_OP_NOTIFY, bell, "//sp2.example.net/in2/Cy", 0, NOTIFICATION), 4103);
+  assert_int_equal(p->far.count, 0);
+  assert_rsc(ask(h, &sp2, GH_OP_NOTIFY, bell, theirs, 0, NOTIFICATION), 2000);
+  assert_string_equal(p->far.entity, "//sp.example.com/in-cse/Cmeter");
+  assert_string_equal(p->far.from, theirs);
+  assert_rsc(ask(h, &meter, GH_OP_NOTIFY, "//sp2.example.net/in2/base/Cx", "Cmeter", 0, NOTIFICATION), 2000);
+  assert_string_equal(p->far.entity, "//sp2.example.net/in2");
+  assert_string_equal(p->far.from, "//sp.example.com/in-cse/Cmeter");
+}
+
 /* Who administers is of this provider, and has a certificate of its own. */
 static void never_an_administrator(void **state)
 {
@@ -351,6 +374,7 @@ int main(void)
       IN(requests_leave),
       IN(requests_that_do_not_leave),
       IN(requests_come_in_and_go_on),
+      IN(notifications),
       IN(never_an_administrator),
       MN(below_a_registrar),
   };
