@@ -139,6 +139,8 @@ static const gh_conf_key mqtt_keys[] = {
      "of a request; larger ones are dropped"},
     {"max_under_way", GH_CONF_NUMBER, AT(max_under_way), "256", 1, 65536, NULL, NULL, NULL,
      "requests performed at a time; the others wait at the broker"},
+    {"max_under_way_each", GH_CONF_NUMBER, AT(max_under_way_each), "64", 1, 65536, NULL, NULL, NULL,
+     "of these, of one originator (an AE, or a CSE that forwards for many); more are refused (5000)"},
 };
 const gh_conf_table gh_realm_mqtt_table = {mqtt_keys, COUNT(mqtt_keys)};
 
@@ -219,6 +221,10 @@ static const gh_conf_key function_keys[] = {
      "a key that is fetched in the middle of a handshake must come within"},
     {"transit_ms", GH_CONF_NUMBER, AT(transit_ms), "10000", 100, 600000, NULL, NULL, NULL,
      "CSE only: a request that is forwarded to another CSE or to an AE must be answered within"},
+    {"max_fetches_per_address", GH_CONF_NUMBER, AT(max_fetches_per_address), "256", 0, 1000000, NULL, NULL, NULL,
+     "keys never held here that one IPv4 address or IPv6 /64 may have fetched at a time, per thread and issuer; 0: "
+     "no "
+     "bound"},
     {"negative_s", GH_CONF_NUMBER, AT(negative_s), "10", 0, 3600, NULL, NULL, NULL,
      "how long \"no such key\" is remembered, seconds"},
     {"recheck_s", GH_CONF_NUMBER, AT(recheck_s), "30", 1, 86400, NULL, NULL, NULL,
@@ -234,6 +240,12 @@ static const gh_conf_key limit_keys[] = {
     {"max_connections", GH_CONF_NUMBER, AT(max_connections), "100000", 1, 10000000, NULL, NULL, NULL, "per thread"},
     {"max_handshakes", GH_CONF_NUMBER, AT(max_handshakes), "4096", 1, 1000000, NULL, NULL, NULL,
      "in flight, per thread"},
+    {"max_connections_per_address", GH_CONF_NUMBER, AT(max_connections_per_address), "10000", 0, 10000000, NULL, NULL,
+     NULL,
+     "of one IPv4 address or one IPv6 /64, per thread; raise it where many come through one NAT or proxy; 0: no "
+     "bound"},
+    {"max_handshakes_per_address", GH_CONF_NUMBER, AT(max_handshakes_per_address), "512", 0, 1000000, NULL, NULL,
+     NULL, "of one IPv4 address or one IPv6 /64, in flight, per thread; 0: no bound"},
     {"handshake_ms", GH_CONF_NUMBER, AT(handshake_ms), "10000", 100, 600000, NULL, NULL, NULL,
      "a handshake must be complete within"},
     {"idle_ms", GH_CONF_NUMBER, AT(idle_ms), "300000", 0, INT64_C(86400000), NULL, NULL, NULL,
