@@ -161,6 +161,8 @@ void gh_runtime_keep_own(gh_served *s, const gh_tls_options *own)
                             .anchors_pem = gh_str_clone(own->anchors_pem)};
   s->own.options.hosts = NULL; /* of the server alone */
   s->own.options.host_count = 0;
+  s->own.options.guests = NULL;
+  s->own.options.guest_count = 0;
   s->own.options.chain_pem = s->own.chain_pem;
   s->own.options.key_pem = s->own.key_pem;
   s->own.options.anchors_pem = s->own.anchors_pem;

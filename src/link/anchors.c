@@ -77,7 +77,7 @@ gh_err gh_anchors_set(SSL_CTX *ctx, const gh_tls_options *options)
 static const char *name_of(gh_cert_flavour flavour)
 {
   static const char *const names[GH_CERT_FLAVOURS] = {"CA", "device", "Node-ID", "CSE-ID or FQDN", "AE-ID", "FQDN"};
-  return names[flavour];
+  return (unsigned)flavour < GH_CERT_FLAVOURS ? names[flavour] : "such";
 }
 
 static bool same_extension(const X509 *a, const X509 *b, int nid)
