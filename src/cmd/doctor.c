@@ -129,6 +129,7 @@ static gh_exit examine(gh_call *call, const gh_realm *realm)
                 GH_STR_ARG(realm->sp_fqdn));
   gh_check_modes(&report, realm->dir);
   gh_check_admin_credential(&report, realm);
+  gh_check_anchors(&report, realm);
   for (size_t i = 0; i < realm->function_count; i++) {
     const gh_realm_function *f = &realm->functions[i];
     gh_check_function_credentials(&report, realm, f);
@@ -155,7 +156,7 @@ const gh_verb gh_verb_doctor = {
     .operands = "REALM",
     .min_operands = 1,
     .max_operands = 1,
-    .help = "check a realm: modes, certificates, sealed files, stores, end points, anchors of other providers",
+    .help = "check a realm: modes, certificates, sealed files, stores, end points, further anchors",
     .details = "Exit code 3 when a check FAILED.",
     .run = run,
 };

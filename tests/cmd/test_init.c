@@ -231,6 +231,30 @@ static void doctor_finds_it_well_and_ill(void **state)
   assert_non_null(strstr(s->out, "\"cse sealed file\",\"state\":\"FAILED\""));
 }
 
+/* A file of further anchors that cannot be used stops a function from starting: doctor says so before. */
+static void doctor_looks_at_further_anchors(void **state)
+{
+  const char *dir = make(*state, "realm"), *conf = temp_path(*state, "realm/gatehouse.conf");
+  char *text = temp_read(conf), *changed = calloc(1, strlen(text) + 80);
+  const char *group = strstr(text, "anchors_for"), *at = group ? strstr(group, "node = \"\"") : NULL;
+  assert_non_null(at);
+  sprintf(changed, "%.*snode = \"fleet.pem\"%s", (int)(at - text), text, at + strlen("node = \"\""));
+  temp_write(conf, changed, 0600);
+  free(text);
+  free(changed);
+  assert_int_equal(cli("doctor", dir)->code, 3); /* not there */
+  char *pem = temp_read(temp_path(*state, "realm/ca.pem"));
+  temp_write(temp_path(*state, "realm/fleet.pem"), pem, 0600);
+  free(pem);
+  said *s = cli("doctor", dir);
+  if (s->code != 0) fail_msg("%s", s->out);
+  assert_non_null(strstr(s->out, "1 for certificates with a Node-ID, until"));
+  temp_write(temp_path(*state, "realm/fleet.pem"), "nothing\n", 0600);
+  s = cli("doctor", dir);
+  assert_int_equal(s->code, 3);
+  assert_non_null(strstr(s->out, "fleet.pem holds no certificate"));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -242,6 +266,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(credentials_open, temp_dir_make, temp_dir_drop),
       cmocka_unit_test_setup_teardown(configuration_is_strict, temp_dir_make, temp_dir_drop),
       cmocka_unit_test_setup_teardown(doctor_finds_it_well_and_ill, temp_dir_make, temp_dir_drop),
+      cmocka_unit_test_setup_teardown(doctor_looks_at_further_anchors, temp_dir_make, temp_dir_drop),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
