@@ -13,12 +13,14 @@ enum { CONNECTIONS_PER_PEER = 4, WAITING_MAX = 4096, TICK_MS = 50 };
 typedef struct pending { /* a call on its way */
   struct pending *next;
   gh_outbound_call *call;
+  const gh_outbound_binding *binding; /* that it was sent over; NULL: it was not */
   bool retried;
 } pending;
 
 typedef struct lane { /* one connection to a peer */
   struct lane *next;
   struct peer_pool *pool;
+  const gh_outbound_binding *binding;
   gh_conn *conn;
   void *state;      /* of the binding */
   bool ready, used; /* used: answered at least one call */
@@ -78,7 +80,7 @@ static void finish(peer_pool *pool, pending *p, gh_err err)
   gh_outbound_call *call = p->call;
   call->err = err;
   GH_LOG(pool->worker_pool->outbound->log, err == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "outgoing-request",
-         GH_F("entity", call->entity), GH_F("binding", binding_of(pool)->name),
+         GH_F("entity", call->entity), GH_F("binding", (p->binding ? p->binding : binding_of(pool))->name),
          GH_F("op", gh_op_name((int)call->request.op)), GH_F("to", call->request.to), GH_F("rqi", call->request.rqi),
          GH_F("result", gh_err_name(err)), GH_F("rsc", err == GH_OK ? call->response.rsc : 0));
   free(p);
@@ -114,7 +116,8 @@ static pending *dequeue(peer_pool *pool)
 static void send_on(lane *l, pending *p)
 {
   l->current = p;
-  gh_err err = binding_of(l->pool)->ask(l->state, l->conn, p->call);
+  p->binding = l->binding;
+  gh_err err = l->binding->ask(l->state, l->conn, p->call);
   if (err == GH_OK) return;
   l->current = NULL;
   finish(l->pool, p, err);
@@ -126,8 +129,7 @@ static void on_ready(gh_conn *conn, void *ctx)
   peer_pool *pool = l->pool;
   l->conn = conn;
   l->ready = true;
-  if (binding_of(pool)->ready)
-    binding_of(pool)->ready(l->state, conn); /* may write, and find that the peer has gone */
+  if (l->binding->ready) l->binding->ready(l->state, conn); /* may write, and find that the peer has gone */
   pump(pool);
 }
 
@@ -150,7 +152,7 @@ static void on_data(gh_conn *conn, void *ctx, gh_str octets)
   lane *l = ctx;
   peer_pool *pool = l->pool;
   while (octets.len) {
-    gh_outbound_answer answer = binding_of(pool)->take(l->state, l->current ? l->current->call : NULL, &octets);
+    gh_outbound_answer answer = l->binding->take(l->state, l->current ? l->current->call : NULL, &octets);
     if (answer == GH_ANSWER_NONE) break;
     if (answer == GH_ANSWER_BROKEN || !l->current) { /* nobody asked */
       l->leaving = true;
@@ -170,16 +172,19 @@ static void unlink_lane(lane *l)
   l->pool->lane_count--;
 }
 
-static gh_err address_of(const peer_pool *pool, size_t choice, struct sockaddr_storage *address, socklen_t *len)
+static gh_err address_of(const peer_pool *pool, size_t choice, struct sockaddr_storage *address, socklen_t *len,
+                         const gh_outbound_binding **binding)
 {
   const gh_outbound_peer *peer = pool->peer;
-  if (peer->endpoint_at) return peer->endpoint_at(peer->ctx, peer->host_header, choice, address, len);
+  *binding = binding_of(pool);
+  if (peer->endpoint_at) return peer->endpoint_at(peer->ctx, peer->host_header, choice, address, len, binding);
   return peer->endpoint(peer->ctx, peer->host_header, address, len);
 }
 
 static bool has_further_address(const peer_pool *pool)
 {
-  return pool->peer->endpoint_at && address_of(pool, pool->choice + 1, NULL, NULL) == GH_OK;
+  const gh_outbound_binding *ignored;
+  return pool->peer->endpoint_at && address_of(pool, pool->choice + 1, NULL, NULL, &ignored) == GH_OK;
 }
 
 /* Not there: is there another address? After the last one it begins with the first, another time. */
@@ -203,7 +208,7 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
   unlink_lane(l);
   bool harmless = p && p->call->request.op == GH_OP_RETRIEVE; /* a change may have been made before the end */
   bool retry = harmless && l->used && !p->retried && !pool->worker_pool->stopping;
-  binding_of(pool)->end(l->state);
+  l->binding->end(l->state);
   free(l);
   if (retry) {
     p->retried = true;
@@ -225,9 +230,10 @@ static gh_err connect_lane(lane *l, gh_worker *worker, const struct sockaddr *ad
                            int64_t deadline_us)
 {
   const gh_outbound_peer *peer = l->pool->peer;
-  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : gh_tls_client_ref(peer->tls);
+  gh_tls_client *tls =
+      peer->choose_tls ? peer->choose_tls(peer->ctx, peer, l->binding) : gh_tls_client_ref(peer->tls);
   if (peer->choose_tls && !tls) return GH_EAUTH; /* no credential: never in clear text instead */
-  gh_err err = binding_of(l->pool)->datagrams
+  gh_err err = l->binding->datagrams
                    ? gh_dtls_connect(worker, address, len, tls, peer->mtu, deadline_us, &handler, l, &l->conn)
                    : gh_conn_connect(worker, address, len, tls, deadline_us, &handler, l, &l->conn);
   gh_tls_client_free(tls); /* the connection holds its own */
@@ -239,9 +245,10 @@ static gh_err open_lane(peer_pool *pool, int64_t deadline_us)
   struct sockaddr_storage address;
   socklen_t len = 0;
   const gh_outbound_peer *peer = pool->peer;
+  const gh_outbound_binding *binding;
   gh_worker *worker = pool->worker_pool->worker;
   GH_REQUIRE(!worker->closing, GH_ECONN);
-  GH_TRY(address_of(pool, pool->choice, &address, &len));
+  GH_TRY(address_of(pool, pool->choice, &address, &len, &binding));
   if (has_further_address(pool)) { /* which needs time, too */
     int64_t now = gh_clock_mono_us(&worker->clock);
     deadline_us = now + (deadline_us - now) / 2;
@@ -249,10 +256,11 @@ static gh_err open_lane(peer_pool *pool, int64_t deadline_us)
   lane *l = gh_calloc(1, sizeof *l);
   l->pool = pool;
   l->choice = pool->choice;
-  l->state = binding_of(pool)->begin(peer, worker);
+  l->binding = binding;
+  l->state = binding->begin(peer, worker);
   gh_err err = connect_lane(l, worker, (struct sockaddr *)&address, len, deadline_us);
   if (err != GH_OK) {
-    binding_of(pool)->end(l->state);
+    binding->end(l->state);
     free(l);
     return err;
   }
@@ -318,7 +326,7 @@ static void leave_silent(peer_pool *pool)
 {
   for (lane *l = pool->lanes, *next; l; l = next) {
     next = l->next;
-    if (!l->ready || l->current || l->leaving) continue;
+    if (!l->binding->datagrams || !l->ready || l->current || l->leaving) continue;
     l->leaving = true;
     gh_conn_close(l->conn, GH_ETIMEOUT, "the peer is silent");
   }
@@ -326,7 +334,7 @@ static void leave_silent(peer_pool *pool)
 
 static bool is_late(const lane *l, int64_t now)
 {
-  const gh_outbound_binding *binding = binding_of(l->pool);
+  const gh_outbound_binding *binding = l->binding;
   return l->current->call->deadline_us <= now || (binding->is_lost && binding->is_lost(l->state));
 }
 
@@ -336,10 +344,11 @@ static void expire_current(peer_pool *pool, int64_t now)
     next = l->next;
     pending *p = l->current;
     if (!p || !is_late(l, now)) continue;
+    bool datagrams = l->binding->datagrams;
     l->current = NULL;
     l->leaving = true;
     gh_conn_close(l->conn, GH_ETIMEOUT, "no answer in time");
-    if (binding_of(pool)->datagrams) leave_silent(pool);
+    if (datagrams) leave_silent(pool);
     finish(pool, p, GH_ETIMEOUT);
     return; /* the list has changed; the rest is seen at the next tick */
   }

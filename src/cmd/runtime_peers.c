@@ -18,7 +18,8 @@ gh_str gh_runtime_cse_absolute(gh_runtime *runtime, gh_str stem)
 
 static gh_err endpoint(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len)
 {
-  return gh_runtime_address(ctx, fqdn, 0, address, len);
+  const gh_outbound_binding *ignored = NULL;
+  return gh_runtime_address(ctx, fqdn, 0, address, len, &ignored);
 }
 
 /* ---- keys */
@@ -37,16 +38,23 @@ static bool is_key(const gh_runtime_peer *peer, const gh_key_record *key)
          gh_bytes_equal_ct(peer->psk.key.bytes, key->key.bytes, key->key.len);
 }
 
+static gh_err new_client_for(const gh_runtime_peer *peer, const gh_key_record *key,
+                             const gh_outbound_binding *binding, gh_tls_client **out)
+{
+  gh_tls_client_options options = {
+      .tls = peer->options, .server_name = peer->fqdn, .psk_identity = key->id, .psk = &key->key};
+  gh_diag diag;
+  gh_runtime_fit_tls(binding, &options.tls);
+  return gh_tls_client_new(&options, out, &diag);
+}
+
 /* A context for the key, made anew when it is another one, under the same identifier too. */
-static gh_tls_client *client_for(gh_runtime_peer *peer, const gh_key_record *key)
+static gh_tls_client *client_for(gh_runtime_peer *peer, const gh_key_record *key, const gh_outbound_binding *binding)
 {
   pthread_mutex_lock(&peer->lock);
   if (!is_key(peer, key)) {
-    gh_tls_client_options options = {
-        .tls = peer->options, .server_name = peer->fqdn, .psk_identity = key->id, .psk = &key->key};
-    gh_diag diag;
     forget_key(peer);
-    if (gh_tls_client_new(&options, &peer->psk.client, &diag) == GH_OK &&
+    if (new_client_for(peer, key, binding, &peer->psk.client) == GH_OK &&
         gh_secret_set(&peer->psk.key, key->key.bytes, key->key.len) == GH_OK)
       peer->psk.id = gh_str_clone(key->id);
     else
@@ -84,7 +92,48 @@ static gh_err key_for(gh_host *host, gh_arena *arena, gh_str entity, gh_key_reco
   return err == GH_OK ? err : key_of_registree(host, arena, entity, key);
 }
 
-static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http)
+/*= TS-0003 8.1.2.4; 8.2.2.2 a CSE that is known by the certificate of its node or device proves that name */
+static void expect_node(gh_served *s, gh_str fqdn, gh_tls_client_options *options)
+{
+  const gh_realm *realm = s->runtime->realm;
+  const gh_self self = {.sp_fqdn = realm->sp_fqdn, .in_cse = realm->in_cse};
+  gh_arena arena;
+  gh_arena_init(&arena);
+  for (size_t i = 0; i < s->function->node_cses.count; i++) {
+    gh_str row = s->function->node_cses.items[i], name;
+    size_t blank = gh_str_rfind(row, ' ');
+    unsigned type;
+    if (gh_id_fqdn_form(&arena, &self, gh_str_sub(row, blank + 1, SIZE_MAX), &name) != GH_OK) continue;
+    if (!gh_str_eq_nocase(name, fqdn)) continue;
+    if (gh_credential_id_parse(gh_str_sub(row, 0, blank), &type, &options->peer_name) != GH_OK) continue;
+    options->peer_flavour = type == GH_CRED_NODE_CERT ? GH_CERT_NODE_ID : GH_CERT_DEVICE;
+  }
+  gh_arena_free(&arena);
+}
+
+/* Where a registered point of access is of another binding than the peer usually has: associations are kept, so these
+ * contexts are made for one. */
+static gh_tls_client *choose_once(gh_runtime_peer *peer, const gh_key_record *key, const gh_outbound_binding *binding)
+{
+  gh_served *s = peer->served;
+  gh_tls_client *client = NULL;
+  gh_diag diag = {""};
+  if (key->id.len) return new_client_for(peer, key, binding, &client) == GH_OK ? client : NULL;
+  gh_tls_client_options options = {.server_name = peer->fqdn};
+  expect_node(s, peer->fqdn, &options);
+  pthread_mutex_lock(&s->found_lock);
+  options.tls = s->own.options;
+  options.tls.tls13 = peer->options.tls13;
+  gh_runtime_fit_tls(binding, &options.tls);
+  gh_err err = gh_tls_client_new(&options, &client, &diag);
+  pthread_mutex_unlock(&s->found_lock);
+  if (err != GH_OK)
+    GH_LOG(&s->runtime->log, GH_LOG_ERROR, "peer-not-usable", GH_F("entity", peer->fqdn),
+           GH_F("reason", (const char *)diag.text));
+  return err == GH_OK ? client : NULL;
+}
+
+static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http, const gh_outbound_binding *binding)
 {
   gh_runtime_peer *peer = ctx;
   gh_key_record key = {.key = {.len = 0}};
@@ -94,10 +143,14 @@ static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http)
   bool only = false;
   gh_arena_init(&arena);
   bool cse = gh_str_starts(http->entity, GH_STR("//"));
-  if (host && cse && key_for(host, &arena, http->entity, &key, &only) == GH_OK) client = client_for(peer, &key);
+  bool keyed = host && cse && key_for(host, &arena, http->entity, &key, &only) == GH_OK;
+  bool usual = binding == http->binding;
+  if (!keyed) key.id = GH_STR_NONE;
+  if (!usual && (keyed || !only)) client = choose_once(peer, &key, binding);
+  if (usual && keyed) client = client_for(peer, &key, binding);
   gh_secret_wipe(&key.key);
   gh_arena_free(&arena);
-  if (client || only) return client;
+  if (client || only || !usual) return client;
   pthread_mutex_lock(&peer->lock);
   client = gh_tls_client_ref(peer->renewed ? peer->renewed : http->tls);
   pthread_mutex_unlock(&peer->lock);
@@ -120,29 +173,10 @@ static const gh_outbound_binding *binding_of(const gh_realm_function *f)
 }
 
 /* The same identity of the peer, over whatever binding. */
-static void fit_tls(const gh_outbound_peer *peer, gh_tls_options *tls)
+void gh_runtime_fit_tls(const gh_outbound_binding *binding, gh_tls_options *tls)
 {
-  tls->datagram = peer->binding->datagrams;
-  tls->alpn = peer->binding == &gh_coap_tcp_outbound ? "coap" : NULL;
-}
-
-/*= TS-0003 8.1.2.4; 8.2.2.2 a CSE that is known by the certificate of its node or device proves that name */
-static void expect_node(gh_served *s, gh_str fqdn, gh_tls_client_options *options)
-{
-  const gh_realm *realm = s->runtime->realm;
-  const gh_self self = {.sp_fqdn = realm->sp_fqdn, .in_cse = realm->in_cse};
-  gh_arena arena;
-  gh_arena_init(&arena);
-  for (size_t i = 0; i < s->function->node_cses.count; i++) {
-    gh_str row = s->function->node_cses.items[i], name;
-    size_t blank = gh_str_rfind(row, ' ');
-    unsigned type;
-    if (gh_id_fqdn_form(&arena, &self, gh_str_sub(row, blank + 1, SIZE_MAX), &name) != GH_OK) continue;
-    if (!gh_str_eq_nocase(name, fqdn)) continue;
-    if (gh_credential_id_parse(gh_str_sub(row, 0, blank), &type, &options->peer_name) != GH_OK) continue;
-    options->peer_flavour = type == GH_CRED_NODE_CERT ? GH_CERT_NODE_ID : GH_CERT_DEVICE;
-  }
-  gh_arena_free(&arena);
+  tls->datagram = binding->datagrams;
+  tls->alpn = binding == &gh_coap_tcp_outbound ? "coap" : NULL;
 }
 
 gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
@@ -151,7 +185,7 @@ gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_pee
   gh_tls_client_options options = {.tls = *own, .server_name = fqdn};
   expect_node(s, fqdn, &options);
   http->mtu = (uint16_t)s->runtime->realm->limits.datagram_mtu;
-  fit_tls(http, &options.tls);
+  gh_runtime_fit_tls(http->binding, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
   *peer = (gh_runtime_peer){.served = s, .fqdn = fqdn, .options = options.tls};
   peer->options.chain_pem = peer->options.key_pem = peer->options.anchors_pem = GH_STR_NONE; /* not with a key */
@@ -171,7 +205,7 @@ static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_op
   http->binding = binding_of(f);
   GH_TRY(gh_runtime_init_peer(s, http, &s->peer_keys[s->peer_count], f->fqdn, &tls, diag));
   if (f->kind == GH_REALM_CSE) http->entity = gh_runtime_cse_absolute(s->runtime, f->cse_id);
-  if (f->kind == GH_REALM_CSE && http->binding == &gh_http_outbound) http->endpoint_at = gh_runtime_address;
+  if (f->kind == GH_REALM_CSE) http->endpoint_at = gh_runtime_address;
   s->peer_count++;
   return GH_OK;
 }
@@ -265,7 +299,7 @@ gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer
   gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
   expect_node(peer->served, peer->fqdn, &options);
   options.tls.tls13 = peer->options.tls13;
-  fit_tls(http, &options.tls);
+  gh_runtime_fit_tls(http->binding, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &fresh, diag));
   pthread_mutex_lock(&peer->lock);
   gh_tls_client_free(peer->renewed);

@@ -38,16 +38,42 @@ static const gh_val *points_of(gh_host *host, gh_arena *arena, gh_str entity)
   return list && list->type == GH_VAL_ARRAY ? list : NULL;
 }
 
+static gh_err read_point(const gh_served *s, gh_str entity, gh_str point, bool quiet, gh_poa *out)
+{
+  gh_err err = gh_poa_parse(point, s->runtime->realm->sp_fqdn, out);
+  if (err == GH_OK) return GH_OK;
+  if (!quiet)
+    GH_LOG(&s->runtime->log, GH_LOG_WARN, "point-of-access-passed-over", GH_F("entity", entity), GH_F("point", point),
+           GH_F("reason", out->why));
+  return GH_EUNSUPPORTED;
+}
+
+gh_err gh_runtime_read_point(const gh_served *s, gh_str entity, gh_str point, gh_poa *out)
+{
+  return read_point(s, entity, point, false, out);
+}
+
+const gh_outbound_binding *gh_runtime_binding_of(gh_poa_scheme scheme)
+{
+  switch (scheme) {
+  case GH_POA_HTTPS: return &gh_http_outbound;
+  case GH_POA_COAPS: return &gh_coap_outbound;
+  case GH_POA_COAPS_TCP: return &gh_coap_tcp_outbound;
+  case GH_POA_MQTTS: break;
+  }
+  return NULL;
+}
+
 /*= TS-0004 7.3.2.6 the entries of pointOfAccess in their order; those that are not for us are passed over */
-static gh_err nth_point(const gh_served *s, gh_str entity, size_t n, gh_endpoint *out)
+static gh_err nth_point(const gh_served *s, gh_str entity, size_t n, bool quiet, gh_poa *out)
 {
   gh_arena arena;
   gh_err err = GH_ENOTFOUND;
   gh_arena_init(&arena);
   const gh_val *list = points_of(s->host, &arena, entity);
   for (const gh_val *v = list ? list->u.array.first : NULL; v && err != GH_OK; v = v->next) {
-    bool usable =
-        v->type == GH_VAL_STR && gh_poa_endpoint(v->u.str, s->runtime->realm->sp_fqdn, out) == GH_OK && n-- == 0;
+    bool usable = v->type == GH_VAL_STR && read_point(s, entity, v->u.str, quiet, out) == GH_OK &&
+                  gh_runtime_binding_of(out->scheme) && n-- == 0;
     if (usable) err = GH_OK;
   }
   gh_arena_free(&arena);
@@ -60,14 +86,15 @@ static bool is_placed(const gh_realm_function *f)
   return !gh_str_eq(f->endpoint, GH_STR("auto")) || !gh_str_ends(f->reach, GH_STR("://auto"));
 }
 
-gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address, socklen_t *len)
+gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address, socklen_t *len,
+                          const gh_outbound_binding **binding)
 {
   const gh_runtime_peer *peer = ctx;
   const gh_served *s = peer->served;
   char host[GH_ENDPOINT_HOST_BYTES];
   uint16_t port;
   gh_diag diag;
-  gh_endpoint point;
+  gh_poa point;
   gh_str entity;
   const gh_realm_function *f = gh_realm_function_of(s->runtime->realm, fqdn);
   bool placed = f && gh_reach_endpoint(s->runtime->realm, f, host, &port, &diag) == GH_OK;
@@ -78,9 +105,11 @@ gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr
   gh_arena_init(&arena);
   entity = gh_arena_fmt(&arena, "//%.*s/%.*s", GH_STR_ARG(s->runtime->realm->sp_fqdn),
                         GH_STR_ARG(f ? f->cse_id : gh_str_sub(fqdn, 0, gh_str_find(fqdn, '.'))));
-  gh_err err = nth_point(s, entity, choice - placed, &point);
+  gh_err err = nth_point(s, entity, choice - placed, !address, &point);
   gh_arena_free(&arena);
-  return err == GH_OK ? resolve(s, point.host, point.port, address, len) : err;
+  GH_TRY(err);
+  *binding = gh_runtime_binding_of(point.scheme);
+  return resolve(s, point.at.host, point.at.port, address, len);
 }
 
 /* ---- peers that are found later; the lock is held */
@@ -127,9 +156,9 @@ static struct gh_runtime_found *known(gh_served *s, gh_str entity, size_t *count
 const gh_outbound_peer *gh_runtime_find_peer(void *served, gh_str entity)
 {
   gh_served *s = served;
-  gh_endpoint ignored;
+  gh_poa ignored;
   size_t count;
-  if (!s->host || nth_point(s, entity, 0, &ignored) != GH_OK) return NULL;
+  if (!s->host || nth_point(s, entity, 0, true, &ignored) != GH_OK) return NULL;
   pthread_mutex_lock(&s->found_lock);
   struct gh_runtime_found *f = known(s, entity, &count);
   if (!f && count < FOUND_MAX && (f = new_found(s, entity)) != NULL) {
