@@ -115,6 +115,8 @@ GH_MUST_USE gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, str
                                       socklen_t *len, const gh_outbound_binding **binding);
 /* Reads an entry of pointOfAccess. An error: it is passed over, which is logged with the reason. */
 GH_MUST_USE gh_err gh_runtime_read_point(const gh_served *served, gh_str entity, gh_str point, gh_poa *out);
+/* Logs it. GH_EUNSUPPORTED always. */
+gh_err gh_runtime_pass_over(const gh_served *served, gh_str entity, gh_str point, const char *why);
 const gh_outbound_binding *gh_runtime_binding_of(gh_poa_scheme scheme); /* NULL: no association of ours */
 const gh_outbound_peer *gh_runtime_find_peer(void *served, gh_str entity);
 /* What the peers that are found later shall use; copies. */

@@ -38,19 +38,17 @@ static const gh_val *points_of(gh_host *host, gh_arena *arena, gh_str entity)
   return list && list->type == GH_VAL_ARRAY ? list : NULL;
 }
 
-static gh_err read_point(const gh_served *s, gh_str entity, gh_str point, bool quiet, gh_poa *out)
+gh_err gh_runtime_pass_over(const gh_served *s, gh_str entity, gh_str point, const char *why)
 {
-  gh_err err = gh_poa_parse(point, s->runtime->realm->sp_fqdn, out);
-  if (err == GH_OK) return GH_OK;
-  if (!quiet)
-    GH_LOG(&s->runtime->log, GH_LOG_WARN, "point-of-access-passed-over", GH_F("entity", entity), GH_F("point", point),
-           GH_F("reason", out->why));
+  GH_LOG(&s->runtime->log, GH_LOG_WARN, "point-of-access-passed-over", GH_F("entity", entity), GH_F("point", point),
+         GH_F("reason", why));
   return GH_EUNSUPPORTED;
 }
 
 gh_err gh_runtime_read_point(const gh_served *s, gh_str entity, gh_str point, gh_poa *out)
 {
-  return read_point(s, entity, point, false, out);
+  gh_err err = gh_poa_parse(point, s->runtime->realm->sp_fqdn, out);
+  return err == GH_OK ? GH_OK : gh_runtime_pass_over(s, entity, point, out->why);
 }
 
 const gh_outbound_binding *gh_runtime_binding_of(gh_poa_scheme scheme)
@@ -62,6 +60,11 @@ const gh_outbound_binding *gh_runtime_binding_of(gh_poa_scheme scheme)
   case GH_POA_MQTTS: break;
   }
   return NULL;
+}
+
+static gh_err read_point(const gh_served *s, gh_str entity, gh_str point, bool quiet, gh_poa *out)
+{
+  return quiet ? gh_poa_parse(point, s->runtime->realm->sp_fqdn, out) : gh_runtime_read_point(s, entity, point, out);
 }
 
 /*= TS-0004 7.3.2.6 the entries of pointOfAccess in their order; those that are not for us are passed over */

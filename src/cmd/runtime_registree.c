@@ -12,7 +12,7 @@ static gh_err find(void *ctx, const gh_outbound_call *call, gh_str point, gh_poi
   gh_poa poa;
   GH_TRY(gh_runtime_read_point(s, call->entity, point, &poa));
   place->binding = gh_runtime_binding_of(poa.scheme);
-  if (!place->binding) return GH_EUNSUPPORTED;
+  if (!place->binding) return gh_runtime_pass_over(s, call->entity, point, "not the broker of this CSE");
   return gh_names_find(s->runtime->names, poa.at.host, poa.at.port, &place->address, &place->address_len);
 }
 
