@@ -67,7 +67,7 @@ typedef struct gh_served { /* one function */
   gh_pool_outbound *outbound;
   gh_str mqtt_entities[GH_REALM_MAX_FUNCTIONS]; /* CSEs that are reached over MQTT */
   size_t mqtt_entity_count;
-  gh_mqtt_outbound *mqtt_outbound; /* NULL: there are none */
+  gh_mqtt_outbound *mqtt_outbound; /* NULL: no broker, or none that enforces our list */
   gh_ws_server websocket;          /* CSE only */
   gh_ws_outbound *ws_outbound;
   gh_point_outbound *point_outbound; /* in front of the others; CSE only */
@@ -117,6 +117,11 @@ GH_MUST_USE gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, str
 GH_MUST_USE gh_err gh_runtime_read_point(const gh_served *served, gh_str entity, gh_str point, gh_poa *out);
 /* Logs it. GH_EUNSUPPORTED always. */
 gh_err gh_runtime_pass_over(const gh_served *served, gh_str entity, gh_str point, const char *why);
+/* NULL: this is the broker that the configuration trusts with our list; else why it is not. */
+const char *gh_runtime_why_not_broker(const gh_served *served, const gh_poa *poa);
+/* A registered CSE that the configuration does not know, and whose first point of access that is for us is at the
+ * trusted broker. */
+bool gh_runtime_is_at_broker(void *served, gh_str entity);
 const gh_outbound_binding *gh_runtime_binding_of(gh_poa_scheme scheme); /* NULL: no association of ours */
 const gh_outbound_peer *gh_runtime_find_peer(void *served, gh_str entity);
 /* What the peers that are found later shall use; copies. */

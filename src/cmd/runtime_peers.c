@@ -235,13 +235,16 @@ static gh_err add_mqtt_entity(gh_served *s, const gh_realm_function *f, gh_diag 
 static gh_err make_mqtt_outbound(gh_served *s, gh_outbound *next, gh_diag *diag)
 {
   gh_runtime *r = s->runtime;
-  if (!s->mqtt_entity_count) return GH_OK;
+  const gh_realm_mqtt *own = &s->function->mqtt;
+  if (!s->mqtt_entity_count && (gh_str_empty(own->broker) || !own->enforces)) return GH_OK;
   const gh_mqtt_outbound_options options = {.self = {.sp_fqdn = r->realm->sp_fqdn,
                                                      .cse_id = s->function->cse_id,
                                                      .cse_rn = s->function->cse_rn,
                                                      .in_cse = r->realm->in_cse},
                                             .entities = s->mqtt_entities,
                                             .entity_count = s->mqtt_entity_count,
+                                            .reaches = gh_runtime_is_at_broker,
+                                            .ctx = s,
                                             .prefix = s->function->mqtt.prefix,
                                             .next = *next,
                                             .workers = r->workers,

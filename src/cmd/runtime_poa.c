@@ -62,6 +62,24 @@ const gh_outbound_binding *gh_runtime_binding_of(gh_poa_scheme scheme)
   return NULL;
 }
 
+static bool is_listener(gh_str text, const gh_poa *poa)
+{
+  gh_endpoint at;
+  return gh_endpoint_parse(text, &at) == GH_OK && at.port == poa->at.port &&
+         gh_str_eq_nocase(gh_str_of(at.host), gh_str_of(poa->at.host));
+}
+
+/*= TS-0010 6.6; TS-0010 7.2 whom topics name is believed of one broker only, and a registree does not choose it */
+const char *gh_runtime_why_not_broker(const gh_served *s, const gh_poa *poa)
+{
+  const gh_realm_mqtt *own = &s->function->mqtt;
+  bool known = own->broker.len && is_listener(own->broker, poa);
+  for (size_t i = 0; i < own->listeners.count && !known; i++) known = is_listener(own->listeners.items[i], poa);
+  if (!known) return "not the broker of this CSE";
+  if (!own->enforces) return "the broker enforces no list of ours";
+  return gh_str_eq(poa->prefix, own->prefix) ? NULL : "another prefix of topics";
+}
+
 static gh_err read_point(const gh_served *s, gh_str entity, gh_str point, bool quiet, gh_poa *out)
 {
   return quiet ? gh_poa_parse(point, s->runtime->realm->sp_fqdn, out) : gh_runtime_read_point(s, entity, point, out);
@@ -81,6 +99,26 @@ static gh_err nth_point(const gh_served *s, gh_str entity, size_t n, bool quiet,
   }
   gh_arena_free(&arena);
   return err;
+}
+
+bool gh_runtime_is_at_broker(void *served, gh_str entity)
+{
+  const gh_served *s = served;
+  gh_arena arena;
+  gh_str fqdn;
+  gh_poa poa = {.scheme = GH_POA_HTTPS};
+  bool found = false;
+  if (!s->host || !gh_str_starts(entity, GH_STR("//"))) return false; /* a function without resources */
+  gh_arena_init(&arena);
+  bool known = gh_id_fqdn_form(&arena, &s->host->config.self, entity, &fqdn) == GH_OK &&
+               gh_realm_function_of(s->runtime->realm, fqdn);
+  const gh_val *list = known ? NULL : points_of(s->host, &arena, entity);
+  for (const gh_val *v = list ? list->u.array.first : NULL; v && !found; v = v->next) {
+    found = v->type == GH_VAL_STR && read_point(s, entity, v->u.str, true, &poa) == GH_OK &&
+            (gh_runtime_binding_of(poa.scheme) || !gh_runtime_why_not_broker(s, &poa));
+  }
+  gh_arena_free(&arena);
+  return found && poa.scheme == GH_POA_MQTTS;
 }
 
 /* The operator has said where, and nowhere else. */

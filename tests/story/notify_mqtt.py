@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Notifications to AEs through a broker (TS-0010): requests of a CSE to its AEs, whose mqtts point of access names the broker that the
+configuration trusts. The AE is mosquitto_sub and mosquitto_pub, the broker mosquitto with our list. No other broker is gone to, and
+nobody else answers for the AE.
+
+usage: notify_mqtt.py GATEHOUSE   (exit code 0: every check held)
+"""
+import json
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from mqtt import BROKER, Broker, Device, free_ports  # noqa: E402
+from mqtt_cses import mqtt_of  # noqa: E402
+from notify_ae import NOTE, Authority, Certified, OpenSSL, Story  # noqa: E402
+from kept_websocket import until  # noqa: E402
+from outgoing import settings  # noqa: E402
+from third_party import Checks, key_in_hex, run  # noqa: E402
+from transit import SP  # noqa: E402
+
+
+class MqttAe:
+    """Listens with one key and answers with another one of the same AE: the broker gives each user one connection."""
+
+    def __init__(self, story, broker, stem, listens, answers):
+        self.stem, self.seen, self.rsc, self.rqi = stem, [], 2000, None
+        self.mouth = Device(broker, *answers)
+        self.process = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", *Device(broker, *listens).options, "-t",
+                                         f"/oneM2M/req/in-cse/{stem}/json", "-d", "-F", "REQUEST %p"], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, bufsize=0)
+        story.servers.append(self.process)
+        self.subscribed = threading.Event()
+        threading.Thread(target=self.serve, daemon=True).start()
+        story.expect(self.subscribed.wait(10), f"{stem} listens at the broker")
+
+    def serve(self):
+        for octets in iter(self.process.stdout.readline, b""):
+            line = octets.decode(errors="replace").strip()
+            if line.startswith("Subscribed") or "SUBACK" in line:
+                self.subscribed.set()
+            if line.startswith("REQUEST "):
+                request = json.loads(line[8:])
+                self.seen.append(request)
+                if self.rsc:
+                    self.answer({"rsc": self.rsc, "rqi": self.rqi or request["rqi"], "rvi": "3"})
+
+    def answer(self, response):
+        return self.mouth.publish(f"/oneM2M/resp/in-cse/{self.stem}/json", response)
+
+
+class Trap:
+    """A place where nobody must come."""
+
+    def __init__(self):
+        self.socket, self.came = socket.create_server(("127.0.0.1", 0)), 0
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            self.socket.accept()[0].close()
+            self.came += 1
+
+
+def lists(story, broker):
+    code, answer = story.call("cse", "mqtt-acl", story.dir, "--acl", broker.acl, "--psk", broker.psk)
+    if code != 0:
+        raise SystemExit(f"cse mqtt-acl: {answer}")
+    if broker.process:
+        broker.reload()
+
+
+def second_key(story, name, stem):
+    file = story.folder / f"{name}.kpsa"
+    code, answer = story.call("cse", "key", "add", story.dir, "--id", f"{name}@keys.example.com", "--peer", f"//{SP}/in-cse/{stem}", "--generate", file)
+    story.expect(code == 0, f"a further key for {stem}", answer)
+    return f"{name}@keys.example.com", key_in_hex(file)
+
+
+def place(story, device, stem, *points):
+    return story.rsc("update", device, f"cse-in/{stem}", "--content", json.dumps({"m2m:ae": {"poa": list(points), "rr": True}})) == 2004
+
+
+def passed_over(story, point, reason):
+    lines = [line for line in story.log("cse").splitlines() if "point-of-access-passed-over" in line and point in line]
+    story.expect(lines and reason in lines[-1], f"the log says why not {point}: {reason}", lines)
+
+
+def reached(story, sender, valve, ae, broker):
+    here = f"mqtts://127.0.0.1:{broker.device_port}"
+    story.expect(place(story, valve, "Cvalve", here) and story.notify(sender, "cse-in/Cvalve") == 2000, "an AE at the broker is reached", ae.seen)
+    last = ae.seen[-1] if ae.seen else {}
+    story.expect(last.get("fr") == "/in-cse/Csender" and last.get("op") == 5 and last.get("pc") == NOTE and last.get("rqet"),
+                 "and is told by whom, what, and until when", last)
+    ae.rsc = 5207
+    story.expect(story.notify(sender, "cse-in/Cvalve") == 5207, "what it answers is the answer")
+    ae.rsc = 2000
+    for points, title in (((f"mqtts://127.0.0.1:{broker.cse_port}",), "at the listener of the CSE"), ((here.replace("mqtts", "MQTTS"),), "in upper case"),
+                          (("http://127.0.0.1:1", "https://127.0.0.1:1", here), "after one where nobody is")):
+        story.expect(place(story, valve, "Cvalve", *points) and story.notify(sender, "cse-in/Cvalve") == 2000, title, ae.seen)
+    ae.rqi = "another"
+    story.expect(story.notify(sender, "cse-in/Cvalve") == 4008, "4008: an answer to something else is none")
+    ae.rqi, ae.rsc = None, 0
+    story.expect(story.notify(sender, "cse-in/Cvalve") == 4008, "4008: it does not answer")
+
+
+def nobody_else(story, sender, valve, ae, broker, imp):
+    """The list: who is another AE neither hears nor answers."""
+    before, heard = len(ae.seen), []
+    spy = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", *imp.options, "-t", "/oneM2M/req/in-cse/Cvalve/json", "-t", "/oneM2M/req/#", "-d", "-F",
+                            "REQUEST %p"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
+    story.servers.append(spy)
+    threading.Thread(target=lambda: heard.extend(iter(spy.stdout.readline, b"")), daemon=True).start()
+    story.expect(until(lambda: any(b"Subscribed" in line or b"SUBACK" in line for line in heard)), "another AE tries to listen", heard)
+    story.expect(story.notify(sender, "cse-in/Cvalve") == 4008 and len(ae.seen) == before + 1, "a notification goes out")
+    story.expect(not any(b"REQUEST" in line for line in heard), "and only the AE hears it", heard)
+    spy.kill()
+
+    def forge():
+        until(lambda: len(ae.seen) == before + 2)
+        imp.publish("/oneM2M/resp/in-cse/Cvalve/json", {"rsc": 2000, "rqi": ae.seen[-1]["rqi"], "rvi": "3"})
+    forger = threading.Thread(target=forge, daemon=True)
+    forger.start()
+    story.expect(story.notify(sender, "cse-in/Cvalve") == 4008, "4008: what another answers does not come through")
+    forger.join(10)
+    story.expect("Denied PUBLISH from imp@" in broker.log(), "the broker says so")
+    ae.rsc = 2000
+
+
+def no_other_broker(story, sender, valve, ae, broker):
+    trap, before = Trap(), len(ae.seen)
+    here = f"127.0.0.1:{broker.device_port}"
+    for point, reason in ((f"mqtts://127.0.0.1:{trap.port}", "not the broker of this CSE"), (f"mqtt://{here}", "in clear text"),
+                          (f"mqtt://127.0.0.1:{trap.port}", "in clear text"), (f"mqtts://{here}/abc/def", "another prefix of topics"),
+                          (f"mqtts://localhost:{broker.device_port}", "not the broker of this CSE"),
+                          (f"wss://127.0.0.1:{trap.port}", "a registree opens its WebSocket itself")):
+        story.expect(place(story, valve, "Cvalve", point) and story.notify(sender, "cse-in/Cvalve") == 5103, f"5103: {point}")
+        passed_over(story, point, reason)
+    story.expect(not trap.came and len(ae.seen) == before, "nobody was gone to, and nobody told", ae.seen)
+
+
+def broker_is_away(story, sender, valve, ae, broker, key, mouth):
+    here, before = f"mqtts://127.0.0.1:{broker.device_port}", len(ae.seen)
+    own = OpenSSL(story, "-nocert", "-psk_identity", "valve@keys.example.com", "-psk", key)
+    story.expect(place(story, valve, "Cvalve", here, own.poa) and story.notify(sender, "cse-in/Cvalve") == 2000 and not own.seen, "the first entry that is there is taken", own.seen)
+    broker.kill()
+    story.expect(story.log_says("cse", "mqtt-lost"), "the broker is lost")
+    story.expect(story.notify(sender, "cse-in/Cvalve") == 2000 and "m2m:sgn" in own.seen and len(ae.seen) == before + 1, "then the next one", own.seen)
+    story.expect(place(story, valve, "Cvalve", here) and story.notify(sender, "cse-in/Cvalve") == 5103, "5103: there is none")
+    broker.start()
+    ae = MqttAe(story, broker, "Cvalve", ("valve@keys.example.com", key), mouth)
+    story.expect(until(lambda: story.notify(sender, "cse-in/Cvalve") == 2000, 30), "the broker is back, and the AE is reached")
+    return ae
+
+
+def credentials_that_prove_nothing_to_a_broker(story, sender, broker):
+    authority = Authority(story)
+    authority.certify("node1", "urn:example:node1")
+    story.kill("cse")
+    story.start("cse")
+    ae = Certified(story, "Cone", "node1")
+    point = f"mqtts://127.0.0.1:{broker.device_port}"
+    content = {"m2m:ae": {"api": "N.story", "rr": True, "srv": ["3"], "poa": [point]}}
+    story.expect(ae.ask("POST", "/cse-in", content, 2) == 2001 and ae.ask("POST", "/cse-in/Cone", NOTE) == 5103, "5103: the certificate of a node is none that the broker tells us of")
+    passed_over(story, point, "the broker cannot tell who proves this credential")
+
+
+def without_enforcement(story, sender, valve, ae, broker):
+    story.kill("cse", signal.SIGTERM)
+    mqtt_of(story, "cse", enforces="false")
+    story.start("cse")
+    before, point = len(ae.seen), f"mqtts://127.0.0.1:{broker.device_port}"
+    story.expect(story.log_says("cse", "mqtt-connected", 2) and story.notify(sender, "cse-in/Cvalve") == 5103 and len(ae.seen) == before,
+                 "5103: a broker that enforces nothing is not believed", ae.seen)
+    passed_over(story, point, "the broker enforces no list of ours")
+
+
+def main():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-notify-mqtt-"))
+    checks, broker = Checks(), None
+    story = Story(pathlib.Path(sys.argv[1]).resolve(), folder, checks)
+    try:
+        code, answer = story.call("init", story.dir, "--sp-id", SP)
+        checks.expect(code == 0, "a realm", str(answer))
+        ports = free_ports(2)
+        run([story.gatehouse, "ca", "issue", story.dir, "--fqdn", BROKER, "--cert", folder / "broker.pem", "--key", folder / "broker.key"])
+        broker = Broker(folder, story.dir, *ports)
+        settings(story, "cse", open_registration=True, transit_ms=2000)
+        mqtt_of(story, "cse", broker=f'"127.0.0.1:{ports[0]}"', name=f'"{BROKER}"', enforces="true", listeners=f'[ "127.0.0.1:{ports[1]}" ]')
+        story.start("cse")
+        (sender, _), (valve, key), (_, imp) = story.kpsa_device("sender"), story.kpsa_device("valve"), story.kpsa_device("imp")
+        story.permit(valve, "Cvalve", ["Csender"])
+        mouth = second_key(story, "valve2", "Cvalve")
+        lists(story, broker)
+        broker.start()
+        checks.expect(story.log_says("cse", "mqtt-connected"), "the CSE is at the broker", story.log("cse")[-2000:])
+        ae = MqttAe(story, broker, "Cvalve", ("valve@keys.example.com", key), mouth)
+        reached(story, sender, valve, ae, broker)
+        nobody_else(story, sender, valve, ae, broker, Device(broker, "imp@keys.example.com", imp))
+        no_other_broker(story, sender, valve, ae, broker)
+        ae = broker_is_away(story, sender, valve, ae, broker, key, mouth)
+        without_enforcement(story, sender, valve, ae, broker)
+        mqtt_of(story, "cse", enforces="true")
+        credentials_that_prove_nothing_to_a_broker(story, sender, broker)
+        for name in list(story.processes):
+            checks.expect(story.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
+    finally:
+        for name in list(story.processes):
+            story.kill(name)
+        for process in story.servers:
+            process.kill()
+            process.wait()
+        if broker:
+            broker.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if checks.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
