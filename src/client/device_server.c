@@ -54,7 +54,8 @@ static gh_err find_shared(gh_device *device, gh_str id, gh_secret *out)
   case GH_DEVICE_KEY_PSK:
     GH_REQUIRE(gh_str_eq(id, s->kpsa_id), GH_ENOTFOUND);
     return gh_se_use_psk(device->se, &device->clock, GH_SE_KPSA, id, out);
-  case GH_DEVICE_KEY_PUBLIC: break; /* see name_public_key */
+  case GH_DEVICE_KEY_PUBLIC: /* see name_public_key */
+  case GH_DEVICE_KEY_CERTIFICATE: /* see name_peer */ break;
   }
   return GH_ENOTFOUND;
 }
@@ -112,11 +113,22 @@ static gh_err name_public_key(void *ctx, gh_str spki, gh_peer *out)
   return GH_OK;
 }
 
-/* No certificate stands for anybody here. */
-static gh_err name_peer(void *ctx, gh_cert_flavour flavour, gh_str name, int64_t not_after_us, gh_peer *peer)
+/*= TS-0003 8.2.1; TS-0003 8.2.2.2 SA2 with certificates: that of the registrar, by the name that SA1 expects of it. A
+ * device with another credential takes none. */
+static gh_err name_peer(void *ctx, gh_cert_flavour flavour, gh_str name, int64_t not_after_us, gh_peer *out)
 {
-  (void)ctx, (void)flavour, (void)name, (void)not_after_us, (void)peer;
-  return GH_EAUTH;
+  const gh_device_server *server = ctx;
+  const gh_device_config *c = &server->device->config;
+  GH_REQUIRE(gh_device_usual_key(server->device) == GH_DEVICE_KEY_CERTIFICATE, GH_EAUTH);
+  GH_REQUIRE(flavour == GH_CERT_CSE_ID && gh_str_eq_nocase(name, c->cse.fqdn), GH_EAUTH);
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_peer peer = registrar_of(&arena, c);
+  peer.method = GH_METHOD_CERTIFICATE;
+  peer.not_after_us = not_after_us;
+  gh_peer_copy(out, &peer);
+  gh_arena_free(&arena);
+  return GH_OK;
 }
 
 /* ---- requests */
@@ -276,6 +288,28 @@ static gh_err listen_at(gh_device_server *server, gh_str at, gh_diag *diag)
   return GH_OK;
 }
 
+/* What proves the device, where that is no pre-shared key. */
+static gh_err take_credential(gh_device_server *server, gh_arena *secret, gh_tls_options *options, gh_diag *diag)
+{
+  gh_device *device = server->device;
+  gh_device_certificate own = {.key_pem = GH_STR_NONE};
+  gh_device_key key = gh_device_usual_key(device);
+  if (key != GH_DEVICE_KEY_PUBLIC && key != GH_DEVICE_KEY_CERTIFICATE) return GH_OK;
+  if (key == GH_DEVICE_KEY_PUBLIC) {
+    server->source.name_public_key = name_public_key;
+    if (!gh_raw_public_key_available()) return gh_fail(diag, GH_EUNSUPPORTED, "%s", GH_RAW_PUBLIC_KEY_NEEDS);
+  }
+  gh_err err = key == GH_DEVICE_KEY_CERTIFICATE
+                   ? gh_device_use_certificate(device, secret, &own)
+                   : gh_se_use_blob(device->se, secret, GH_SE_PRIVATE_KEY, GH_STR(GH_DEVICE_OWN_KEY), &own.key_pem);
+  if (err == GH_EEXPIRED) return gh_fail(diag, err, "the certificate is past its end");
+  if (err != GH_OK) return gh_fail(diag, err, "the private key cannot be used");
+  options->key_pem = own.key_pem;
+  options->chain_pem = own.chain_pem;
+  options->anchors_pem = own.anchors_pem;
+  return GH_OK;
+}
+
 static gh_err open_tls(gh_device_server *server, gh_diag *diag)
 {
   gh_device *device = server->device;
@@ -283,16 +317,9 @@ static gh_err open_tls(gh_device_server *server, gh_diag *diag)
                             .tls13 = device->config.tls13,
                             .require_ems = true};
   gh_arena secret;
-  gh_err err = GH_OK;
   gh_arena_init(&secret);
   server->source = (gh_key_source){.ctx = server, .find_psk = find_psk, .name_peer = name_peer};
-  if (gh_device_usual_key(device) == GH_DEVICE_KEY_PUBLIC) {
-    server->source.name_public_key = name_public_key;
-    err = gh_raw_public_key_available() ? GH_OK : gh_fail(diag, GH_EUNSUPPORTED, "%s", GH_RAW_PUBLIC_KEY_NEEDS);
-    if (err == GH_OK)
-      err = gh_se_use_blob(device->se, &secret, GH_SE_PRIVATE_KEY, GH_STR(GH_DEVICE_OWN_KEY), &options.key_pem);
-    if (err != GH_OK && err != GH_EUNSUPPORTED) gh_fail(diag, err, "the private key cannot be used");
-  }
+  gh_err err = take_credential(server, &secret, &options, diag);
   if (err == GH_OK) err = gh_tls_server_new(&options, &server->source, &device->random, &server->tls, diag);
   gh_wipe((void *)(uintptr_t)options.key_pem.ptr, options.key_pem.len);
   gh_arena_free(&secret);
