@@ -2,7 +2,9 @@
  * most that this machine's OpenSSL can do; over a TCP connection each, or over UDP with DTLS 1.2, the most that
  * anybody could do with sockets. With a pre-shared key, or with the certificates that bench_server left in DIR.
  * Prints one line of JSON. bench_handshake [--over memory|tcp|udp] [--tls 1.2|1.3] [--ciphers LIST] [--suites13 LIST]
- * [--certificate DIR] [--threads N] [--seconds S]
+ * [--certificate DIR] [--threads N] [--in-flight N] [--seconds S]
+ * --in-flight: so many handshakes of each thread are under way at a time, each a turn of both sides on; alone (1), a
+ * handshake finds everything in the processor's caches.
  */
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -19,7 +21,15 @@
 
 #include "latency.h"
 
-enum { KEY_BYTES = 32, THREADS_MAX = 64, BIO_BYTES = 8192, COOKIE_BYTES = 32, MTU = 1232, TURNS_MAX = 12 };
+enum {
+  KEY_BYTES = 32,
+  THREADS_MAX = 64,
+  BIO_BYTES = 8192,
+  COOKIE_BYTES = 32,
+  MTU = 1232,
+  TURNS_MAX = 12,
+  IN_FLIGHT_MAX = 512
+};
 
 typedef enum over { OVER_MEMORY, OVER_TCP, OVER_UDP } over;
 
@@ -30,12 +40,20 @@ typedef struct profile {
   const char *certificates;       /* folder; NULL: pre-shared key */
 } profile;
 
+/* One handshake after the other. */
+typedef struct lane {
+  int listener; /* UDP: the server's socket, one for all its peers in turn */
+  struct sockaddr_in address;
+  SSL *client, *server;
+  int turns;
+} lane;
+
 typedef struct loop {
   pthread_t thread;
   over kind;
   SSL_CTX *client, *server;
-  int listener; /* UDP: the server's socket, one for all its peers in turn */
-  struct sockaddr_in address;
+  lane *lanes;
+  unsigned in_flight;
   const atomic_bool *stop;
   uint64_t count;
 } loop;
@@ -148,21 +166,21 @@ static SSL *new_end(SSL_CTX *ctx, BIO *bio, bool server)
   return ssl;
 }
 
-static void listen_on_loopback(loop *l)
+static void listen_on_loopback(lane *l, over kind)
 {
   socklen_t len = sizeof l->address;
   l->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  l->listener = socket(AF_INET, l->kind == OVER_UDP ? SOCK_DGRAM | SOCK_NONBLOCK : SOCK_STREAM, 0);
-  if (bind(l->listener, (struct sockaddr *)&l->address, len) != 0 ||
-      (l->kind == OVER_TCP && listen(l->listener, 16) != 0) ||
+  l->listener = socket(AF_INET, kind == OVER_UDP ? SOCK_DGRAM | SOCK_NONBLOCK : SOCK_STREAM, 0);
+  if (bind(l->listener, (const struct sockaddr *)&l->address, len) != 0 ||
+      (kind == OVER_TCP && listen(l->listener, 16) != 0) ||
       getsockname(l->listener, (struct sockaddr *)&l->address, &len) != 0)
     fail("cannot listen");
 }
 
-static void connect_pair(loop *l, BIO *bios[2])
+static void connect_pair(const lane *l, BIO *bios[2])
 {
   int client = socket(AF_INET, SOCK_STREAM, 0);
-  if (connect(client, (struct sockaddr *)&l->address, sizeof l->address) != 0) fail("cannot connect");
+  if (connect(client, (const struct sockaddr *)&l->address, sizeof l->address) != 0) fail("cannot connect");
   int server = accept4(l->listener, NULL, NULL, SOCK_NONBLOCK);
   fcntl(client, F_SETFL, O_NONBLOCK);
   bios[0] = BIO_new_socket(client, BIO_CLOSE);
@@ -182,12 +200,12 @@ static BIO *datagram_bio(int fd, const struct sockaddr_in *peer, int close)
 }
 
 /* A socket for each client, as over TCP; the server's socket turns to the new peer. */
-static void meet_over_udp(loop *l, BIO *bios[2])
+static void meet_over_udp(const lane *l, BIO *bios[2])
 {
   struct sockaddr_in own;
   socklen_t len = sizeof own;
   int client = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-  if (connect(client, (struct sockaddr *)&l->address, sizeof l->address) != 0 ||
+  if (connect(client, (const struct sockaddr *)&l->address, sizeof l->address) != 0 ||
       getsockname(client, (struct sockaddr *)&own, &len) != 0 ||
       connect(l->listener, (struct sockaddr *)&own, len) != 0)
     fail("cannot connect");
@@ -195,9 +213,9 @@ static void meet_over_udp(loop *l, BIO *bios[2])
   bios[1] = datagram_bio(l->listener, &own, BIO_NOCLOSE);
 }
 
-static void meet(loop *l, BIO *bios[2])
+static void meet(const lane *l, over kind, BIO *bios[2])
 {
-  switch (l->kind) {
+  switch (kind) {
   case OVER_TCP: connect_pair(l, bios); return;
   case OVER_UDP: meet_over_udp(l, bios); return;
   case OVER_MEMORY:
@@ -213,24 +231,40 @@ static void part(SSL *client, SSL *server)
   if (SSL_read(server, &octet, 1) > 0) fail("more than an end");
 }
 
-static void shake_hands(loop *l)
+static void begin(const loop *l, lane *n)
 {
   BIO *bios[2];
-  meet(l, bios);
-  SSL *client = new_end(l->client, bios[0], false), *server = new_end(l->server, bios[1], true);
-  int done = 0;
-  for (int turns = 0; turns < TURNS_MAX && done != 2; turns++)
-    done = (SSL_do_handshake(client) == 1) + (SSL_do_handshake(server) == 1);
-  if (done != 2) fail("no handshake");
-  if (l->kind == OVER_UDP) part(client, server);
-  SSL_free(client);
-  SSL_free(server);
+  meet(n, l->kind, bios);
+  n->client = new_end(l->client, bios[0], false);
+  n->server = new_end(l->server, bios[1], true);
+  n->turns = 0;
+}
+
+static void end(const loop *l, lane *n)
+{
+  if (l->kind == OVER_UDP) part(n->client, n->server);
+  SSL_free(n->client);
+  SSL_free(n->server);
+}
+
+/* True: it is done. */
+static bool take_turn(lane *n)
+{
+  if (n->turns++ == TURNS_MAX) fail("no handshake");
+  return (SSL_do_handshake(n->client) == 1) + (SSL_do_handshake(n->server) == 1) == 2;
 }
 
 static void *run(void *arg)
 {
   loop *l = arg;
-  for (; !atomic_load_explicit(l->stop, memory_order_relaxed); l->count++) shake_hands(l);
+  for (unsigned i = 0; i < l->in_flight; i++) begin(l, &l->lanes[i]);
+  for (unsigned i = 0; !atomic_load_explicit(l->stop, memory_order_relaxed); i = (i + 1) % l->in_flight) {
+    lane *n = &l->lanes[i];
+    if (!take_turn(n)) continue;
+    end(l, n);
+    begin(l, n);
+    l->count++;
+  }
   return NULL;
 }
 
@@ -259,13 +293,18 @@ static profile read_profile(int argc, char **argv)
   return p;
 }
 
-static void start_loop(loop *l, const profile *p, const atomic_bool *stop)
+static void start_loop(loop *l, const profile *p, unsigned in_flight, const atomic_bool *stop)
 {
-  *l = (loop){
-      .kind = p->kind, .client = new_context(p, false), .server = new_context(p, true), .listener = -1, .stop = stop};
+  *l = (loop){.kind = p->kind,
+              .client = new_context(p, false),
+              .server = new_context(p, true),
+              .lanes = calloc(in_flight, sizeof(lane)),
+              .in_flight = in_flight,
+              .stop = stop};
+  if (!l->lanes) fail("no memory");
   SSL_CTX_set_cookie_generate_cb(l->server, put_cookie);
   SSL_CTX_set_cookie_verify_cb(l->server, take_cookie);
-  if (p->kind != OVER_MEMORY) listen_on_loopback(l);
+  for (unsigned i = 0; i < in_flight && p->kind != OVER_MEMORY; i++) listen_on_loopback(&l->lanes[i], p->kind);
   pthread_create(&l->thread, NULL, run, l);
 }
 
@@ -281,12 +320,13 @@ int main(int argc, char **argv)
 {
   profile p = read_profile(argc, argv);
   unsigned threads = (unsigned)atoi(option(argc, argv, "--threads", "2"));
+  unsigned in_flight = (unsigned)atoi(option(argc, argv, "--in-flight", "1"));
   double seconds = atof(option(argc, argv, "--seconds", "2"));
   atomic_bool stop = false;
   loop loops[THREADS_MAX];
-  if (threads < 1 || threads > THREADS_MAX) return 2;
+  if (threads < 1 || threads > THREADS_MAX || in_flight < 1 || in_flight > IN_FLIGHT_MAX) return 2;
   uint64_t begun = now_ns(), count = 0;
-  for (unsigned i = 0; i < threads; i++) start_loop(&loops[i], &p, &stop);
+  for (unsigned i = 0; i < threads; i++) start_loop(&loops[i], &p, in_flight, &stop);
   usleep((useconds_t)(seconds * 1e6));
   atomic_store(&stop, true);
   for (unsigned i = 0; i < threads; i++) count += end_loop(&loops[i]);

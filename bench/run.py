@@ -32,6 +32,7 @@ WS_GET = f'{{"op":2,"to":"{RESOURCE[1:]}","fr":"Cbench","rqi":"r1","rvi":"3"}}'
 WS_POST = f'{{"op":1,"to":"{RESOURCE[1:]}","fr":"Cbench","rqi":"r1","rvi":"3","ty":4,"pc":{INSTANCE}}}'
 PSK = ["--psk", IDENTITY, "--psk-key", KEY]
 IDLE_CONNECTIONS = 2000
+PROFILE_CLIENTS = 64
 
 # The first suite of each policy (src/link/security_policy.c): what two who have no other wish agree on. Client and bare
 # loop offer it alone, with P-256 and ECDSA with SHA-256. None: the policy has no TLS 1.3.
@@ -319,24 +320,34 @@ def handshake_rate(place, server, args, port=None):
     return result["rate"]
 
 
+def loop_rate(place, in_flight, *options):
+    """Handshakes of OpenSSL with itself on both cores, so many under way at a time."""
+    each = max(1, in_flight // 2)
+    return place.run("bench_handshake", *options, "--threads", 2, "--in-flight", each, "--seconds", place.seconds)["rate"]
+
+
 def bench_handshake(place):
+    clients = 128
     heading("PSK handshakes: connect, handshake, close               Gatehouse : OpenSSL with itself in one process")
     note("over TCP: the same connections, handshakes and closes, and nothing else; over memory: no sockets at all")
+    note(f"{clients} handshakes are under way at a time on either side, but where it says alone: one on each core")
     with Server(place) as server:
         for version, ciphers, what in (
-            ("1.2", "PSK-AES128-CBC-SHA256", "TLS 1.2 PSK-AES128-CBC-SHA256"),
-            ("1.2", "ECDHE-PSK-AES128-CBC-SHA256", "TLS 1.2 ECDHE-PSK-AES128-CBC-SHA256"),
-            ("1.3", "PSK-AES128-CBC-SHA256", "TLS 1.3 PSK with ECDHE P-256"),
+            ("1.2", "PSK-AES128-CBC-SHA256", "TLS 1.2 PSK-AES128-CBC"),
+            ("1.2", "ECDHE-PSK-AES128-CBC-SHA256", "TLS 1.2 ECDHE-PSK-AES128-CBC"),
+            ("1.3", "PSK-AES128-CBC-SHA256", "TLS 1.3 PSK, P-256"),
         ):
             profile = ["--tls", version, "--ciphers", ciphers]
-            args = ["--mode", "handshakes", "--connections", 128, *profile, *PSK]
-            ours, memory, tcp = [], [], []
+            args = ["--mode", "handshakes", "--connections", clients, *profile, *PSK]
+            loops = {"over TCP": (clients, "tcp"), "over memory": (clients, "memory"), "over TCP, alone": (2, "tcp"),
+                     "over memory, alone": (2, "memory")}
+            ours, theirs = [], {name: [] for name in loops}
             for _ in range(place.rounds):
-                memory.append(place.run("bench_handshake", *profile, "--seconds", place.seconds)["rate"])
                 ours.append(handshake_rate(place, server, args))
-                tcp.append(place.run("bench_handshake", "--over", "tcp", *profile, "--seconds", place.seconds)["rate"])
-            ratio_line(f"{what}, over TCP", ours, tcp, 0.7)
-            ratio_line(f"{what}, over memory", ours, memory, None)
+                for name, (in_flight, over) in loops.items():
+                    theirs[name].append(loop_rate(place, in_flight, "--over", over, *profile))
+            for name, rates in theirs.items():
+                ratio_line(f"{what}, {name}", ours, rates, None if "alone" in name else 0.7)
 
 
 def bare_sqlite(place, body, container, *how):
@@ -348,29 +359,68 @@ def bare_sqlite(place, body, container, *how):
     return rows
 
 
+class NullCreates:
+    """An HTTP server that writes a row for every request in group commits, answers as ours did, and does nothing else."""
+
+    def __init__(self, place, body, container, answer):
+        self.folder = place.path("null")
+        os.mkdir(self.folder)
+        self.process = subprocess.Popen([os.path.join(place.bin, "bench_create_null"), "--path", os.path.join(self.folder, "store.db"),
+                                         "--body", body, "--container", container, "--answer", answer],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = json.loads(self.process.stdout.readline())["port"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.communicate("")
+        shutil.rmtree(self.folder)
+
+
+def answer_to(port, request):
+    """All octets of one HTTP answer."""
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.sendall(request.encode())
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += s.recv(65536)
+        head, body = answer.split(b"\r\n\r\n", 1)
+        length = int(re.search(rb"(?i)content-length: (\d+)", head).group(1))
+        while len(body) < length:
+            body += s.recv(65536)
+    return (head + b"\r\n\r\n" + body).decode()
+
+
 def create_round(place, connections):
-    """Rates of creates, of bare group commit for as many who wait, and of groups as large as ours that nobody waits for."""
+    """Rates of creates, of the bare HTTP server in front of a group commit, of group commit alone for as many who wait,
+    and of groups as large as ours that nobody waits for; how large these were, and what a commit took."""
     with Server(place) as server:
         before = server.counters()
         rate = place.load(server.plain, "--request", place.post, "--connections", connections)["rate"]
         after = server.counters()
+        answer = place.write("created.http", answer_to(server.plain, POST))
         body = place.write("instance.json", server.body(RESOURCE + "/la"))
         container = place.write("container.json", server.body(RESOURCE))
+    with NullCreates(place, body, container, answer) as null:
+        null_rate = place.load(null.port, "--request", place.post, "--connections", connections)["rate"]
     group = max(1, round((after["jobs"] - before["jobs"]) / (after["commits"] - before["commits"])))
     waited = bare_sqlite(place, body, container, "--clients", connections)
     bulk = bare_sqlite(place, body, container, "--batch", group)
-    return rate, waited["rate"], bulk["rate"], group, 1000 * bulk["seconds"] / bulk["commits"]
+    return rate, null_rate, waited["rate"], bulk["rate"], group, 1000 * bulk["seconds"] / bulk["commits"]
 
 
 def bench_create(place):
     heading("Durable creates of contentInstances                      Gatehouse : bare SQLite, the same rows")
-    note("group commit: as many threads each hand over a row and wait until it is durable; bulk: groups as large as ours,")
-    note("nobody waits; ms: a commit of such a group. The quicker the disk, the more the HTTP around it counts")
+    note("group commit: as many threads each hand over a row and wait until it is durable; no requests, no sockets")
+    note("behind HTTP: the same group commit behind sockets that carry the same octets, which nobody looks at")
+    note("bulk: groups as large as ours, nobody waits; ms: a commit of such a group")
     for connections in (16, 32, 64, 256):
         rounds = [create_round(place, connections) for _ in range(place.rounds)]
-        ours, waited, bulk = ([r[i] for r in rounds] for i in range(3))
-        group, commit_ms = (statistics.median(r[i] for r in rounds) for i in (3, 4))
+        ours, null, waited, bulk = ([r[i] for r in rounds] for i in range(4))
+        group, commit_ms = (statistics.median(r[i] for r in rounds) for i in (4, 5))
         ratio_line(f"{connections} connections : group commit", ours, waited, 0.5)
+        ratio_line(f"{connections} connections : behind HTTP", ours, null, None)
         ratio_line(f"{connections} connections : bulk of {group:g}, {commit_ms:.2f} ms", ours, bulk, None)
 
 
@@ -441,15 +491,20 @@ def bench_profile(place, policy, name, version, suites, certificate):
         bare = ["--over", "udp"] if datagram else ["--over", "tcp", "--tls", version]
         bare += [*suites, *(["--certificate", server.dir] if certificate else [])]
         octets = idle_octets(place, server, port, client)
-        args = ["--mode", "handshakes", "--connections", 64, *client]
-        ours, theirs = in_turns(place, lambda: handshake_rate(place, server, args, port),
-                                lambda: place.run("bench_handshake", *bare, "--seconds", place.seconds)["rate"])
-    ratio_line(name, ours, theirs, 0.8, octets=octets)
+        args = ["--mode", "handshakes", "--connections", PROFILE_CLIENTS, *client]
+        ours, theirs, alone = [], [], []
+        for _ in range(place.rounds):
+            theirs.append(loop_rate(place, PROFILE_CLIENTS, *bare))
+            ours.append(handshake_rate(place, server, args, port))
+            alone.append(loop_rate(place, 2, *bare))
+    to_alone = f"{statistics.median(a / b for a, b in zip(ours, alone)):.2f}"
+    ratio_line(name, ours, theirs, 0.8, alone=to_alone, octets=octets)
 
 
 def bench_profiles(place):
     heading("Handshakes of each security policy                       Gatehouse : OpenSSL with itself in one process")
     note("the policy's first suite; TLS over TCP, DTLS over UDP with the cookie exchange; certificates on both sides")
+    note(f"{PROFILE_CLIENTS} handshakes are under way at a time on either side; alone: the ratio to the loop with one on each core")
     note(f"octets: resident memory of the server for each of {IDLE_CONNECTIONS} idle associations")
     for policy in POLICIES:
         for profile in profiles_of(policy):

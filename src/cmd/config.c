@@ -128,6 +128,10 @@ static gh_err fill(const gh_conf *conf, gh_realm *realm, gh_diag *diag)
   GH_TRY(gh_conf_read(conf, gh_conf_root(conf), &gh_realm_table, a, realm, diag));
   realm->sp_fqdn = lower(a, realm->sp_fqdn);
   realm->anchors = absolute_path(a, realm->dir, realm->anchors);
+  gh_realm_anchors *f = &realm->anchors_for;
+  gh_str *const further[] = {&f->device, &f->node, &f->ae, &f->cse};
+  for (size_t i = 0; i < sizeof further / sizeof *further; i++)
+    if (further[i]->len) *further[i] = absolute_path(a, realm->dir, *further[i]);
   realm->secret = absolute_path(a, realm->dir, realm->secret);
   realm->run = absolute_path(a, realm->dir, realm->run);
   realm->log_level = level_of(realm->log_level_name);

@@ -70,13 +70,19 @@ typedef struct gh_realm_limits {
   int64_t max_audit; /* records kept */
 } gh_realm_limits;
 
+/* Paths of further trust anchors, PEM, each for certificates of one flavour alone; empty: none. */
+typedef struct gh_realm_anchors {
+  gh_str device, node, ae, cse;
+} gh_realm_anchors;
+
 enum { GH_REALM_MAX_FUNCTIONS = 16 };
 
 typedef struct gh_realm {
   gh_arena arena;
   gh_str dir; /* where gatehouse.conf lies */
   gh_str sp_fqdn;
-  gh_str anchors;      /* path of the trust anchors, PEM */
+  gh_str anchors; /* path of the trust anchors, PEM */
+  gh_realm_anchors anchors_for;
   gh_str secret;       /* path of the realm's secret */
   gh_str run;          /* folder of end points and revocations */
   gh_conf_list admins; /* absolute AE-IDs */

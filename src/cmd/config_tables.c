@@ -247,6 +247,18 @@ static const gh_conf_key limit_keys[] = {
 const gh_conf_table gh_realm_limits_table = {limit_keys, COUNT(limit_keys)};
 
 #undef AT
+#define AT(field) offsetof(gh_realm_anchors, field)
+static const gh_conf_key anchor_keys[] = {
+    {"device", GH_CONF_TEXT, AT(device), "", 0, 0, path_or_none, "a path", NULL,
+     "of makers, whose certificates bear a hardware identifier"},
+    {"node", GH_CONF_TEXT, AT(node), "", 0, 0, path_or_none, "a path", NULL, "of certificates with a Node-ID"},
+    {"ae", GH_CONF_TEXT, AT(ae), "", 0, 0, path_or_none, "a path", NULL, "of certificates with an AE-ID"},
+    {"cse", GH_CONF_TEXT, AT(cse), "", 0, 0, path_or_none, "a path", NULL,
+     "of certificates with a domain name: CSEs, MAF, MEF"},
+};
+static const gh_conf_table anchor_table = {anchor_keys, COUNT(anchor_keys)};
+
+#undef AT
 #define AT(field) offsetof(gh_realm, field)
 static const gh_conf_key log_keys[] = {
     {"level", GH_CONF_TEXT, AT(log_level_name), "info", 0, 0, level_valid, "debug, info, warn, error or off", NULL,
@@ -270,6 +282,8 @@ static const gh_conf_key realm_keys[] = {
     {"anchors", GH_CONF_TEXT, AT(anchors), "ca.pem", 0, 0, path_valid, "a path", NULL,
      "trust anchors, PEM; the system's are never used.\nPaths that do not begin with a slash start where this file "
      "lies."},
+    {"anchors_for", GH_CONF_GROUP, AT(anchors_for), NULL, 0, 0, NULL, NULL, &anchor_table,
+     "further trust anchors, each for certificates of one flavour alone; those above vouch for all flavours"},
     {"secret", GH_CONF_TEXT, AT(secret), "secret", 0, 0, path_valid, "a path", NULL,
      "passphrase of the sealed files; mode 0600"},
     {"run", GH_CONF_TEXT, AT(run), "run", 0, 0, path_valid, "a path", NULL,

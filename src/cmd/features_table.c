@@ -40,6 +40,7 @@ const gh_feature gh_features[] = {
     {"sni", "TS-0003 10.2.1", "Server name indication: sent by clients; a server of several names chooses certificate and key by it", YES, "", "unit_link_test_link_sni"},
     {"certificate-profile", "TS-0003 10.1.1", "Certificate profile: P-256, SHA-256, key usage, one name, no wildcard", YES, "", "unit_crypto_test_certs"},
     {"certificate-paths", "TS-0003 8.1.2.2", "Paths to configured anchors only, with name constraints (device names too), depth, purpose and profile", YES, "", "unit_crypto_test_cert_path"},
+    {"anchors-of-a-flavour", "TS-0003 8.1.2.4", "Anchors that vouch for one flavour of certificates alone, in both directions", YES, "", "unit_link_test_link_cert_matrix"},
     {"certificate-flavours", "TS-0003 8.1.2.1", "CSE-ID, AE-ID, Node-ID, device and FQDN certificates, of clients and servers, TLS 1.2 and 1.3", YES, "", "unit_link_test_link_cert_matrix"},
     {"public-key-id", "TS-0003 10.1.2", "Public key identifiers of RFC 6920: sha-256, sha-256-128, sha-256-120", YES, "", "unit_crypto_test_public_key_id"},
     {"certificate-status", "TS-0003 8.1.2.5", "Revocation of certificates: CRL (file, HTTP), OCSP stapled and fetched, policies", YES, "", "unit_host_test_certificate_status"},

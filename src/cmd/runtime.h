@@ -42,7 +42,7 @@ typedef struct gh_runtime_peer {
 /* The credentials for outgoing associations, for peers that are met later. */
 typedef struct gh_runtime_own {
   gh_tls_options options;
-  gh_str chain_pem, key_pem, anchors_pem; /* owned */
+  gh_str chain_pem, key_pem, anchors_pem, anchors_for[GH_CERT_FLAVOURS]; /* owned */
 } gh_runtime_own;
 
 typedef struct gh_served { /* one function */

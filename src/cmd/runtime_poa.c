@@ -218,6 +218,7 @@ static void drop_own(gh_runtime_own *own)
   gh_str_release(&own->chain_pem);
   gh_str_release(&own->key_pem);
   gh_str_release(&own->anchors_pem);
+  for (size_t i = 0; i < GH_CERT_FLAVOURS; i++) gh_str_release(&own->anchors_for[i]);
 }
 
 void gh_runtime_keep_own(gh_served *s, const gh_tls_options *own)
@@ -233,6 +234,8 @@ void gh_runtime_keep_own(gh_served *s, const gh_tls_options *own)
   s->own.options.chain_pem = s->own.chain_pem;
   s->own.options.key_pem = s->own.key_pem;
   s->own.options.anchors_pem = s->own.anchors_pem;
+  for (size_t i = 0; i < GH_CERT_FLAVOURS; i++)
+    s->own.options.anchors_for[i] = s->own.anchors_for[i] = gh_str_clone(own->anchors_for[i]);
   pthread_mutex_unlock(&s->found_lock);
 }
 

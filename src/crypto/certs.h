@@ -17,6 +17,7 @@ typedef enum gh_cert_flavour {
   GH_CERT_AE_ID,
   GH_CERT_FQDN
 } gh_cert_flavour;
+enum { GH_CERT_FLAVOURS = GH_CERT_FQDN + 1 };
 
 typedef struct gh_cert_request {
   gh_cert_flavour flavour;

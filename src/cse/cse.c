@@ -129,8 +129,6 @@ static gh_val *base(gh_host *host, gh_arena *a)
   gh_val_set(a, o, GH_STR("ty"), gh_val_int(a, GH_TY_CSEBASE));
   gh_val_set(a, o, GH_STR("ri"), gh_val_str(a, c->self.cse_id));
   gh_val_set(a, o, GH_STR("pi"), gh_val_str(a, GH_STR("")));
-  gh_val_set(a, o, GH_STR("ct"), gh_val_str(a, GH_STR("20260101T000000")));
-  gh_val_set(a, o, GH_STR("lt"), gh_val_str(a, GH_STR("20260101T000000")));
   gh_val_set(a, o, GH_STR("csi"), gh_val_str(a, gh_arena_fmt(a, "/%.*s", GH_STR_ARG(c->self.cse_id))));
   gh_val_set(a, o, GH_STR("cst"), gh_val_int(a, c->cse_type));
   gh_val_set(a, o, GH_STR("poa"), poa);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "host/base.h"
 #include "host/id_map.h"
 #include "host/fetch.h"
 #include "host/revocation.h"
@@ -112,27 +113,6 @@ static gh_err load_resource(void *ctx, const gh_store_row *row)
   return err;
 }
 
-/* The base resource is made anew at each start: its attributes come from configuration (TS-0004 7.4.3). */
-static gh_err load_base(gh_host *host, gh_diag *diag)
-{
-  gh_arena arena;
-  gh_arena_init(&arena);
-  gh_val *attrs = host->function->base(host, &arena);
-  gh_str ri = GH_STR_NONE, rn = GH_STR_NONE;
-  gh_val_get_str(attrs, GH_STR("ri"), &ri);
-  gh_val_get_str(attrs, GH_STR("rn"), &rn);
-  gh_node_draft draft = {.type = gh_type_by_number(host->function->base_ty),
-                         .ri = ri,
-                         .rn = rn,
-                         .creator = gh_self_cse_absolute(&arena, &host->config.self),
-                         .attrs = attrs};
-  gh_node *node;
-  gh_err err = gh_node_make(&draft, &host->config.self, &node, diag);
-  if (err == GH_OK) err = gh_tree_load(host->tree, node);
-  gh_arena_free(&arena);
-  return err;
-}
-
 static gh_err source_psk(void *ctx, gh_psk_query *query)
 {
   gh_host *host = ctx;
@@ -151,11 +131,11 @@ static gh_err source_public_key(void *ctx, gh_str spki, gh_peer *peer)
   return host->function->name_public_key(host, spki, peer);
 }
 
-static gh_err load_resources(gh_host *host, const char *path, gh_diag *diag)
+static gh_err load_resources(gh_host *host, const gh_host_options *options, gh_diag *diag)
 {
-  GH_TRY(load_base(host, diag));
+  GH_TRY(gh_base_load(host, options->readonly, diag));
   gh_err err = gh_store_each_resource(host->store, load_resource, host);
-  return err == GH_OK ? GH_OK : gh_fail(diag, err, "a resource of %s cannot be read", path);
+  return err == GH_OK ? GH_OK : gh_fail(diag, err, "a resource of %s cannot be read", options->store_path);
 }
 
 static void source_settle(void *ctx, gh_peer *peer)
@@ -186,12 +166,12 @@ static gh_err fill(gh_host *host, const gh_host_options *options, gh_diag *diag)
 {
   if (options->readonly) {
     GH_TRY(gh_store_open_readonly(options->store_path, &host->store, diag));
-    return load_resources(host, options->store_path, diag);
+    return load_resources(host, options, diag);
   }
   gh_store_options store = {
       .path = options->store_path, .hooks = {before_commit, after_commit, host}, .log = &host->log};
   GH_TRY(gh_store_open(&store, &host->store, diag));
-  GH_TRY(load_resources(host, options->store_path, diag));
+  GH_TRY(load_resources(host, options, diag));
   GH_TRY(gh_keyring_load(host->keyring, host->store, diag));
   GH_TRY(gh_revocation_start(host, diag));
   gh_sweeper_start(host);

@@ -58,7 +58,7 @@ typedef struct gh_function {
   int (*special)(gh_exchange *x, bool *handled);
   /* CREATE whose access is not judged by policies (registration). */
   bool (*skips_policies)(const gh_exchange *x);
-  /* Attributes of the base resource. */
+  /* Attributes of the base resource, but for its times. */
   gh_val *(*base)(gh_host *host, gh_arena *arena);
   /* Whom does a verified certificate stand for? */
   gh_err (*name_peer)(gh_host *host, gh_cert_flavour flavour, gh_str name, int64_t not_after_us, gh_peer *peer);

@@ -33,10 +33,8 @@ void gh_client_reg_loaded(gh_host *host, const gh_node *node);
 /* End of the live registration of this client for this stakeholder; GH_ENOTFOUND without one. */
 GH_MUST_USE gh_err gh_client_reg_find(gh_exchange *x, gh_str creator, gh_str admin_fqdn, int64_t *expires_us);
 
-int gh_symm_key_reg_create(gh_exchange *x, const gh_node *parent, gh_val *attrs);
-int gh_symm_key_reg_update(gh_exchange *x, const gh_node *target, gh_val *merged, const gh_val *changes);
-int gh_symm_key_reg_retrieve(gh_exchange *x, const gh_node *target, gh_val *attrs);
-int gh_symm_key_reg_remove(gh_exchange *x, const gh_node *target);
+/* The same procedures at both, with the SUIDs of each (TS-0003 8.3.5.2.7; 8.8.2.7). */
+extern const gh_type_ops gh_symm_key_reg_ops;
 
 /* {short: value} of those `names` that `from` has: the response of an update. */
 gh_val *gh_pick(gh_arena *arena, const gh_val *from, const gh_str *names, size_t count, const gh_val *only_if_in);

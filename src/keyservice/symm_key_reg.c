@@ -125,7 +125,7 @@ static int check_unused(gh_exchange *x, gh_str relative)
   return gh_refuse(x, GH_RSC_CONFLICT, "this association has registered its exported key already");
 }
 
-int gh_symm_key_reg_create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
+static int create_reg(gh_exchange *x, const gh_node *parent, gh_val *attrs)
 {
   (void)parent;
   int64_t suid = 0, registration_ends, not_after;
@@ -155,7 +155,7 @@ int gh_symm_key_reg_create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
 
 /* A target sees the key and not the other targets; the source and an administrator see the targets and not the key.
  */
-int gh_symm_key_reg_retrieve(gh_exchange *x, const gh_node *target, gh_val *attrs)
+static int retrieve_reg(gh_exchange *x, const gh_node *target, gh_val *attrs)
 {
   bool as_target = x->request.op == GH_OP_RETRIEVE && gh_words_have(target->extra, x->originator);
   if (!as_target) return GH_RSC_OK;
@@ -171,7 +171,7 @@ int gh_symm_key_reg_retrieve(gh_exchange *x, const gh_node *target, gh_val *attr
 }
 
 /*= TS-0003 8.8.2.9 */
-int gh_symm_key_reg_update(gh_exchange *x, const gh_node *target, gh_val *merged, const gh_val *changes)
+static int update_reg(gh_exchange *x, const gh_node *target, gh_val *merged, const gh_val *changes)
 {
   static const gh_str names[] = {{"et", 2}, {"lbl", 3}, {"tgis", 4}};
   int64_t suid = 0, registration_ends = 0, not_after;
@@ -195,12 +195,20 @@ int gh_symm_key_reg_update(gh_exchange *x, const gh_node *target, gh_val *merged
 }
 
 /*= TS-0003 8.8.2.10 the identifier never comes back; associations built on the key end */
-int gh_symm_key_reg_remove(gh_exchange *x, const gh_node *target)
+static int remove_reg(gh_exchange *x, const gh_node *target)
 {
   gh_err err = gh_keyring_remove(x->host, x->txn, GH_KEY_REG, gh_own_key_id(x->host, &x->arena, target->ri), true);
   x->change_audited = true;
   return err == GH_OK ? GH_RSC_OK : gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the key could not be removed");
 }
+
+/*= TS-0003 8.3.5.2.7; TS-0003 8.3.5.2.8 the same procedures as at a MAF, with SUIDs 21 to 25 */
+const gh_type_ops gh_symm_key_reg_ops = {.ty = GH_TY_SYMM_KEY_REG,
+                                         .decide = gh_symm_key_reg_decide,
+                                         .create = create_reg,
+                                         .update = update_reg,
+                                         .retrieve = retrieve_reg,
+                                         .remove = remove_reg};
 
 gh_val *gh_keyservice_base(gh_host *host, gh_arena *a, uint32_t ty)
 {
@@ -212,8 +220,6 @@ gh_val *gh_keyservice_base(gh_host *host, gh_arena *a, uint32_t ty)
   gh_val_set(a, o, GH_STR("rn"), gh_val_str(a, host->config.self.cse_rn));
   gh_val_set(a, o, GH_STR("ty"), gh_val_int(a, ty));
   gh_val_set(a, o, GH_STR("ri"), gh_val_str(a, host->config.self.cse_rn));
-  gh_val_set(a, o, GH_STR("ct"), gh_val_str(a, GH_STR("20260101T000000")));
-  gh_val_set(a, o, GH_STR("lt"), gh_val_str(a, GH_STR("20260101T000000")));
   gh_val_set(a, o, GH_STR("fqdn"), gh_val_str(a, host->config.fqdn));
   gh_val_set(a, o, GH_STR("srt"), srt);
   gh_val_set(a, o, GH_STR("srv"), srv);

@@ -21,10 +21,12 @@ typedef struct gh_tls_host {
 } gh_tls_host;
 
 typedef struct gh_tls_options {
-  gh_str chain_pem;                 /* own certificate, then intermediates; empty: none */
-  gh_str key_pem;                   /* its private key */
-  gh_str anchors_pem;               /* explicit trust anchors; the system store is never used */
-  const gh_security_policy *policy; /* NULL: gh_security_policy_default */
+  gh_str chain_pem;                     /* own certificate, then intermediates; empty: none */
+  gh_str key_pem;                       /* its private key */
+  gh_str anchors_pem;                   /* explicit trust anchors; the system store is never used */
+  gh_str anchors_for[GH_CERT_FLAVOURS]; /* further ones, each for certificates of that flavour alone: DEVICE, NODE_ID,
+                                           AE_ID, CSE_ID (any dNSName). Without anchors_pem they do not count */
+  const gh_security_policy *policy;     /* NULL: gh_security_policy_default */
   bool datagram;    /* DTLS instead of TLS: DTLS_*_method and the policy's suites; cookies are the caller's */
   bool tls13;       /* offer TLS 1.3 beside 1.2, where the policy has it */
   const char *alpn; /* static text; protocols in order of preference, "h2,http/1.1" (RFC 7301); NULL: none */

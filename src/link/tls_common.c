@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "crypto/cert_path.h"
+#include "link/anchors.h"
 #include "link/raw_public_key.h"
 #include "link/tls_status.h"
 
@@ -151,26 +152,14 @@ out:
   return err;
 }
 
-/*= TS-0003 8.1.2.2 only the configured anchors count, never the system's */
-static gh_err set_anchors(SSL_CTX *ctx, gh_str pem)
-{
-  if (gh_str_empty(pem)) return GH_OK;
-  BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-  GH_REQUIRE(bio, GH_ECRYPTO);
-  X509_STORE *store = SSL_CTX_get_cert_store(ctx);
-  int count = 0;
-  for (X509 *anchor; (anchor = PEM_read_bio_X509(bio, NULL, NULL, NULL)); X509_free(anchor))
-    count += X509_check_purpose(anchor, -1, 0) == 1 && /* decodes its extensions now, before threads share it */
-             X509_STORE_add_cert(store, anchor) == 1;
-  BIO_free(bio);
-  ERR_clear_error();
-  return count ? GH_OK : GH_ESYNTAX;
-}
-
 static bool path_stands(SSL *ssl, X509_STORE_CTX *store, gh_diag *diag)
 {
   bool revoked = false;
   bool stands = gh_cert_path_verify(store, SSL_is_server(ssl) ? GH_CERT_OF_CLIENT : GH_CERT_OF_SERVER, diag);
+  if (stands && !gh_anchors_vouch(store, diag)) {
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
+    return false;
+  }
   if (stands && gh_tls_status_of_path(ssl, X509_STORE_CTX_get0_chain(store), &revoked, diag)) return true;
   if (stands) X509_STORE_CTX_set_error(store, revoked ? X509_V_ERR_CERT_REVOKED : X509_V_ERR_CERT_UNTRUSTED);
   return false;
@@ -227,8 +216,8 @@ gh_err gh_tls_ctx_new(const SSL_METHOD *method, const gh_tls_options *options, i
     gh_fail(diag, err, "TLS profile is not available in this OpenSSL: %s", gh_tls_error(text, sizeof text));
   } else if ((err = set_credential(ctx, options)) != GH_OK) {
     gh_fail(diag, err, "own certificate or private key is not usable: %s", gh_err_name(err));
-  } else if ((err = set_anchors(ctx, options->anchors_pem)) != GH_OK) {
-    gh_fail(diag, err, "no trust anchor could be read");
+  } else if ((err = gh_anchors_set(ctx, options)) != GH_OK) {
+    gh_fail(diag, err, "a file of trust anchors holds no certificate that can be used");
   } else if ((err = set_alpn(ctx, options->alpn)) != GH_OK) {
     gh_fail(diag, err, "ALPN cannot be set");
   }

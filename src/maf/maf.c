@@ -7,7 +7,7 @@
 #include "m2m/constants.h"
 #include "m2m/key_id.h"
 
-static const gh_type_ops *const types[] = {&gh_maf_base_ops, &gh_maf_client_reg_ops, &gh_maf_symm_key_reg_ops};
+static const gh_type_ops *const types[] = {&gh_maf_base_ops, &gh_maf_client_reg_ops, &gh_symm_key_reg_ops};
 
 /*= TS-0003 8.8.2.2 psk_identity = KmID; TS-0003 8.8.2.3 at the first contact it is the KeID, and the key comes from
  * the MEF */
@@ -45,9 +45,3 @@ const gh_function gh_maf_function = {
 };
 
 const gh_type_ops gh_maf_base_ops = {.ty = GH_TY_MAFBASE, .decide = gh_base_decide};
-const gh_type_ops gh_maf_symm_key_reg_ops = {.ty = GH_TY_SYMM_KEY_REG,
-                                             .decide = gh_symm_key_reg_decide,
-                                             .create = gh_symm_key_reg_create,
-                                             .update = gh_symm_key_reg_update,
-                                             .retrieve = gh_symm_key_reg_retrieve,
-                                             .remove = gh_symm_key_reg_remove};

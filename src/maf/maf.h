@@ -7,6 +7,5 @@
 extern const gh_function gh_maf_function;
 extern const gh_type_ops gh_maf_base_ops;
 extern const gh_type_ops gh_maf_client_reg_ops;
-extern const gh_type_ops gh_maf_symm_key_reg_ops;
 
 #endif

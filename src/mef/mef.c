@@ -5,7 +5,7 @@
 #include "m2m/constants.h"
 #include "m2m/key_id.h"
 
-static const gh_type_ops *const types[] = {&gh_mef_base_ops, &gh_mef_client_reg_ops, &gh_mef_symm_key_reg_ops,
+static const gh_type_ops *const types[] = {&gh_mef_base_ops, &gh_mef_client_reg_ops, &gh_symm_key_reg_ops,
                                            &gh_mef_client_cmd_ops, &gh_enrolee_ops};
 
 /*= TS-0003 8.3.2.1; TS-0003 8.3.5.2.2 psk_identity = KpmID, psk = Kpm */
@@ -41,10 +41,3 @@ const gh_function gh_mef_function = {
 };
 
 const gh_type_ops gh_mef_base_ops = {.ty = GH_TY_MEFBASE, .decide = gh_base_decide};
-/*= TS-0003 8.3.5.2.7; TS-0003 8.3.5.2.8 the same procedures as at a MAF, with SUIDs 21 to 25 */
-const gh_type_ops gh_mef_symm_key_reg_ops = {.ty = GH_TY_SYMM_KEY_REG,
-                                             .decide = gh_symm_key_reg_decide,
-                                             .create = gh_symm_key_reg_create,
-                                             .update = gh_symm_key_reg_update,
-                                             .retrieve = gh_symm_key_reg_retrieve,
-                                             .remove = gh_symm_key_reg_remove};

@@ -7,7 +7,6 @@
 extern const gh_function gh_mef_function;
 extern const gh_type_ops gh_mef_base_ops;
 extern const gh_type_ops gh_mef_client_reg_ops;
-extern const gh_type_ops gh_mef_symm_key_reg_ops;
 extern const gh_type_ops gh_mef_client_cmd_ops;
 extern const gh_type_ops gh_enrolee_ops;
 

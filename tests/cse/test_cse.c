@@ -2,6 +2,7 @@
  * 14, 15. */
 #include "../host/harness.h"
 #include "host/id_map.h"
+#include "m2m/m2m_time.h"
 
 static const who meter = {
     GH_PEER_AE, GH_METHOD_PSK, "//sp.example.com/in-cse/Cmeter", "12-K1@maf.sp.example.com", "K1@maf.sp.example.com",
@@ -175,6 +176,42 @@ static void restart_keeps_everything(void **state)
   assert_has(before, "\"cni\":20");
 }
 
+static int64_t time_in(answer a, const char *name)
+{
+  char member[16];
+  int64_t us = 0;
+  snprintf(member, sizeof member, "\"%s\":\"", name);
+  const char *at = strstr(a.body, member);
+  assert_non_null(at);
+  at += strlen(member);
+  assert_int_equal(gh_timestamp_parse((gh_str){at, strcspn(at, "\"")}, &us), GH_OK);
+  return us;
+}
+
+/*= TS-0001 9.6.1.3.2 the base is as old as its store, and was modified when its configuration was */
+static void the_base_has_its_times(void **state)
+{
+  const int64_t hour = 3600 * GH_US_PER_S;
+  harness *h = *state;
+  answer a = ask(h, &stypes, GH_OP_RETRIEVE, "cse-in", "Sadmin", 0, NULL);
+  assert_rsc(a, 2000);
+  int64_t created = time_in(a, "ct");
+  assert_in_range(gh_host_now_us(h->host) - created, 0, 60 * GH_US_PER_S);
+  assert_int_equal(time_in(a, "lt"), created);
+  h->clock_offset_us += hour;
+  harness_reopen(h);
+  a = ask(h, &stypes, GH_OP_RETRIEVE, "cse-in", "Sadmin", 0, NULL);
+  assert_int_equal(time_in(a, "ct"), created);
+  assert_int_equal(time_in(a, "lt"), created);
+  h->clock_offset_us += hour;
+  h->options.config.fqdn = GH_STR("moved.sp.example.com"); /* stands in poa */
+  harness_reopen(h);
+  harness_reopen(h);
+  a = ask(h, &stypes, GH_OP_RETRIEVE, "cse-in", "Sadmin", 0, NULL);
+  assert_int_equal(time_in(a, "ct"), created);
+  assert_in_range(time_in(a, "lt") - created, 2 * hour, 2 * hour + 60 * GH_US_PER_S);
+}
+
 /*= TS-0003 7.1.1; TS-0001 9.6.1.3.2 */
 static void policies(void **state)
 {
@@ -331,6 +368,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(originator_is_data, setup, teardown),
       cmocka_unit_test_setup_teardown(container_and_instances, setup, teardown),
       cmocka_unit_test_setup_teardown(restart_keeps_everything, setup, teardown),
+      cmocka_unit_test_setup_teardown(the_base_has_its_times, setup, teardown),
       cmocka_unit_test_setup_teardown(policies, setup, teardown),
       cmocka_unit_test_setup_teardown(policy_validation, setup, teardown),
       cmocka_unit_test_setup_teardown(point_of_access_is_private, setup, teardown),

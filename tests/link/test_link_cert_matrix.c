@@ -245,6 +245,94 @@ static void a_good_path_of_a_stranger(void **state)
   }
 }
 
+/* ---- anchors that vouch for one flavour alone */
+
+static const struct {
+  gh_cert_flavour flavour; /* of `flavours`, by row */
+  const char *refusal;
+} in_lists[] = {
+    {GH_CERT_CSE_ID, "does not vouch for CSE-ID or FQDN"}, {GH_CERT_AE_ID, "does not vouch for AE-ID"},
+    {GH_CERT_AE_ID, "does not vouch for AE-ID"},           {GH_CERT_NODE_ID, "does not vouch for Node-ID"},
+    {GH_CERT_NODE_ID, "does not vouch for Node-ID"},       {GH_CERT_DEVICE, "does not vouch for device"},
+    {GH_CERT_CSE_ID, "does not vouch for CSE-ID or FQDN"}};
+
+/* The other root is an anchor for these flavours only. */
+static void trust_foreign(gh_tls_options *tls, gh_buf *pem, unsigned in)
+{
+  if (!pem->len) assert_int_equal(gh_cert_to_pem(foreign_root.cert, pem), GH_OK);
+  for (unsigned i = 0; i < GH_CERT_FLAVOURS; i++) tls->anchors_for[i] = in & 1u << i ? gh_buf_str(pem) : GH_STR_NONE;
+}
+
+static void let_in(link_test *t, const char *what, const tls_peer_options *options)
+{
+  tls_peer peer;
+  int closed = counts_now(t).closed;
+  if (!peer_connect(&peer, t->port, options) || !peer_ask(&peer, ASK_LAST))
+    fail_msg("%s: alert %d, %s", what, peer.alert, audited);
+  peer_end(&peer);
+  wait_closed(t, closed + 1);
+}
+
+/*= TS-0003 8.1.2.4; the flavour of the client's certificate that was configured with the anchor */
+static void an_anchor_for_one_flavour(void **state)
+{
+  static const gh_cert_flavour lists[] = {GH_CERT_DEVICE, GH_CERT_NODE_ID, GH_CERT_AE_ID, GH_CERT_CSE_ID};
+  link_test *t = *state;
+  gh_buf pem = GH_BUF_INIT;
+  gh_diag diag;
+  for (size_t list = 0; list < 4; list++) {
+    trust_foreign(&t->tls, &pem, 1u << lists[list]);
+    assert_int_equal(gh_tls_server_renew(t->server, &t->tls, &diag), GH_OK);
+    for (size_t i = 0; i < sizeof flavours / sizeof *flavours; i++) {
+      made m = make(&flavours[i], &foreign_root, flavours[i].name, NULL),
+           ours = make(&flavours[i], &p.root, flavours[i].name, NULL);
+      for (size_t v = 0; v < 2; v++) {
+        tls_peer_options options = with(&m, true, versions[v]);
+        if (in_lists[i].flavour == lists[list])
+          let_in(t, flavours[i].what, &options);
+        else
+          refused(t, flavours[i].what, &options, SSL_AD_BAD_CERTIFICATE, in_lists[i].refusal);
+        options = with(&ours, true, versions[v]); /* whom the general anchors vouch for comes in as before */
+        let_in(t, flavours[i].what, &options);
+      }
+      unmake(&m);
+      unmake(&ours);
+    }
+  }
+  gh_buf_free(&pem);
+}
+
+/* In two lists it vouches for both; in the general one as well, for all. */
+static void an_anchor_in_several_lists(void **state)
+{
+  link_test *t = *state;
+  gh_buf pem = GH_BUF_INIT, both = GH_BUF_INIT;
+  gh_diag diag;
+  made device = make(&flavours[5], &foreign_root, flavours[5].name, NULL),
+       ae = make(&flavours[1], &foreign_root, flavours[1].name, NULL),
+       node = make(&flavours[3], &foreign_root, flavours[3].name, NULL);
+  tls_peer_options as_device = with(&device, true, TLS1_3_VERSION), as_ae = with(&ae, true, TLS1_3_VERSION),
+                   as_node = with(&node, true, TLS1_3_VERSION);
+  trust_foreign(&t->tls, &pem, 1u << GH_CERT_DEVICE | 1u << GH_CERT_NODE_ID);
+  assert_int_equal(gh_tls_server_renew(t->server, &t->tls, &diag), GH_OK);
+  let_in(t, "device", &as_device);
+  let_in(t, "node", &as_node);
+  refused(t, "AE", &as_ae, SSL_AD_BAD_CERTIFICATE, "does not vouch for AE-ID");
+  gh_buf_add(&both, gh_buf_str(&p.root_pem));
+  gh_buf_add(&both, gh_buf_str(&pem));
+  t->tls.anchors_pem = gh_buf_str(&both);
+  assert_int_equal(gh_tls_server_renew(t->server, &t->tls, &diag), GH_OK);
+  let_in(t, "AE", &as_ae);
+  t->tls.anchors_for[GH_CERT_DEVICE] = GH_STR("no certificate");
+  assert_int_equal(gh_tls_server_renew(t->server, &t->tls, &diag), GH_ESYNTAX); /* and everything stays */
+  let_in(t, "AE", &as_ae);
+  gh_buf_free(&pem);
+  gh_buf_free(&both);
+  unmake(&device);
+  unmake(&ae);
+  unmake(&node);
+}
+
 /* ---- the other direction: the FQDN of a server */
 
 static const struct {
@@ -319,6 +407,7 @@ static bool our_client_takes(const made *m, const gh_tls_client_options *wanted,
                                  .anchors_pem = gh_buf_str(&p.root_pem),
                                  .tls13 = tls13,
                                  .require_ems = true};
+  memcpy(options.tls.anchors_for, wanted->tls.anchors_for, sizeof options.tls.anchors_for);
   client_side c;
   client_begin(&c, t, &options);
   client_connect(&c, 1);
@@ -368,6 +457,24 @@ static void servers_of_every_flavour(void **state)
     }
 }
 
+/*= TS-0003 8.1.2.4; an anchor for devices is none for servers that bear a domain name */
+static void servers_below_an_anchor_for_one_flavour(void **state)
+{
+  (void)state;
+  gh_buf pem = GH_BUF_INIT;
+  made m = make(&flavours[0], &foreign_root, flavours[0].name, NULL);
+  for (int tls13 = 0; tls13 < 2; tls13++) {
+    gh_tls_client_options wanted = {.server_name = GH_STR("mn-cse1.in-cse.sp.example.com")};
+    assert_false(our_client_takes(&m, &wanted, tls13));
+    trust_foreign(&wanted.tls, &pem, 1u << GH_CERT_DEVICE | 1u << GH_CERT_AE_ID | 1u << GH_CERT_NODE_ID);
+    assert_false(our_client_takes(&m, &wanted, tls13));
+    trust_foreign(&wanted.tls, &pem, 1u << GH_CERT_CSE_ID);
+    assert_true(our_client_takes(&m, &wanted, tls13));
+  }
+  gh_buf_free(&pem);
+  unmake(&m);
+}
+
 /* Nobody is taken for want of a name. */
 static void a_client_must_know_whom_it_wants(void **state)
 {
@@ -390,6 +497,9 @@ int main(void)
       cmocka_unit_test_setup_teardown(every_flavour_is_refused, setup, teardown),
       cmocka_unit_test_setup_teardown(a_chain_outside_the_profile, setup, teardown),
       cmocka_unit_test_setup_teardown(a_good_path_of_a_stranger, setup, teardown),
+      cmocka_unit_test_setup_teardown(an_anchor_for_one_flavour, setup, teardown),
+      cmocka_unit_test_setup_teardown(an_anchor_in_several_lists, setup, teardown),
+      cmocka_unit_test(servers_below_an_anchor_for_one_flavour),
       cmocka_unit_test(certificates_of_servers),
       cmocka_unit_test(servers_of_every_flavour),
       cmocka_unit_test(a_client_must_know_whom_it_wants),

@@ -248,6 +248,60 @@ def with_further_name(checks, call, realm, where, folder, server):
     checks.expect(code == 0, "certificates of both names are renewed", text)
 
 
+PROFILE = """[ca]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, digitalSignature, keyCertSign
+subjectKeyIdentifier = hash
+[node]
+keyUsage = critical, digitalSignature
+subjectAltName = URI:urn:gsma:imei:90420156-025763-0
+[ae]
+keyUsage = critical, digitalSignature
+subjectAltName = URI:m2m://sp.example.com/in-cse/Cvalve
+"""
+
+
+def make_vendor(folder):
+    """Another's CA by openssl: a certificate with a Node-ID, and one with the AE-ID of our own valve."""
+    (folder / "profile").write_text(PROFILE, encoding="ascii")
+    made = []
+    for name in ("vendor", "node", "ae"):
+        made.append(run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", folder / f"v-{name}.key"])[0])
+        made.append(run(["openssl", "req", "-new", "-key", folder / f"v-{name}.key", "-subj", f"/CN={name}", "-out", folder / "csr"])[0])
+        signer = ["-signkey", folder / "v-vendor.key"] if name == "vendor" else \
+            ["-CA", folder / "v-vendor.pem", "-CAkey", folder / "v-vendor.key", "-CAcreateserial"]
+        made.append(run(["openssl", "x509", "-req", "-sha256", "-days", "2", "-in", folder / "csr", *signer, "-extfile", folder / "profile",
+                         "-extensions", "ca" if name == "vendor" else name, "-out", folder / f"v-{name}.pem"])[0])
+    (folder / "v-vendor.pem").chmod(0o600)
+    return not any(made)
+
+
+def with_a_vendor(checks, realm, where, folder, server):
+    """TS-0003 8.1.2.4: an anchor that vouches for Node-IDs vouches for nothing else, least of all for our AEs."""
+    name = "in-cse.sp.example.com"
+    checks.expect(make_vendor(folder), "openssl makes another's CA and two certificates")
+
+    def ask(which):
+        return run(["curl", "-s", "-S", "-i", "--cacert", realm / "ca.pem", "--cert", folder / f"v-{which}.pem", "--key", folder / f"v-{which}.key",
+                    "--connect-to", f"{name}:443:{where}", "-H", "X-M2M-RI: v1", "-H", "X-M2M-RVI: 3", "-H", "X-M2M-Origin: Cvalve",
+                    f"https://{name}/cse-in/Cvalve"])[1]
+
+    checks.expect("HTTP/" not in ask("node"), "nobody knows that CA")
+    conf = realm / "gatehouse.conf"
+    text = conf.read_text(encoding="utf-8")
+    at = text.index('node = ""', text.index("anchors_for"))
+    conf.write_text(text[:at] + f'node = "{folder}/v-vendor.pem"' + text[at + len('node = ""'):], encoding="utf-8")
+    server.send_signal(signal.SIGHUP)
+    until = time.monotonic() + 20
+    answer = ask("node")
+    while "HTTP/" not in answer and time.monotonic() < until:
+        answer = ask("node")
+    checks.expect("X-M2M-RSC: 4106" in answer or "x-m2m-rsc: 4106" in answer, "then a node comes in, and is not the valve", answer)
+    answer = ask("ae")
+    checks.expect("HTTP/" not in answer, "who bears the valve's AE-ID from there does not come in", answer)
+    checks.expect(log_says(folder / "log", "does not vouch for AE-ID", "handshake-failed"), "and the log says why")
+
+
 def main():
     gatehouse = pathlib.Path(sys.argv[1]).resolve()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-tp-"))
@@ -271,6 +325,7 @@ def main():
                 kpsa = with_provisioned_key(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder)
                 with_certificates(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder)
                 with_further_name(checks, lambda *words: run([gatehouse, *words, "--json"]), realm, places["cse"], folder, server)
+                with_a_vendor(checks, realm, places["cse"], folder, server)
                 log_text = (folder / "log").read_text(encoding="utf-8").lower()
                 checks.expect(key not in log_text and kpsa not in log_text, "the keys are nowhere in the log")
             finally:
