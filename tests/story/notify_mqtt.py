@@ -21,6 +21,7 @@ from mqtt_cses import mqtt_of  # noqa: E402
 from notify_ae import NOTE, Authority, Certified, OpenSSL, Story  # noqa: E402
 from kept_websocket import until  # noqa: E402
 from outgoing import settings  # noqa: E402
+from poa import ANSWER, Registree  # noqa: E402
 from third_party import Checks, key_in_hex, run  # noqa: E402
 from transit import SP  # noqa: E402
 
@@ -29,7 +30,7 @@ class MqttAe:
     """Listens with one key and answers with another one of the same AE: the broker gives each user one connection."""
 
     def __init__(self, story, broker, stem, listens, answers):
-        self.stem, self.seen, self.rsc, self.rqi = stem, [], 2000, None
+        self.stem, self.seen, self.rsc, self.rqi, self.content = stem, [], 2000, None, None
         self.mouth = Device(broker, *answers)
         self.process = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", *Device(broker, *listens).options, "-t",
                                          f"/oneM2M/req/in-cse/{stem}/json", "-d", "-F", "REQUEST %p"], stdout=subprocess.PIPE,
@@ -48,7 +49,7 @@ class MqttAe:
                 request = json.loads(line[8:])
                 self.seen.append(request)
                 if self.rsc:
-                    self.answer({"rsc": self.rsc, "rqi": self.rqi or request["rqi"], "rvi": "3"})
+                    self.answer({"rsc": self.rsc, "rqi": self.rqi or request["rqi"], "rvi": "3", **({"pc": self.content} if self.content else {})})
 
     def answer(self, response):
         return self.mouth.publish(f"/oneM2M/resp/in-cse/{self.stem}/json", response)
@@ -76,10 +77,10 @@ def lists(story, broker):
         broker.reload()
 
 
-def second_key(story, name, stem):
+def further_key(story, name, peer):
     file = story.folder / f"{name}.kpsa"
-    code, answer = story.call("cse", "key", "add", story.dir, "--id", f"{name}@keys.example.com", "--peer", f"//{SP}/in-cse/{stem}", "--generate", file)
-    story.expect(code == 0, f"a further key for {stem}", answer)
+    code, answer = story.call("cse", "key", "add", story.dir, "--id", f"{name}@keys.example.com", "--peer", peer, "--generate", file)
+    story.expect(code == 0, f"a further key for {peer}", answer)
     return f"{name}@keys.example.com", key_in_hex(file)
 
 
@@ -145,6 +146,27 @@ def no_other_broker(story, sender, valve, ae, broker):
     story.expect(not trap.came and len(ae.seen) == before, "nobody was gone to, and nobody told", ae.seen)
 
 
+def a_cse(story, sender, broker):
+    """TS-0004 7.3.2.6: a CSE that the configuration does not know, and whose first entry is at the broker."""
+    here, mine = f"mqtts://127.0.0.1:{broker.device_port}", Registree(story, "mn7")
+    content = {"rn": "mn7", "cb": "/mn7/cse-far", "srv": ["3"], "rr": True, "poa": [here]}
+    story.expect(mine.ask("POST", "/cse-in", {"m2m:csr": content}, 16) == 2001, "a CSE registers")
+    keys = [further_key(story, name, f"//{SP}/mn7") for name in ("ear", "mouth")]
+    lists(story, broker)
+    cse = MqttAe(story, broker, "mn7", *keys)
+    cse.content = json.loads(ANSWER)
+
+    def asked(*points):
+        return mine.place(points) == 2004 and story.rsc("get", sender, "/mn7/cse-far/box")
+
+    story.expect(asked(here) == 2000 and len(cse.seen) == 1 and cse.seen[0].get("fr") == "/in-cse/Csender", "it is reached through the broker", cse.seen)
+    story.expect(asked("http://127.0.0.1:1", "mqtts://127.0.0.1:1", here) == 2000 and len(cse.seen) == 2, "after entries that are not for us, too", cse.seen)
+    story.expect(asked("mqtts://127.0.0.1:1", here.replace("mqtts", "mqtt"), f"{here}/abc") == 5103 and len(cse.seen) == 2, "5103: another broker is none", cse.seen)
+    for name in ("ear", "mouth"):  # with a key for mn7 its certificate would not be believed
+        story.expect(story.call("cse", "key", "delete", story.dir, f"{name}@keys.example.com")[0] == 0, f"the key {name} is taken back")
+    story.expect(asked(f"https://{mine.at}", here) == 2000 and len(mine.seen) == 1 and len(cse.seen) == 2, "what comes first counts", (mine.seen, cse.seen))
+
+
 def broker_is_away(story, sender, valve, ae, broker, key, mouth):
     here, before = f"mqtts://127.0.0.1:{broker.device_port}", len(ae.seen)
     own = OpenSSL(story, "-nocert", "-psk_identity", "valve@keys.example.com", "-psk", key)
@@ -176,7 +198,7 @@ def without_enforcement(story, sender, valve, ae, broker):
     mqtt_of(story, "cse", enforces="false")
     story.start("cse")
     before, point = len(ae.seen), f"mqtts://127.0.0.1:{broker.device_port}"
-    story.expect(story.log_says("cse", "mqtt-connected", 2) and story.notify(sender, "cse-in/Cvalve") == 5103 and len(ae.seen) == before,
+    story.expect(story.log_says("cse", "mqtt-connected", 3) and story.notify(sender, "cse-in/Cvalve") == 5103 and len(ae.seen) == before,
                  "5103: a broker that enforces nothing is not believed", ae.seen)
     passed_over(story, point, "the broker enforces no list of ours")
 
@@ -196,7 +218,7 @@ def main():
         story.start("cse")
         (sender, _), (valve, key), (_, imp) = story.kpsa_device("sender"), story.kpsa_device("valve"), story.kpsa_device("imp")
         story.permit(valve, "Cvalve", ["Csender"])
-        mouth = second_key(story, "valve2", "Cvalve")
+        mouth = further_key(story, "valve2", f"//{SP}/in-cse/Cvalve")
         lists(story, broker)
         broker.start()
         checks.expect(story.log_says("cse", "mqtt-connected"), "the CSE is at the broker", story.log("cse")[-2000:])
@@ -205,6 +227,7 @@ def main():
         nobody_else(story, sender, valve, ae, broker, Device(broker, "imp@keys.example.com", imp))
         no_other_broker(story, sender, valve, ae, broker)
         ae = broker_is_away(story, sender, valve, ae, broker, key, mouth)
+        a_cse(story, sender, broker)
         without_enforcement(story, sender, valve, ae, broker)
         mqtt_of(story, "cse", enforces="true")
         credentials_that_prove_nothing_to_a_broker(story, sender, broker)
