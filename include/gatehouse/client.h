@@ -214,12 +214,14 @@ typedef struct gh_device_notification {
 typedef int (*gh_device_on_notify)(void *ctx, const gh_device_notification *notification);
 
 /* Listens for TLS at `at`, a numeric address and port, "127.0.0.1:8443" or "[::1]:0" (0: the system chooses). The
- * device must outlive the server; *out is ended by gh_device_server_close. GH_EINVAL: `at`; GH_EIO: it is taken;
- * GH_EUNSUPPORTED: the device uses raw public keys, and this library stands on an OpenSSL before 3.2; GH_EEXPIRED:
- * its certificate is past its end. */
+ * device must outlive the server; where it speaks "mqtt", `at` is empty: it listens at its broker, over the
+ * association that gh_device_announce opens, and the broker's list sees to it that nobody but the registrar is heard.
+ * *out is ended by gh_device_server_close. GH_EINVAL: `at`; GH_EIO: it is taken; GH_EUNSUPPORTED: the device uses raw
+ * public keys, and this library stands on an OpenSSL before 3.2; GH_EEXPIRED: its certificate is past its end. */
 GH_MUST_USE gh_err gh_device_listen(gh_device *device, gh_str at, gh_device_on_notify on_notify, void *ctx,
                                     gh_device_server **out, gh_diag *diag);
-/* "https://127.0.0.1:8443", where it listens. Lives as long as the server. */
+/* "https://127.0.0.1:8443", where it listens; "mqtts://HOST:PORT[/PREFIX]" of the broker. Lives as long as the
+ * server. */
 GH_NONNULL gh_str gh_device_server_point(const gh_device_server *server);
 /* Tells the registrar in the own <AE> that the device takes requests, and where (requestReachability, pointOfAccess);
  * with an empty `point`, that it takes none. The association stays open; when the registrar ends it

@@ -84,7 +84,8 @@ static gh_client_mqtt_names names_for(gh_device *device, const gh_device_credent
   return (gh_client_mqtt_names){.receiver = gh_arena_fmt(a, "/%.*s", GH_STR_ARG(device->config.cse_id)),
                                 .prefix = device->config.mqtt_prefix,
                                 .client_id = ae.len ? ae : credential->id,
-                                .credential_id = credential_id};
+                                .credential_id = credential_id,
+                                .listener = ae};
 }
 
 gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh_device_credential *credential,
@@ -112,6 +113,8 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
                                  .policy = gh_security_policy_named(device->config.security_policy),
                                  .tls13 = device->config.tls13,
                                  .binding = binding,
+                                 .on_request = broker ? device->on_request : NULL,
+                                 .on_request_ctx = device->on_request_ctx,
                                  .representation = device->cbor ? GH_REP_CBOR : GH_REP_JSON,
                                  .mtu = (uint16_t)device->config.datagram_mtu,
                                  .timeout_ms = (uint32_t)device->config.timeout_ms};

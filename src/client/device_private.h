@@ -22,8 +22,10 @@ struct gh_device {
   gh_se *se;
   gh_clock clock;
   gh_random random;
-  gh_client *cse; /* association with the CSE, or NULL */
-  bool cbor;      /* over WebSocket: the serialization of the next association */
+  gh_client *cse;                  /* association with the CSE, or NULL */
+  gh_client_on_request on_request; /* over MQTT: of associations with the CSE from now on; NULL: none */
+  void *on_request_ctx;
+  bool cbor; /* over WebSocket: the serialization of the next association */
 };
 
 /* device_conf.c, device_state.c */

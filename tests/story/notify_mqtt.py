@@ -7,6 +7,7 @@ usage: notify_mqtt.py GATEHOUSE   (exit code 0: every check held)
 """
 import json
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -18,7 +19,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from mqtt import BROKER, Broker, Device, free_ports  # noqa: E402
 from mqtt_cses import mqtt_of  # noqa: E402
-from notify_ae import NOTE, Authority, Certified, OpenSSL, Story  # noqa: E402
+from notify_ae import NOTE, Authority, Certified, Listener, OpenSSL, Story  # noqa: E402
 from kept_websocket import until  # noqa: E402
 from outgoing import settings  # noqa: E402
 from poa import ANSWER, Registree  # noqa: E402
@@ -146,6 +147,62 @@ def no_other_broker(story, sender, valve, ae, broker):
     story.expect(not trap.came and len(ae.seen) == before, "nobody was gone to, and nobody told", ae.seen)
 
 
+def device_of_ours(story, sender, broker, imp):
+    """gatehouse device listen at the broker. A key of another AE that the list lets speak as the registrar shows what the device itself refuses."""
+    pump, _ = story.kpsa_device("pump")
+    story.permit(pump, "Cpump", ["Csender"])
+    conf = pump / "device.conf"
+    text = conf.read_text(encoding="utf-8")
+    begin = text.index("mqtt = {")
+    conf.write_text(text[:begin] + re.sub(r'broker = "[^"]*"', f'broker = "127.0.0.1:{broker.device_port}"', text[begin:], count=1), encoding="utf-8")
+    lists(story, broker)
+    code, answer = story.call("device", "listen", pump, "--binding", "mqtt", "--at", "127.0.0.1:0")
+    story.expect(code != 0 and "broker" in str(answer), "over MQTT it listens nowhere else", answer)
+    listener = Listener(story, pump, "--binding", "mqtt")
+    story.expect(listener.first.get("poa") == f"mqtts://127.0.0.1:{broker.device_port}", "a device of ours listens at the broker", listener.first)
+    story.expect(story.notify(sender, "cse-in/Cpump") == 2000, "it is reached")
+    line = listener.line()
+    story.expect(line.get("content") == NOTE and line.get("from") == "/in-cse/Csender", "and told by whom, and what", line)
+    topic = "/oneM2M/req/in-cse/Cpump/json"
+    request = {"op": 5, "fr": "/in-cse/Csender", "to": "cse-in/Cpump", "rvi": "3", "pc": {"m2m:sgn": {"sur": "x"}}}
+    imp.publish(topic, {**request, "rqi": "forged"})
+    story.expect(until(lambda: f"'{topic}'" in [line for line in broker.log().splitlines() if "Denied PUBLISH from imp@" in line][-1]), "nobody else publishes there")
+    spy = Device(broker, *further_key(story, "spy", f"//{SP}/in-cse/Cimp"))
+    lists(story, broker)
+    with open(broker.acl, "a", encoding="ascii") as acl:
+        acl.write("\nuser imp@keys.example.com\ntopic write /oneM2M/req/#\nuser spy@keys.example.com\ntopic read /oneM2M/resp/#\n")
+    broker.reload()
+    ear = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", *spy.options, "-t", "/oneM2M/resp/in-cse/Cpump/json", "-d", "-F", "ANSWER %p"],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
+    story.servers.append(ear)
+    heard = []
+    threading.Thread(target=lambda: heard.extend(iter(ear.stdout.readline, b"")), daemon=True).start()
+    story.expect(until(lambda: any(b"Subscribed" in line or b"SUBACK" in line for line in heard)), "a registrar of the test listens for answers", heard)
+    for one in ({**request, "rqi": "late", "rqet": "20200101T000000"}, {**request, "rqi": "other", "op": 2, "pc": None}, {**request, "rqi": "bad", "fr": None},
+                {**request, "rqi": "twice"}, {**request, "rqi": "twice"}, {**request, "rqi": "last"}):
+        imp.publish(topic, {name: value for name, value in one.items() if value is not None})
+    imp.publish("/oneM2M/req/mn1/Cpump/json", {**request, "rqi": "elsewhere"})
+    imp.publish(topic, {**request, "rqi": "end"})
+    rqis = [listener.line().get("rqi") for _ in range(3)]
+    story.expect(rqis == ["twice", "last", "end"], "once what comes twice, and nothing else than NOTIFY, in time, of the registrar", rqis)
+    answers = {}
+
+    def all_answers():
+        for one in [json.loads(line[7:]) for line in heard if line.startswith(b"ANSWER ")]:
+            answers[one["rqi"]] = one["rsc"]
+        return len(answers) >= 6
+    until(all_answers)
+    story.expect(answers == {"late": 4008, "other": 4005, "bad": 4000, "twice": 2000, "last": 2000, "end": 2000}, "each is answered", answers)
+    ear.kill()
+    broker.kill()
+    broker.start()
+    story.expect(until(lambda: story.notify(sender, "cse-in/Cpump") == 2000, 60), "after a restart of the broker it comes back by itself")
+    listener.line()
+    code, _ = listener.end()
+    story.expect(code == 0 and story.notify(sender, "cse-in/Cpump") == 5103, "5103: it has said that it takes no more", code)
+    lists(story, broker)
+
+
 def a_cse(story, sender, broker):
     """TS-0004 7.3.2.6: a CSE that the configuration does not know, and whose first entry is at the broker."""
     here, mine = f"mqtts://127.0.0.1:{broker.device_port}", Registree(story, "mn7")
@@ -198,7 +255,7 @@ def without_enforcement(story, sender, valve, ae, broker):
     mqtt_of(story, "cse", enforces="false")
     story.start("cse")
     before, point = len(ae.seen), f"mqtts://127.0.0.1:{broker.device_port}"
-    story.expect(story.log_says("cse", "mqtt-connected", 3) and story.notify(sender, "cse-in/Cvalve") == 5103 and len(ae.seen) == before,
+    story.expect(story.log_says("cse", "mqtt-connected", 4) and story.notify(sender, "cse-in/Cvalve") == 5103 and len(ae.seen) == before,
                  "5103: a broker that enforces nothing is not believed", ae.seen)
     passed_over(story, point, "the broker enforces no list of ours")
 
@@ -228,6 +285,7 @@ def main():
         no_other_broker(story, sender, valve, ae, broker)
         ae = broker_is_away(story, sender, valve, ae, broker, key, mouth)
         a_cse(story, sender, broker)
+        device_of_ours(story, sender, broker, Device(broker, "imp@keys.example.com", imp))
         without_enforcement(story, sender, valve, ae, broker)
         mqtt_of(story, "cse", enforces="true")
         credentials_that_prove_nothing_to_a_broker(story, sender, broker)
