@@ -26,7 +26,7 @@ const gh_feature gh_features[] = {
      "to https, coaps, coaps+tcp points of access, through the trusted MQTT broker, and to WebSockets that a registree opened", "story_notify_coap"},
     {"notify-ae", "TS-0001 10.2.5.23", "NOTIFY to an <AE> goes on to the AE: its points of access, then its open WebSocket", YES, "", "unit_cse_test_notify"},
     {"device-listen", "TS-0003 8.2.1", "A device takes notifications from its registrar and from nobody else: keys, raw public keys, certificates", PARTLY,
-     "over HTTPS, not over CoAP or MQTT", "unit_client_test_device_server"},
+     "over HTTPS, and over MQTT at its broker; not over CoAP", "unit_client_test_device_server"},
     {"device-certificate", "TS-0003 8.1.2.3", "A device with a certificate (AE-ID, Node-ID, device): HTTP, CoAP, WebSocket, MQTT, and as a server", YES,
      "the status of the CSE's certificate is not asked", "story_device_certificate"},
     {"saef-rpk", "TS-0003 8.1.2.4", "Association with raw public keys (RFC 7250) of AEs, CSEs and servers, TLS and DTLS", YES,
