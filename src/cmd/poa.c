@@ -61,7 +61,7 @@ static gh_err read_authority(gh_str text, uint16_t port, gh_poa *out)
   size_t colon = gh_str_rfind(text, ':'), bracket = gh_str_rfind(text, ']');
   bool has_port = colon != SIZE_MAX && (bracket == SIZE_MAX || colon > bracket);
   char whole[sizeof out->at.host + 8];
-  GH_REQUIRE(text.len + 7 < sizeof whole, not_for_us(out, GH_ESYNTAX, "too long"));
+  GH_REQUIRE(text.len + (has_port ? 0 : strlen(":65535")) < sizeof whole, not_for_us(out, GH_ESYNTAX, "too long"));
   if (has_port)
     snprintf(whole, sizeof whole, "%.*s", GH_STR_ARG(text));
   else
