@@ -204,6 +204,12 @@ gh_err gh_coap_layer_send(gh_coap_layer *layer, int64_t now_us, gh_coap_message 
   return GH_OK;
 }
 
+/*= RFC 7252 4.3 a CoAP ping */
+void gh_coap_layer_ping(gh_coap_layer *layer)
+{
+  emit_empty(layer, GH_COAP_CON, layer->next_mid++);
+}
+
 /*= TS-0008 6.3.1; RFC 7252 5.2.1; RFC 7252 5.2.2; RFC 7252 5.2.3 */
 void gh_coap_layer_answer(gh_coap_layer *layer, int64_t now_us, uint32_t request_id, gh_coap_message *answer)
 {

@@ -62,6 +62,8 @@ void gh_coap_layer_answer(gh_coap_layer *layer, int64_t now_us, uint32_t request
 void gh_coap_layer_forget(gh_coap_layer *layer, uint32_t request_id);
 /* Client: sends a confirmable message now, or when those before it are acknowledged. GH_ELIMIT. *mid names it. */
 GH_MUST_USE gh_err gh_coap_layer_send(gh_coap_layer *layer, int64_t now_us, gh_coap_message *message, uint16_t *mid);
+/* An empty message, which every peer that has this association answers with a reset. Not repeated, not waited for. */
+void gh_coap_layer_ping(gh_coap_layer *layer);
 /* Sends what is due. Returns when it wants to be called again, INT64_MAX: not before something happens. */
 int64_t gh_coap_layer_tick(gh_coap_layer *layer, int64_t now_us);
 

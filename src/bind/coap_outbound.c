@@ -58,6 +58,12 @@ static gh_outbound_answer take(void *own, gh_outbound_call *call, gh_str *octets
   return call->err == GH_OK ? GH_ANSWER_WHOLE : GH_ANSWER_LAST;
 }
 
+static void ping(void *own)
+{
+  state *s = own;
+  gh_coap_layer_ping(&s->client.layer);
+}
+
 static bool is_lost(const void *own)
 {
   const state *s = own;
@@ -84,6 +90,7 @@ const gh_outbound_binding gh_coap_outbound = {.name = "coap",
                                               .ready = ready,
                                               .ask = ask,
                                               .take = take,
+                                              .ping = ping,
                                               .is_lost = is_lost,
                                               .end = end};
 const gh_outbound_binding gh_coap_tcp_outbound = {

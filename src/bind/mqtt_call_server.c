@@ -53,7 +53,7 @@ static bool is_known(const gh_mqtt_seen *seen, uint64_t hash, gh_str text)
   return false;
 }
 
-bool gh_mqtt_seen_add(gh_mqtt_seen *seen, const gh_mqtt_topic *topic, gh_str rqi)
+static bool look_up(gh_mqtt_seen *seen, const gh_mqtt_topic *topic, gh_str rqi, bool add)
 {
   gh_arena arena;
   gh_arena_init(&arena);
@@ -64,7 +64,7 @@ bool gh_mqtt_seen_add(gh_mqtt_seen *seen, const gh_mqtt_topic *topic, gh_str rqi
   uint64_t hash = hash_of(text);
   pthread_mutex_lock(&seen->lock);
   bool is_new = !is_known(seen, hash, text);
-  if (is_new) {
+  if (is_new && add) {
     mark *m = &seen->marks[seen->next];
     gh_str_release(&m->text);
     *m = (mark){hash, gh_str_clone(text)};
@@ -73,6 +73,16 @@ bool gh_mqtt_seen_add(gh_mqtt_seen *seen, const gh_mqtt_topic *topic, gh_str rqi
   pthread_mutex_unlock(&seen->lock);
   gh_arena_free(&arena);
   return is_new;
+}
+
+bool gh_mqtt_seen_add(gh_mqtt_seen *seen, const gh_mqtt_topic *topic, gh_str rqi)
+{
+  return look_up(seen, topic, rqi, true);
+}
+
+bool gh_mqtt_seen_is_new(gh_mqtt_seen *seen, const gh_mqtt_topic *topic, gh_str rqi)
+{
+  return look_up(seen, topic, rqi, false);
 }
 
 /* ---- who asks */
@@ -190,8 +200,9 @@ static void refuse(gh_mqtt_call *call, int rsc, const gh_diag *diag)
 {
   gh_exchange *x = &call->x;
   gh_refuse(x, rsc, "%s", diag->text);
-  GH_LOG(&x->host->log, GH_LOG_INFO, "malformed-request", GH_F("peer", x->address_text),
-         GH_F("originator", call->topic.originator), GH_F("rsc", rsc), GH_F("reason", diag->text));
+  GH_LOG(&x->host->log, GH_LOG_INFO, call->is_over_share ? "over-share" : "malformed-request",
+         GH_F("peer", x->address_text), GH_F("originator", call->topic.originator), GH_F("rsc", rsc),
+         GH_F("reason", diag->text));
   x->response.rqi = x->request.rqi;
   if (gh_str_empty(x->request.rqi)) { /* nobody could tell what it answers */
     call->is_unreadable = true;
@@ -217,6 +228,11 @@ void gh_mqtt_call_run(gh_mqtt_call *call)
   int rsc = read_payload(call, &diag);
   if (rsc != GH_RSC_OK) {
     refuse(call, rsc, &diag);
+    return;
+  }
+  if (call->is_over_share && gh_mqtt_seen_is_new(call->seen, &call->topic, x->request.rqi)) {
+    gh_fail(&diag, GH_ELIMIT, "too many requests of this originator are under way");
+    refuse(call, GH_RSC_INTERNAL_SERVER_ERROR, &diag);
     return;
   }
   /*= TS-0010 6.4.1 a message may be delivered again; it is performed once */
@@ -247,6 +263,7 @@ gh_mqtt_call *gh_mqtt_call_new(const gh_mqtt_delivery *d)
   call->topic.receiver = gh_arena_dup(&x->arena, d->topic->receiver);
   call->payload = gh_arena_dup(&x->arena, d->payload);
   call->enforces = d->enforces;
+  call->is_over_share = d->is_over_share;
   call->seen = d->seen;
   call->owner = d->owner;
   call->answer = d->answer;

@@ -14,6 +14,8 @@ gh_mqtt_seen *gh_mqtt_seen_new(size_t count);
 void gh_mqtt_seen_free(gh_mqtt_seen *seen);
 /* True when this one is new; it is remembered. Any thread. */
 bool gh_mqtt_seen_add(gh_mqtt_seen *seen, const gh_mqtt_topic *topic, gh_str rqi);
+/* The same, and it is not remembered. */
+bool gh_mqtt_seen_is_new(gh_mqtt_seen *seen, const gh_mqtt_topic *topic, gh_str rqi);
 
 typedef struct gh_mqtt_call {
   gh_exchange x;
@@ -24,6 +26,7 @@ typedef struct gh_mqtt_call {
   gh_mqtt_seen *seen;
   bool is_duplicate; /* no answer */
   bool is_unreadable;
+  bool is_over_share; /* refused without being performed, and not remembered: it may be repeated as it is */
   /* On the worker, once. `payload` is the answer, or empty: none is due. */
   void (*answer)(struct gh_mqtt_call *call, gh_str payload);
   void *owner;
@@ -37,6 +40,7 @@ typedef struct gh_mqtt_delivery {
   gh_str payload;
   gh_str broker; /* for logs and audit */
   bool enforces;
+  bool is_over_share;
   gh_mqtt_seen *seen;
   void *owner;
   void (*answer)(gh_mqtt_call *call, gh_str payload);

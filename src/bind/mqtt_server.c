@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "bind/mqtt_call_server.h"
+#include "bind/mqtt_share_server.h"
 
 enum { QOS = 1, KEEPALIVE_S = 30, LOOP_MS = 250, RETRY_FIRST_MS = 250, RETRY_MAX_MS = 30000, PROTOCOL_3_1_1 = 4 };
 enum {
@@ -18,8 +19,11 @@ enum {
 };
 
 /*= TS-0010 6.4.1 it is good practice not to send more than 100 kB; twice that is taken */
-const gh_mqtt_limits gh_mqtt_default_limits = {
-    .max_payload_bytes = 200 * 1024, .max_under_way = 256, .max_unsent = 4096, .seen = 4096};
+const gh_mqtt_limits gh_mqtt_default_limits = {.max_payload_bytes = 200 * 1024,
+                                               .max_under_way = 256,
+                                               .max_under_way_each = 64,
+                                               .max_unsent = 4096,
+                                               .seen = 4096};
 
 struct gh_mqtt_server {
   gh_mqtt_options options;
@@ -32,6 +36,7 @@ struct gh_mqtt_server {
 
   pthread_mutex_t lock; /* of what follows */
   pthread_cond_t changed;
+  gh_mqtt_shares *shares;
   uint32_t under_way, unsent;
   bool connected, stopping;
   gh_tls_client *renewed; /* to be used from the next connection on; NULL: nothing new */
@@ -62,8 +67,8 @@ static bool is_full(const gh_mqtt_server *s)
 }
 
 /* Waits until a request more may be with the gate: the broker keeps the rest. False when it is not to be performed.
- */
-static bool enter(gh_mqtt_server *s, bool *backlog)
+ * An originator that has its share does not keep a place: who is refused is soon gone. */
+static bool enter(gh_mqtt_server *s, gh_str originator, bool *backlog, bool *over_share)
 {
   pthread_mutex_lock(&s->lock);
   while (is_full(s) && !s->stopping) pthread_cond_wait(&s->changed, &s->lock);
@@ -72,6 +77,8 @@ static bool enter(gh_mqtt_server *s, bool *backlog)
   if (enters) {
     s->under_way++;
     s->counters.requests++;
+    *over_share = !gh_mqtt_shares_take(s->shares, originator);
+    s->counters.over_share += *over_share;
   }
   pthread_mutex_unlock(&s->lock);
   return enters;
@@ -81,6 +88,7 @@ static void leave(gh_mqtt_server *s, bool sent, const gh_mqtt_call *call)
 {
   pthread_mutex_lock(&s->lock);
   s->under_way--;
+  if (!call->is_over_share) gh_mqtt_shares_give(s->shares, call->topic.originator);
   s->unsent += sent;
   s->counters.answers += sent;
   s->counters.duplicates += call->is_duplicate;
@@ -126,8 +134,8 @@ static gh_worker *worker_for(const gh_mqtt_server *s, gh_str originator)
 
 static void perform(gh_mqtt_server *s, const gh_mqtt_topic *topic, gh_str payload, const char *topic_text)
 {
-  bool backlog = false;
-  if (!enter(s, &backlog)) {
+  bool backlog = false, over_share = false;
+  if (!enter(s, topic->originator, &backlog, &over_share)) {
     drop(s, topic_text, backlog ? "the broker does not take our answers" : "stopping");
     return;
   }
@@ -137,6 +145,7 @@ static void perform(gh_mqtt_server *s, const gh_mqtt_topic *topic, gh_str payloa
                                      .payload = payload,
                                      .broker = s->broker,
                                      .enforces = s->options.enforces,
+                                     .is_over_share = over_share,
                                      .seen = s->seen,
                                      .owner = s,
                                      .answer = on_answer};
@@ -358,6 +367,7 @@ static void take_limits(gh_mqtt_limits *l)
   const gh_mqtt_limits *d = &gh_mqtt_default_limits;
   if (!l->max_payload_bytes) l->max_payload_bytes = d->max_payload_bytes;
   if (!l->max_under_way) l->max_under_way = d->max_under_way;
+  if (!l->max_under_way_each) l->max_under_way_each = d->max_under_way_each;
   if (!l->max_unsent) l->max_unsent = d->max_unsent;
   if (!l->seen) l->seen = d->seen;
 }
@@ -408,6 +418,7 @@ gh_err gh_mqtt_server_start(const gh_mqtt_options *options, gh_mqtt_server **out
   gh_arena_init(&s->arena);
   init_lock(s);
   s->seen = gh_mqtt_seen_new(s->options.limits.seen);
+  s->shares = gh_mqtt_shares_new(s->options.limits.max_under_way_each);
   gh_err err = make_texts(s, diag);
   if (err == GH_OK) err = make_client(s, diag);
   if (err == GH_OK) err = start_thread(s, diag);
@@ -467,6 +478,7 @@ void gh_mqtt_server_free(gh_mqtt_server *s)
   mosquitto_destroy(s->mosq);
   mosquitto_lib_cleanup();
   gh_mqtt_seen_free(s->seen);
+  gh_mqtt_shares_free(s->shares);
   gh_tls_client_free(s->renewed);
   pthread_cond_destroy(&s->changed);
   pthread_mutex_destroy(&s->lock);

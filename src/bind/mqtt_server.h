@@ -8,10 +8,11 @@
 #include "host/host.h"
 
 typedef struct gh_mqtt_limits {
-  size_t max_payload_bytes; /* of a request */
-  uint32_t max_under_way;   /* requests with the gate; over it nothing more is read from the broker */
-  uint32_t max_unsent;      /* answers that the broker has not confirmed; over it requests are dropped */
-  uint32_t seen;            /* requests that are remembered, so that a duplicate is not performed again */
+  size_t max_payload_bytes;    /* of a request */
+  uint32_t max_under_way;      /* requests with the gate; over it nothing more is read from the broker */
+  uint32_t max_under_way_each; /* of one originator; over it requests are refused (5000) */
+  uint32_t max_unsent;         /* answers that the broker has not confirmed; over it requests are dropped */
+  uint32_t seen;               /* requests that are remembered, so that a duplicate is not performed again */
 } gh_mqtt_limits;
 extern const gh_mqtt_limits gh_mqtt_default_limits;
 
@@ -56,7 +57,7 @@ void gh_mqtt_server_stop(gh_mqtt_server *server, uint32_t drain_ms);
 void gh_mqtt_server_free(gh_mqtt_server *server);
 
 typedef struct gh_mqtt_counters {
-  uint64_t connects, requests, answers, duplicates, dropped;
+  uint64_t connects, requests, answers, duplicates, dropped, over_share;
 } gh_mqtt_counters;
 void gh_mqtt_counters_get(gh_mqtt_server *server, gh_mqtt_counters *out);
 

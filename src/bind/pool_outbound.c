@@ -9,6 +9,11 @@
 #include "link/dtls.h"
 
 enum { CONNECTIONS_PER_PEER = 4, WAITING_MAX = 4096, TICK_MS = 50 };
+/* Over datagrams nobody says that a peer was killed: what was not heard of for so long is pinged before it is used.
+ */
+#define GH_TRUST_US (2 * GH_US_PER_S)
+#define GH_PING_US (GH_US_PER_S / 2)
+enum { PINGS_MAX = 3 };
 
 typedef struct pending { /* a call on its way */
   struct pending *next;
@@ -26,6 +31,9 @@ typedef struct lane { /* one connection to a peer */
   bool ready, used; /* used: answered at least one call */
   size_t choice;    /* of the peer's addresses */
   bool leaving;     /* closing: takes no further call */
+  bool checking;    /* pinged: `current` is not sent yet */
+  int pings;
+  int64_t heard_us, ping_us; /* mono: of the peer last; next ping, or the end of waiting */
   pending *current;
 } lane;
 
@@ -123,12 +131,40 @@ static void send_on(lane *l, pending *p)
   finish(l->pool, p, err);
 }
 
+static int64_t now_of(const peer_pool *pool)
+{
+  return gh_clock_mono_us(&pool->worker_pool->worker->clock);
+}
+
+static void ping(lane *l)
+{
+  l->pings++;
+  l->ping_us = now_of(l->pool) + GH_PING_US;
+  l->binding->ping(l->state);
+}
+
+/* A peer that lost its associations does not answer what is sent over them, and nobody could tell whether it was
+ * performed: so the call waits until the peer has shown that it is there. */
+static void use(lane *l, pending *p)
+{
+  bool trusted = !l->binding->ping || now_of(l->pool) < l->heard_us + GH_TRUST_US;
+  if (trusted) {
+    send_on(l, p);
+    return;
+  }
+  l->current = p;
+  l->checking = true;
+  l->pings = 0;
+  ping(l);
+}
+
 static void on_ready(gh_conn *conn, void *ctx)
 {
   lane *l = ctx;
   peer_pool *pool = l->pool;
   l->conn = conn;
   l->ready = true;
+  l->heard_us = now_of(pool);
   if (l->binding->ready) l->binding->ready(l->state, conn); /* may write, and find that the peer has gone */
   pump(pool);
 }
@@ -151,16 +187,22 @@ static void on_data(gh_conn *conn, void *ctx, gh_str octets)
 {
   lane *l = ctx;
   peer_pool *pool = l->pool;
+  pending *unsent = l->checking ? l->current : NULL;
+  l->heard_us = now_of(pool);
+  l->checking = false;
+  if (unsent) l->current = NULL;
   while (octets.len) {
     gh_outbound_answer answer = l->binding->take(l->state, l->current ? l->current->call : NULL, &octets);
     if (answer == GH_ANSWER_NONE) break;
     if (answer == GH_ANSWER_BROKEN || !l->current) { /* nobody asked */
       l->leaving = true;
+      if (unsent) enqueue(pool, unsent, true);
       gh_conn_close(conn, GH_EPROTO, "malformed answer");
       return;
     }
     complete(l, answer == GH_ANSWER_WHOLE);
   }
+  if (unsent) send_on(l, unsent);
   pump(pool);
 }
 
@@ -207,11 +249,12 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
          GH_F("entity", pool->peer->entity), GH_F("address", gh_conn_address_text(conn)), GH_F("reason", reason));
   unlink_lane(l);
   bool harmless = p && p->call->request.op == GH_OP_RETRIEVE; /* a change may have been made before the end */
-  bool retry = harmless && l->used && !p->retried && !pool->worker_pool->stopping;
+  bool unsent = p && l->checking;
+  bool retry = (unsent || (harmless && l->used && !p->retried)) && !pool->worker_pool->stopping;
   l->binding->end(l->state);
   free(l);
   if (retry) {
-    p->retried = true;
+    p->retried |= !unsent;
     enqueue(pool, p, true);
   } else if (p) {
     finish(pool, p, why == GH_OK ? GH_ECONN : why);
@@ -288,7 +331,7 @@ static size_t connecting(const peer_pool *pool)
 static void pump(peer_pool *pool)
 {
   lane *l;
-  while (pool->first && (l = idle_lane(pool))) send_on(l, dequeue(pool));
+  while (pool->first && (l = idle_lane(pool))) use(l, dequeue(pool));
   while (pool->first && pool->waiting > connecting(pool) && pool->lane_count < CONNECTIONS_PER_PEER) {
     gh_err err = open_lane(pool, pool->first->call->deadline_us);
     if (err == GH_OK) continue;
@@ -332,6 +375,33 @@ static void leave_silent(peer_pool *pool)
   }
 }
 
+/* It has said nothing: the call goes another way, and the associations that are idle are not believed in either. */
+static void give_up(lane *l)
+{
+  peer_pool *pool = l->pool;
+  pending *p = l->current;
+  l->current = NULL;
+  l->checking = false;
+  l->leaving = true;
+  leave_silent(pool);
+  enqueue(pool, p, true);
+  gh_conn_close(l->conn, GH_ETIMEOUT, "the peer is silent");
+}
+
+static void check_lanes(peer_pool *pool, int64_t now)
+{
+  for (lane *l = pool->lanes, *next; l; l = next) {
+    next = l->next;
+    if (!l->checking || l->ping_us > now) continue;
+    if (l->pings < PINGS_MAX) {
+      ping(l);
+      continue;
+    }
+    give_up(l);
+    return; /* the list has changed; the rest is seen at the next tick */
+  }
+}
+
 static bool is_late(const lane *l, int64_t now)
 {
   const gh_outbound_binding *binding = l->binding;
@@ -361,6 +431,7 @@ static void on_tick(uv_timer_t *timer)
   for (peer_pool *pool = NULL; (pool = next_pool(wp, pool)) != NULL;) {
     expire_waiting(pool, now);
     expire_current(pool, now);
+    check_lanes(pool, now);
     if (pool->first) pump(pool);
   }
 }

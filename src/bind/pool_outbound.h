@@ -68,6 +68,9 @@ struct gh_outbound_binding {
   gh_err (*ask)(void *state, gh_conn *conn, gh_outbound_call *call);
   /* Takes octets away from the front of *octets. `call`: the one that was asked last, NULL when it was answered. */
   gh_outbound_answer (*take)(void *state, gh_outbound_call *call, gh_str *octets);
+  /* Datagrams: something that a peer which has the association answers. Asked of one that was idle, before it gets a
+   * call. NULL: the end of an association is always heard of. */
+  void (*ping)(void *state);
   bool (*is_lost)(const void *state); /* it has given up sending the request; may be NULL */
   /* The peer has ended the association: was that the end of the answer to `call`? Then as GH_ANSWER_LAST. May be
    * NULL. */

@@ -20,7 +20,7 @@ typedef struct gh_realm_mqtt {
   gh_str prefix;          /* topic levels in front of /oneM2M */
   gh_conf_list listeners; /* "host:port": of the same broker, for others than this CSE */
   bool enforces;          /* it runs the list of `gatehouse cse mqtt-acl` */
-  int64_t max_payload_bytes, max_under_way;
+  int64_t max_payload_bytes, max_under_way, max_under_way_each;
 } gh_realm_mqtt;
 
 /* One function of the realm. All paths are complete and NUL-terminated. */
@@ -39,7 +39,8 @@ typedef struct gh_realm_function {
   gh_str endpoint;                      /* where others reach it: "auto" (run/<name>.endpoint) or "host:port" */
   gh_str reach;                         /* how the other functions do: cmd/reach.h */
   gh_str certificate;                   /* chain, PEM */
-  gh_str sealed; /* secure environment: sealed file, opened with the realm's secret; holds the private key */
+  gh_str public_keys; /* CSE: identifiers of its raw public key, blank between; empty: certificate */
+  gh_str sealed;      /* secure environment: sealed file, opened with the realm's secret; holds the private key */
   gh_str store;
   gh_str security_policy; /* a name of link/security_policy.h */
   bool tls13;
@@ -54,6 +55,7 @@ typedef struct gh_realm_function {
   int64_t transit_ms;                    /* CSE: budget of a forwarded request */
   int64_t max_registration_s, max_key_s; /* longest lives of a client registration and of a registered key */
   int64_t fetch_timeout_ms;              /* budget of a key fetch in mid-handshake */
+  int64_t max_fetches_per_address;       /* in hand, for each issuer and worker */
   int64_t negative_s;                    /* how long "no such key" is remembered */
   int64_t recheck_s;                     /* how often a fetched key is confirmed at its issuer */
 } gh_realm_function;
@@ -62,6 +64,7 @@ typedef struct gh_realm_limits {
   int64_t workers;         /* threads of a process; 0: one for each processor */
   int64_t max_connections; /* per worker */
   int64_t max_handshakes;  /* in flight, per worker */
+  int64_t max_connections_per_address, max_handshakes_per_address; /* per worker; 0: no bound */
   int64_t handshake_ms, idle_ms, request_ms;
   int64_t max_out_bytes; /* unsent octets of one connection */
   int64_t association_s; /* longest life of an association */

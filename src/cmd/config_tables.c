@@ -6,6 +6,7 @@
 #include "client/endpoint.h"
 #include "cmd/config.h"
 #include "cmd/reach.h"
+#include "crypto/public_key_id.h"
 #include "host/certificate_status.h"
 #include "m2m/ids.h"
 #include "m2m/key_id.h"
@@ -83,6 +84,15 @@ static bool name_or_none(gh_str text)
   return text.len == 0 || gh_resource_name_valid(text);
 }
 
+static bool public_keys_valid(gh_str text)
+{
+  gh_public_key_id id;
+  gh_str one;
+  while (gh_str_split(&text, ' ', &one))
+    if (one.len && gh_public_key_id_parse(one, &id) != GH_OK) return false;
+  return true;
+}
+
 static bool path_valid(gh_str text)
 {
   return text.len > 0 && text.len < 1024;
@@ -133,6 +143,8 @@ static const gh_conf_key mqtt_keys[] = {
      "of a request; larger ones are dropped"},
     {"max_under_way", GH_CONF_NUMBER, AT(max_under_way), "256", 1, 65536, NULL, NULL, NULL,
      "requests performed at a time; the others wait at the broker"},
+    {"max_under_way_each", GH_CONF_NUMBER, AT(max_under_way_each), "64", 1, 65536, NULL, NULL, NULL,
+     "of these, of one originator (an AE, or a CSE that forwards for many); more are refused (5000)"},
 };
 const gh_conf_table gh_realm_mqtt_table = {mqtt_keys, COUNT(mqtt_keys)};
 
@@ -168,6 +180,9 @@ static const gh_conf_key function_keys[] = {
      "over which binding the other functions call this one; auto: https and wss as `endpoint` says, the others as\n"
      "run/<name>.*.endpoint; wss: its registrees keep a WebSocket open; mqtt: CSEs, through their broker;\n"
      "none: nobody connects to it"},
+    {"public_keys", GH_CONF_TEXT, AT(public_keys), "", 0, 0, public_keys_valid, "identifiers of RFC 6920", NULL,
+     "CSE only: identifiers of its raw public key, blank between: other CSEs then show it theirs, and expect one of "
+     "these;\nempty: certificates on both sides"},
     {"certificate", GH_CONF_TEXT, AT(certificate), NULL, 0, 0, path_valid, "a path", NULL, "certificate chain, PEM"},
     {"sealed", GH_CONF_TEXT, AT(sealed), NULL, 0, 0, path_valid, "a path", NULL,
      "secure environment (sealed file), opened with the realm's secret; it holds the private key"},
@@ -210,6 +225,10 @@ static const gh_conf_key function_keys[] = {
      "a key that is fetched in the middle of a handshake must come within"},
     {"transit_ms", GH_CONF_NUMBER, AT(transit_ms), "10000", 100, 600000, NULL, NULL, NULL,
      "CSE only: a request that is forwarded to another CSE or to an AE must be answered within"},
+    {"max_fetches_per_address", GH_CONF_NUMBER, AT(max_fetches_per_address), "256", 0, 1000000, NULL, NULL, NULL,
+     "keys never held here that one IPv4 address or IPv6 /64 may have fetched at a time, per thread and issuer; 0: "
+     "no "
+     "bound"},
     {"negative_s", GH_CONF_NUMBER, AT(negative_s), "10", 0, 3600, NULL, NULL, NULL,
      "how long \"no such key\" is remembered, seconds"},
     {"recheck_s", GH_CONF_NUMBER, AT(recheck_s), "30", 1, 86400, NULL, NULL, NULL,
@@ -225,6 +244,12 @@ static const gh_conf_key limit_keys[] = {
     {"max_connections", GH_CONF_NUMBER, AT(max_connections), "100000", 1, 10000000, NULL, NULL, NULL, "per thread"},
     {"max_handshakes", GH_CONF_NUMBER, AT(max_handshakes), "4096", 1, 1000000, NULL, NULL, NULL,
      "in flight, per thread"},
+    {"max_connections_per_address", GH_CONF_NUMBER, AT(max_connections_per_address), "10000", 0, 10000000, NULL, NULL,
+     NULL,
+     "of one IPv4 address or one IPv6 /64, per thread; raise it where many come through one NAT or proxy; 0: no "
+     "bound"},
+    {"max_handshakes_per_address", GH_CONF_NUMBER, AT(max_handshakes_per_address), "512", 0, 1000000, NULL, NULL,
+     NULL, "of one IPv4 address or one IPv6 /64, in flight, per thread; 0: no bound"},
     {"handshake_ms", GH_CONF_NUMBER, AT(handshake_ms), "10000", 100, 600000, NULL, NULL, NULL,
      "a handshake must be complete within"},
     {"idle_ms", GH_CONF_NUMBER, AT(idle_ms), "300000", 0, INT64_C(86400000), NULL, NULL, NULL,

@@ -15,6 +15,8 @@ static const row link_rows[] = {
     {"handshakes_failed_total", "handshakes that failed", offsetof(gh_link_counters, handshakes_failed)},
     {"closed_total", "connections ended", offsetof(gh_link_counters, closed)},
     {"refused_limit_total", "connections refused at a limit", offsetof(gh_link_counters, refused_limit)},
+    {"refused_address_total", "of these, those whose address had too many",
+     offsetof(gh_link_counters, refused_address)},
     {"revoked_total", "associations ended by revocation", offsetof(gh_link_counters, revoked)},
     {"bytes_in_total", "octets received", offsetof(gh_link_counters, bytes_in)},
     {"bytes_out_total", "octets sent", offsetof(gh_link_counters, bytes_out)},
@@ -102,6 +104,8 @@ static void write_mqtt(gh_runtime *r, gh_buf *out)
       {"mqtt_requests_total", "requests that the broker delivered", offsetof(gh_mqtt_counters, requests)},
       {"mqtt_answers_total", "answers given to the broker", offsetof(gh_mqtt_counters, answers)},
       {"mqtt_duplicates_total", "requests delivered again, not performed", offsetof(gh_mqtt_counters, duplicates)},
+      {"mqtt_over_share_total", "requests refused because their originator had too many under way",
+       offsetof(gh_mqtt_counters, over_share)},
       {"mqtt_dropped_total", "messages that were no request, or too many", offsetof(gh_mqtt_counters, dropped)},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

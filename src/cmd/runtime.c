@@ -26,6 +26,8 @@ static gh_link_limits link_limits(const gh_realm *realm)
   gh_link_limits limits = gh_link_default_limits;
   limits.max_connections = (uint32_t)realm->limits.max_connections;
   limits.max_handshakes = (uint32_t)realm->limits.max_handshakes;
+  limits.max_connections_per_address = (uint32_t)realm->limits.max_connections_per_address;
+  limits.max_handshakes_per_address = (uint32_t)realm->limits.max_handshakes_per_address;
   limits.handshake_ms = (uint32_t)realm->limits.handshake_ms;
   limits.idle_ms = (uint32_t)realm->limits.idle_ms;
   limits.request_ms = (uint32_t)realm->limits.request_ms;
@@ -158,10 +160,12 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .max_registration_us = f->max_registration_s * GH_US_PER_S,
       .max_key_us = f->max_key_s * GH_US_PER_S,
       .fetch_timeout_us = f->fetch_timeout_ms * 1000,
+      .max_fetches_per_address = (uint32_t)f->max_fetches_per_address,
       .negative_us = f->negative_s * GH_US_PER_S,
       .recheck_us = f->recheck_s * GH_US_PER_S,
       .revocation_path = gh_arena_fmt(&r->arena, "%.*s/revoked", GH_STR_ARG(realm->run)).ptr,
   };
+  gh_runtime_places(r, f, &o.config);
   return gh_host_open(&o, &s->host, diag);
 }
 

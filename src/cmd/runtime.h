@@ -104,6 +104,8 @@ void gh_runtime_stop(gh_runtime *runtime, uint32_t drain_ms);
 
 /* runtime_peers.c: the other functions of the realm, and the outbound port to them. */
 gh_str gh_runtime_cse_absolute(gh_runtime *runtime, gh_str stem);
+/* Where the other CSEs of the realm are, seen from `self`. */
+void gh_runtime_places(gh_runtime *runtime, const gh_realm_function *self, gh_host_config *config);
 GH_MUST_USE gh_err gh_runtime_make_peers(gh_served *served, const gh_tls_options *own, gh_diag *diag);
 void gh_runtime_free_peers(gh_served *served);
 /* Outgoing associations use these credentials from now on. */

@@ -31,7 +31,8 @@ gh_err gh_served_mqtt_start(gh_served *served, const gh_tls_options *tls, gh_dia
                              .enforces = f->mqtt.enforces,
                              .log = &served->host->log,
                              .limits = {.max_payload_bytes = (size_t)f->mqtt.max_payload_bytes,
-                                        .max_under_way = (uint32_t)f->mqtt.max_under_way}};
+                                        .max_under_way = (uint32_t)f->mqtt.max_under_way,
+                                        .max_under_way_each = (uint32_t)f->mqtt.max_under_way_each}};
   options.responses = gh_mqtt_outbound_responses(served->mqtt_outbound);
   GH_TRY(gh_mqtt_server_start(&options, &served->mqtt, diag));
   gh_mqtt_outbound_use(served->mqtt_outbound, served->mqtt);

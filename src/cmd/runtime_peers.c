@@ -111,6 +111,15 @@ static void expect_node(gh_served *s, gh_str fqdn, gh_tls_client_options *option
   gh_arena_free(&arena);
 }
 
+/*= TS-0003 8.1.2.4; 8.2.2.2 a CSE that was configured with its raw public key is shown ours, and proves that key */
+static void expect_key(const gh_served *s, gh_str fqdn, gh_tls_client_options *options)
+{
+  const gh_realm_function *f = gh_realm_function_of(s->runtime->realm, fqdn);
+  if (!f || f->kind != GH_REALM_CSE || !f->public_keys.len) return;
+  options->server_keys = f->public_keys;
+  options->tls.chain_pem = GH_STR_NONE;
+}
+
 /* Where a registered point of access is of another binding than the peer usually has: associations are kept, so these
  * contexts are made for one. */
 static gh_tls_client *choose_once(gh_runtime_peer *peer, const gh_key_record *key, const gh_outbound_binding *binding)
@@ -124,6 +133,7 @@ static gh_tls_client *choose_once(gh_runtime_peer *peer, const gh_key_record *ke
   pthread_mutex_lock(&s->found_lock);
   options.tls = s->own.options;
   options.tls.tls13 = peer->options.tls13;
+  expect_key(s, peer->fqdn, &options);
   gh_runtime_fit_tls(binding, &options.tls);
   gh_err err = gh_tls_client_new(&options, &client, &diag);
   pthread_mutex_unlock(&s->found_lock);
@@ -184,6 +194,7 @@ gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_pee
 {
   gh_tls_client_options options = {.tls = *own, .server_name = fqdn};
   expect_node(s, fqdn, &options);
+  expect_key(s, fqdn, &options);
   http->mtu = (uint16_t)s->runtime->realm->limits.datagram_mtu;
   gh_runtime_fit_tls(http->binding, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
@@ -301,6 +312,7 @@ gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer
   gh_tls_client *fresh;
   gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
   expect_node(peer->served, peer->fqdn, &options);
+  expect_key(peer->served, peer->fqdn, &options);
   options.tls.tls13 = peer->options.tls13;
   gh_runtime_fit_tls(http->binding, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &fresh, diag));

@@ -4,6 +4,7 @@
 #include "cse/identify.h"
 
 #include "cse/ae_annc.h"
+#include "cse/configured_place.h"
 #include "host/id_map.h"
 #include "m2m/constants.h"
 
@@ -21,6 +22,16 @@ static gh_str side_of(gh_exchange *x, gh_str cse)
   return next;
 }
 
+/* The same, and where nobody has registered yet what the operator has said: until a CSE comes nobody but whoever
+ * leads to it speaks in its name. */
+static gh_str side_or_place(gh_exchange *x, gh_str cse)
+{
+  const gh_host_config *c = &x->host->config;
+  gh_str side = side_of(x, cse);
+  if (gh_str_empty(side)) side = gh_cse_configured_place(c, cse);
+  return gh_str_eq(side, c->registrar) ? GH_STR_NONE : side; /* beyond the registrar */
+}
+
 /* Is this the registrar, or registered here? Whoever is neither speaks for itself alone. */
 static bool is_partner(gh_exchange *x)
 {
@@ -33,7 +44,7 @@ static bool speaks_for_cse(gh_exchange *x, gh_str cse)
   const gh_host_config *c = &x->host->config;
   if (gh_str_eq(cse, x->peer.id)) return true;
   if (gh_str_eq(cse, gh_self_cse_absolute(&x->arena, &c->self))) return false;
-  gh_str side = side_of(x, cse);
+  gh_str side = side_or_place(x, cse);
   bool is_registrar = c->registrar.len && gh_str_eq(x->peer.id, c->registrar);
   return is_registrar ? gh_str_empty(side) : gh_str_eq(side, x->peer.id);
 }

@@ -2,6 +2,7 @@
  * through it. */
 #include <stdlib.h>
 
+#include "cse/configured_place.h"
 #include "cse/cse.h"
 #include "cse/registration.h"
 #include "host/id_map.h"
@@ -44,6 +45,13 @@ static gh_str *behind(gh_arena *arena, const gh_self *self, gh_str next, const g
   return all;
 }
 
+static bool may_be_below(const gh_host_config *config, gh_str cse, gh_str next)
+{
+  gh_str place = gh_cse_configured_place(config, cse);
+  return gh_str_empty(place) || gh_str_eq(place, next);
+}
+
+/* Also what was stored when the configuration said something else. */
 static void apply(gh_host *host, void *ctx)
 {
   route_change *c = ctx;
@@ -53,7 +61,8 @@ static void apply(gh_host *host, void *ctx)
       gh_id_map_set(host->routes, c->gone[i], GH_STR_NONE);
   for (size_t i = 0; i < c->come_count; i++) {
     bool registered_itself = gh_id_map_get(host->routes, &c->arena, c->come[i], &now) && gh_str_eq(now, c->come[i]);
-    if (i == 0 || !registered_itself) gh_id_map_set(host->routes, c->come[i], c->next);
+    if (i == 0 || (!registered_itself && may_be_below(&host->config, c->come[i], c->next)))
+      gh_id_map_set(host->routes, c->come[i], c->next);
   }
   gh_registration_routes_changed(host);
 }
@@ -92,7 +101,8 @@ static int check_descendants(gh_exchange *x, gh_str next, const gh_val *attrs)
     if (v->type != GH_VAL_STR || gh_id_parse(v->u.str).kind != GH_ID_CSE ||
         gh_id_absolute(&x->arena, self, v->u.str, &cse) != GH_OK)
       return refuse(x, GH_RSC_BAD_REQUEST, "dcse", "dcse must list CSE-IDs");
-    bool elsewhere = gh_str_eq(cse, own) || gh_str_eq(cse, x->host->config.registrar) ||
+    bool elsewhere = gh_str_eq(cse, own) || !may_be_below(&x->host->config, cse, next) ||
+                     gh_str_eq(cse, x->host->config.registrar) ||
                      (gh_id_map_get(x->host->routes, &x->arena, cse, &known) && !gh_str_eq(known, next));
     if (elsewhere)
       return refuse(x, GH_RSC_BAD_REQUEST, "dcse-elsewhere", "dcse names a CSE that is not below this one");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/encoding.h"
+#include "host/fetch_queue.h"
 #include "host/local_key.h"
 #include "host/revocation.h"
 #include "m2m/constants.h"
@@ -30,7 +31,8 @@ typedef struct entry {
   gh_str id; /* canonical key identifier */
   entry_state state;
   waiter *waiters;
-  int64_t until_us; /* mono: KNOWN must be confirmed, REFUSED may be asked again */
+  struct fetch *in_line; /* PENDING, and not asked yet */
+  int64_t until_us;      /* mono: KNOWN must be confirmed, REFUSED may be asked again */
   const char *why;
   bool revoked;             /* while PENDING: the answer comes too late */
   bool held;                /* was KNOWN and not lost since: associations may live on it */
@@ -41,13 +43,22 @@ typedef struct entry {
   gh_peer peer;
 } entry;
 
+typedef struct desk { /* where the questions of one worker to one issuer wait */
+  struct desk *next;
+  const gh_worker *worker;
+  gh_str entity;
+  gh_fetch_queue queue;
+  bool pumping; /* on the worker only */
+} desk;
+
 struct gh_fetcher {
   gh_host *host;
   pthread_mutex_t lock;
   entry *buckets[BUCKETS];
   size_t count;
   size_t evict_from; /* bucket where the search for room goes on */
-  bool forgot_held;  /* an entry that was held had to make room: any refused key may be a lost one */
+  desk *desks;
+  bool forgot_held; /* an entry that was held had to make room: any refused key may be a lost one */
 };
 
 typedef struct fetch { /* one outgoing question */
@@ -56,6 +67,9 @@ typedef struct fetch { /* one outgoing question */
   gh_fetch_options options;
   gh_str id, relative;
   bool second; /* /fetchCredentials */
+  desk *desk;  /* NULL: a key that is held, or was a moment ago: asked at once */
+  gh_fetch_ticket ticket;
+  int64_t asked_until_us; /* mono: nobody waits longer for its turn */
 } fetch;
 
 gh_fetcher *gh_fetcher_new(gh_host *host)
@@ -80,9 +94,31 @@ static void free_entry(entry *e)
   free(e);
 }
 
+static fetch *fetch_of(gh_fetch_ticket *ticket)
+{
+  return (fetch *)(void *)((char *)ticket - offsetof(fetch, ticket));
+}
+
+static void free_fetch(fetch *f)
+{
+  gh_arena_free(&f->call.arena);
+  free(f);
+}
+
+static void free_desks(gh_fetcher *fetcher)
+{
+  for (desk *d = fetcher->desks, *next; d; d = next) {
+    next = d->next;
+    for (gh_fetch_ticket *ticket; (ticket = gh_fetch_queue_drain(&d->queue));) free_fetch(fetch_of(ticket));
+    gh_str_release(&d->entity);
+    free(d);
+  }
+}
+
 void gh_fetcher_free(gh_fetcher *fetcher)
 {
   if (!fetcher) return;
+  free_desks(fetcher);
   for (size_t i = 0; i < BUCKETS; i++)
     for (entry *e = fetcher->buckets[i], *next; e; e = next) {
       next = e->next;
@@ -107,14 +143,21 @@ static entry **place_of(gh_fetcher *fetcher, gh_str id)
   return at;
 }
 
-/* Anybody may ask for keys that do not exist: what was refused, or must be asked for again, makes room. */
-static bool make_room(gh_fetcher *fetcher, int64_t now)
+static bool may_go(const entry *e, bool held_too, int64_t now)
+{
+  if (e->held && !held_too) return false;
+  return e->state == REFUSED || e->state == IDLE || (e->state == KNOWN && e->until_us <= now);
+}
+
+/* Anybody may ask for keys that do not exist: what was refused makes room, and only where there is none of these what
+ * must be asked for again. */
+static bool make_room_of(gh_fetcher *fetcher, bool held_too, int64_t now)
 {
   for (size_t i = 0; i < BUCKETS; i++) {
     size_t bucket = (fetcher->evict_from + i) % BUCKETS;
     for (entry **at = &fetcher->buckets[bucket]; *at; at = &(*at)->next) {
       entry *e = *at;
-      if (e->state != REFUSED && (e->state != KNOWN || e->until_us > now)) continue;
+      if (!may_go(e, held_too, now)) continue;
       *at = e->next;
       fetcher->forgot_held |= e->held;
       free_entry(e);
@@ -124,6 +167,11 @@ static bool make_room(gh_fetcher *fetcher, int64_t now)
     }
   }
   return false;
+}
+
+static bool make_room(gh_fetcher *fetcher, int64_t now)
+{
+  return make_room_of(fetcher, false, now) || make_room_of(fetcher, true, now);
 }
 
 static entry *find_or_add(gh_fetcher *fetcher, const gh_fetch_options *options, gh_str id, int64_t now)
@@ -139,6 +187,13 @@ static entry *find_or_add(gh_fetcher *fetcher, const gh_fetch_options *options, 
   *at = e;
   fetcher->count++;
   return e;
+}
+
+static void drop_entry(gh_fetcher *fetcher, entry *e)
+{
+  *place_of(fetcher, e->id) = e->next;
+  fetcher->count--;
+  free_entry(e);
 }
 
 static void give(const entry *e, gh_err result, gh_secret *key, gh_peer *peer)
@@ -206,17 +261,33 @@ static bool settle(gh_fetcher *fetcher, gh_str id, gh_err result, const char *wh
   return lost;
 }
 
+static void pump(gh_fetcher *fetcher, desk *d);
+
 static void end_fetch(fetch *f, gh_err result, const char *why, const gh_secret *key, const gh_peer *peer)
 {
-  gh_host *host = f->fetcher->host;
+  gh_fetcher *fetcher = f->fetcher;
+  gh_host *host = fetcher->host;
+  desk *d = f->desk;
   atomic_fetch_add_explicit(result == GH_OK ? &host->counters.keys_fetched : &host->counters.keys_refused, 1,
                             memory_order_relaxed);
   GH_LOG(&host->log, result == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "key-fetch", GH_F("key", f->id),
          GH_F("from", f->options.entity), GH_F("result", why));
-  bool lost = settle(f->fetcher, f->id, result, why, key, peer);
+  bool lost = settle(fetcher, f->id, result, why, key, peer);
   if (lost) gh_revocation_apply_associations(host, f->id); /* whatever still lives on it ends */
-  gh_arena_free(&f->call.arena);
-  free(f);
+  if (d) {
+    pthread_mutex_lock(&fetcher->lock);
+    gh_fetch_queue_leave(&d->queue, &f->ticket);
+    pthread_mutex_unlock(&fetcher->lock);
+  }
+  free_fetch(f);
+  if (d) pump(fetcher, d);
+}
+
+static void end_unanswered(fetch *f, gh_err result, const char *why)
+{
+  gh_secret no_key = {.len = 0};
+  gh_peer nobody = {.kind = GH_PEER_NONE};
+  end_fetch(f, result, why, &no_key, &nobody);
 }
 
 /*= TS-0003 8.8.2.8 what the MAF answers: the key, its SUID, its source */
@@ -350,7 +421,7 @@ static void send_fetch(fetch *f, gh_worker *worker)
 }
 
 /*= TS-0003 8.2.2.3 Entity B obtains Kc from the MAF that the identity names */
-static void start_fetch(gh_fetcher *fetcher, const gh_fetch_options *options, gh_str id, gh_worker *worker)
+static fetch *new_fetch(gh_fetcher *fetcher, const gh_fetch_options *options, gh_str id, gh_worker *worker)
 {
   fetch *f = gh_calloc(1, sizeof *f);
   gh_arena_init(&f->call.arena);
@@ -361,7 +432,62 @@ static void start_fetch(gh_fetcher *fetcher, const gh_fetch_options *options, gh
   f->relative = gh_str_sub(f->id, 0, gh_str_rfind(f->id, '@'));
   f->call.request.to =
       gh_arena_fmt(&f->call.arena, "%s/%.*s", options->is_mef ? "mef" : "maf", GH_STR_ARG(f->relative));
-  send_fetch(f, worker);
+  f->call.ctx = worker;
+  return f;
+}
+
+/* ---- turns */
+
+/* The lock is held. Letter case means nothing in an FQDN, and must not make another line. */
+static desk *desk_of(gh_fetcher *fetcher, const gh_worker *worker, gh_str entity)
+{
+  for (desk *d = fetcher->desks; d; d = d->next)
+    if (d->worker == worker && gh_str_eq_nocase(d->entity, entity)) return d;
+  desk *d = gh_calloc(1, sizeof *d);
+  *d = (desk){.next = fetcher->desks, .worker = worker, .entity = gh_str_clone(entity)};
+  fetcher->desks = d;
+  return d;
+}
+
+static fetch *next_in_line(gh_fetcher *fetcher, desk *d)
+{
+  pthread_mutex_lock(&fetcher->lock);
+  gh_fetch_ticket *ticket = gh_fetch_queue_next(&d->queue);
+  entry *e = ticket ? *place_of(fetcher, fetch_of(ticket)->id) : NULL;
+  if (e) e->in_line = NULL;
+  pthread_mutex_unlock(&fetcher->lock);
+  return ticket ? fetch_of(ticket) : NULL;
+}
+
+/* On the desk's worker. An answer may come inside send_fetch: it does not begin another round. */
+static void pump(gh_fetcher *fetcher, desk *d)
+{
+  if (d->pumping) return;
+  d->pumping = true;
+  for (fetch *f; (f = next_in_line(fetcher, d)) != NULL;) {
+    if (gh_clock_mono_us(&fetcher->host->clock) < f->asked_until_us)
+      send_fetch(f, f->call.ctx);
+    else
+      end_unanswered(f, GH_ETIMEOUT, "issuer-too-slow");
+  }
+  d->pumping = false;
+}
+
+/* The lock is held. False: its address has too many questions in hand, or all others have few. */
+static bool line_up(gh_fetcher *fetcher, fetch *f, entry *e, const gh_psk_query *query, fetch **pushed_out)
+{
+  const gh_host_config *c = &fetcher->host->config;
+  uint32_t most = c->max_fetches_per_address ? c->max_fetches_per_address : UINT32_MAX;
+  gh_fetch_ticket *ticket = NULL;
+  desk *d = desk_of(fetcher, query->worker, f->options.entity);
+  if (!gh_fetch_queue_enter(&d->queue, &f->ticket, query->address, most, &ticket)) return false;
+  f->desk = d;
+  f->asked_until_us = gh_clock_mono_us(&fetcher->host->clock) + c->fetch_timeout_us;
+  e->in_line = f;
+  *pushed_out = ticket ? fetch_of(ticket) : NULL;
+  entry *out = ticket ? *place_of(fetcher, (*pushed_out)->id) : NULL;
+  if (out) out->in_line = NULL;
+  return true;
 }
 
 static gh_err answer_now(const gh_fetcher *fetcher, const entry *e, gh_psk_query *query)
@@ -384,6 +510,32 @@ static void add_waiter(entry *e, gh_psk_query *query)
   e->waiters = w;
 }
 
+typedef struct start { /* what is to be done without the lock */
+  fetch *asked, *pushed_out;
+} start;
+
+/* The lock is held. A key that was held is asked for at once; what may be a stranger's invention waits for its turn.
+ * Whoever asks for the same does not wait behind the first one's neighbours. */
+static gh_err wait_for(gh_fetcher *fetcher, entry *e, const gh_fetch_options *options, gh_psk_query *query,
+                       start *begins)
+{
+  if (e->state == PENDING) {
+    if (e->in_line) gh_fetch_queue_share(&e->in_line->desk->queue, &e->in_line->ticket, query->address);
+    add_waiter(e, query);
+    return GH_EAGAIN;
+  }
+  fetch *f = new_fetch(fetcher, options, e->id, query->worker);
+  if (!e->held && !line_up(fetcher, f, e, query, &begins->pushed_out)) {
+    free_fetch(f);
+    if (e->state == IDLE) drop_entry(fetcher, e);
+    return GH_ELIMIT;
+  }
+  e->state = PENDING;
+  add_waiter(e, query);
+  begins->asked = f;
+  return GH_EAGAIN;
+}
+
 gh_err gh_fetch_psk(gh_fetcher *fetcher, const gh_fetch_options *options, gh_psk_query *query)
 {
   gh_key_id parsed;
@@ -393,21 +545,22 @@ gh_err gh_fetch_psk(gh_fetcher *fetcher, const gh_fetch_options *options, gh_psk
   gh_arena_init(&arena);
   gh_str id = gh_key_id_canonical(&arena, &parsed);
   int64_t now = gh_clock_mono_us(&fetcher->host->clock);
-  gh_err err = GH_EAGAIN;
-  bool start = false;
+  gh_err err;
+  start begins = {NULL, NULL};
   pthread_mutex_lock(&fetcher->lock);
   entry *e = find_or_add(fetcher, options, id, now);
-  if (!e) {
+  query->why = "too-many-keys";
+  if (!e)
     err = GH_ELIMIT;
-  } else if ((e->state == KNOWN || e->state == REFUSED) && e->until_us > now) {
+  else if ((e->state == KNOWN || e->state == REFUSED) && e->until_us > now)
     err = answer_now(fetcher, e, query);
-  } else {
-    start = e->state != PENDING;
-    e->state = PENDING;
-    add_waiter(e, query);
-  }
+  else
+    err = wait_for(fetcher, e, options, query, &begins);
   pthread_mutex_unlock(&fetcher->lock);
-  if (start) start_fetch(fetcher, options, id, query->worker);
+  desk *d = begins.asked ? begins.asked->desk : NULL;
+  if (begins.asked && !d) send_fetch(begins.asked, query->worker);
+  if (begins.pushed_out) end_unanswered(begins.pushed_out, GH_ELIMIT, "too-many-keys");
+  if (d) pump(fetcher, d);
   gh_arena_free(&arena);
   return err;
 }
@@ -437,7 +590,7 @@ void gh_fetch_confirm(gh_fetcher *fetcher, gh_worker *worker)
   gh_str ids[CONFIRM_MAX];
   size_t count = fetcher->host->outbound.send ? due(fetcher, options, ids, CONFIRM_MAX) : 0;
   for (size_t i = 0; i < count; i++) {
-    start_fetch(fetcher, &options[i], ids[i], worker);
+    send_fetch(new_fetch(fetcher, &options[i], ids[i], worker), worker);
     gh_str_release(&options[i].entity);
     gh_str_release(&ids[i]);
   }

@@ -80,6 +80,10 @@ typedef struct gh_host_counters {
   atomic_uint_fast64_t impersonations, keys_fetched, keys_refused, revocations;
 } gh_host_counters;
 
+typedef struct gh_cse_place { /* absolute CSE-IDs */
+  gh_str cse, through;
+} gh_cse_place;
+
 typedef struct gh_host_config {
   gh_self self;
   gh_str fqdn;    /* MAF-FQDN, MEF-FQDN, or the public domain name of the CSE */
@@ -91,16 +95,20 @@ typedef struct gh_host_config {
   size_t mef_count;
   gh_str *node_cses; /* "CREDENTIAL-ID CSE-ID": whom certificates of nodes and devices stand for */
   size_t node_cse_count;
+  const gh_cse_place *cse_places; /* CSE: where others are, as far as the operator has said */
+  size_t cse_place_count;
   int cse_type;           /* m2m:cseTypeID: 1 IN, 2 MN, 3 ASN */
   gh_str registrar;       /* absolute CSE-ID of the CSE this one registers at; empty: none */
   gh_str registrar_maf;   /* FQDN of the MAF whose keys open the association with the registrar; empty: none */
   int64_t transit_us;     /* budget of a forwarded request */
   bool open_registration; /* any authenticated credential may register an AE; else only one with a known identity */
-  int64_t max_registration_us; /* longest life of a client registration */
-  int64_t max_key_us;          /* longest life of a registered key */
-  int64_t fetch_timeout_us;    /* budget of a key fetch in mid-handshake */
-  int64_t negative_us;         /* how long "no such key" is remembered */
-  int64_t recheck_us;          /* how often a fetched key is confirmed at its issuer */
+  int64_t max_registration_us;      /* longest life of a client registration */
+  int64_t max_key_us;               /* longest life of a registered key */
+  int64_t fetch_timeout_us;         /* budget of a key fetch in mid-handshake */
+  uint32_t max_fetches_per_address; /* questions for keys never held here that one address may have in hand, for each
+                                       issuer and worker; 0: no bound */
+  int64_t negative_us;              /* how long "no such key" is remembered */
+  int64_t recheck_us;               /* how often a fetched key is confirmed at its issuer */
   const char
       *revocation_path; /* file through which hosts of one machine tell each other of revoked keys; may be NULL */
 } gh_host_config;

@@ -60,12 +60,16 @@ void gh_revocation_apply_associations(gh_host *host, gh_str key_id)
   }
 }
 
+/* One write to the end of the file, with a line's end before it, too: what another writer left half written (the disk
+ * was full, or it was killed) does not become the beginning of this line. */
 static void announce(gh_host *host, gh_str key_id)
 {
   char line[LINE_BYTES];
-  if (!host->revocation || host->revocation->fd < 0 || key_id.len + 2 > sizeof line) return;
-  int len = snprintf(line, sizeof line, "%.*s\n", GH_STR_ARG(key_id));
-  if (write(host->revocation->fd, line, (size_t)len) != len)
+  if (!host->revocation || host->revocation->fd < 0) return;
+  int len = snprintf(line, sizeof line, "\n%.*s\n", GH_STR_ARG(key_id));
+  bool fits = len > 0 && (size_t)len < sizeof line;
+  errno = 0;
+  if (!fits || write(host->revocation->fd, line, (size_t)len) != len)
     GH_LOG(&host->log, GH_LOG_ERROR, "revocation-not-announced", GH_F("key", key_id), GH_F("errno", errno));
 }
 
@@ -85,10 +89,11 @@ static void on_timer(uv_timer_t *timer)
     if (got <= 0) return;
     gh_str rest = {text, (size_t)got};
     size_t end = gh_str_rfind(rest, '\n');
-    if (end == SIZE_MAX) return; /* half a line: its writer is not done */
-    rest.len = end + 1;
+    bool cut = end == SIZE_MAX; /* half a line: its writer is not done, or will never be */
+    if (cut && rest.len < sizeof text) return;
+    if (!cut) rest.len = end + 1; /* else it is longer than any identifier, and must not hold up what follows */
     r->read_to += (off_t)rest.len;
-    for (gh_str line; gh_str_split(&rest, '\n', &line);)
+    for (gh_str line; !cut && gh_str_split(&rest, '\n', &line);)
       if (line.len) gh_revocation_apply(r->host, line);
   }
 }

@@ -1,8 +1,8 @@
 /* Life of a connection: begin, association established, end. The octets move in conn_io.c. */
 #include "link/dtls_private.h"
+#include "link/address.h"
 #include "link/tls_status.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -30,22 +30,14 @@ static void link_out(gh_conn *conn)
     worker->first = conn->next;
   if (conn->next) conn->next->prev = conn->prev;
   worker->connections--;
+  gh_admission_leave(worker, conn->neighbour);
+  conn->neighbour = NULL;
 }
 
 static void name_address(gh_conn *conn)
 {
-  char host[INET6_ADDRSTRLEN] = "?";
-  if (conn->address.ss_family == AF_INET) {
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&conn->address;
-    inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-    snprintf(conn->address_text, sizeof conn->address_text, "%s:%u", host, ntohs(in->sin_port));
-  } else if (conn->address.ss_family == AF_INET6) {
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&conn->address;
-    inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-    snprintf(conn->address_text, sizeof conn->address_text, "[%s]:%u", host, ntohs(in6->sin6_port));
-  } else {
-    snprintf(conn->address_text, sizeof conn->address_text, "unknown");
-  }
+  gh_address_text(&conn->address, conn->address_text);
+  conn->handshake.address = gh_address_key(&conn->address);
 }
 
 static void on_answer(gh_handshake *handshake)
@@ -84,13 +76,15 @@ static gh_conn *new_conn(gh_worker *worker, int fd, const gh_conn_handler *handl
 static void begin_handshake(gh_conn *conn)
 {
   conn->worker->handshaking++;
+  if (conn->neighbour) conn->neighbour->handshakes++;
   conn->counted_handshake = true;
 }
 
 gh_conn *gh_conn_new_datagram(gh_worker *worker, gh_dtls_path *path, const struct sockaddr_storage *address,
-                              const gh_conn_handler *handler, void *ctx)
+                              gh_neighbour *neighbour, const gh_conn_handler *handler, void *ctx)
 {
   gh_conn *conn = make_conn(worker, -1, handler, ctx);
+  conn->neighbour = neighbour;
   conn->address = *address;
   name_address(conn);
   conn->path = path;
@@ -104,9 +98,19 @@ gh_conn *gh_conn_new_datagram(gh_worker *worker, gh_dtls_path *path, const struc
 gh_conn *gh_conn_accept(gh_worker *worker, int fd, gh_tls_server *tls, gh_str plain_refusal,
                         const gh_conn_handler *handler, void *ctx)
 {
+  struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+  socklen_t len = sizeof address;
+  getpeername(fd, (struct sockaddr *)&address, &len);
+  return gh_conn_accept_from(worker, fd, &address, NULL, tls, plain_refusal, handler, ctx);
+}
+
+gh_conn *gh_conn_accept_from(gh_worker *worker, int fd, const struct sockaddr_storage *address,
+                             gh_neighbour *neighbour, gh_tls_server *tls, gh_str plain_refusal,
+                             const gh_conn_handler *handler, void *ctx)
+{
   gh_conn *conn = new_conn(worker, fd, handler, ctx);
-  socklen_t len = sizeof conn->address;
-  getpeername(fd, (struct sockaddr *)&conn->address, &len);
+  conn->neighbour = neighbour;
+  conn->address = *address;
   name_address(conn);
   conn->server = tls;
   conn->plain_refusal = plain_refusal;
@@ -156,6 +160,7 @@ void gh_conn_watch(gh_conn *conn, int events)
 
 static void end_handshake(gh_conn *conn)
 {
+  if (conn->counted_handshake && conn->neighbour) conn->neighbour->handshakes--;
   if (conn->counted_handshake) conn->worker->handshaking--;
   conn->counted_handshake = false;
 }

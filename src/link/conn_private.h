@@ -43,15 +43,20 @@ struct gh_conn {
   gh_err close_why;
   const char *close_reason;
   struct sockaddr_storage address;
+  gh_neighbour *neighbour; /* what its address has on this worker; NULL: not counted */
   char address_text[64];
   gh_dtls_path *path; /* datagrams: where they go and come from; NULL: a stream */
   uv_timer_t timer;   /* datagrams: retransmission of a handshake's flight */
   gh_conn *same_slot; /* datagrams: next in the port's table */
 };
 
-/* A connection of datagrams in state HANDSHAKE; takes over the path. */
+/* As gh_conn_accept, from an address that gh_admission_enter let in; takes over the neighbour. */
+gh_conn *gh_conn_accept_from(gh_worker *worker, int fd, const struct sockaddr_storage *address,
+                             gh_neighbour *neighbour, gh_tls_server *tls, gh_str plain_refusal,
+                             const gh_conn_handler *handler, void *ctx);
+/* A connection of datagrams in state HANDSHAKE; takes over the path and the neighbour (NULL: an outgoing one). */
 gh_conn *gh_conn_new_datagram(gh_worker *worker, gh_dtls_path *path, const struct sockaddr_storage *address,
-                              const gh_conn_handler *handler, void *ctx);
+                              gh_neighbour *neighbour, const gh_conn_handler *handler, void *ctx);
 void gh_conn_watch(gh_conn *conn, int events);
 void gh_conn_on_event(uv_poll_t *poll, int status, int events);
 /* Called by conn_io.c when the handshake is done. */

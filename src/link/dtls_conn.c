@@ -178,7 +178,7 @@ gh_err gh_dtls_connect(gh_worker *worker, const struct sockaddr *address, sockle
     gh_dtls_port_stop(port);
     return GH_ECRYPTO;
   }
-  gh_conn *conn = gh_conn_new_datagram(worker, path, &peer, handler, ctx);
+  gh_conn *conn = gh_conn_new_datagram(worker, path, &peer, NULL, handler, ctx);
   conn->ssl = ssl;
   conn->client = gh_tls_client_ref(tls);
   conn->deadline_us = deadline_us;

@@ -56,8 +56,18 @@ static int on_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
   return path->reachable;
 }
 
+static void drop_listening(port_of_worker *port)
+{
+  SSL_free(port->listening);
+  gh_dtls_path_free(port->path);
+  port->listening = NULL;
+  port->path = NULL;
+}
+
 static bool prepare(port_of_worker *port, const struct sockaddr_storage *from)
 {
+  if (port->listening && !gh_tls_server_is_present(port->listener->options.tls, port->listening))
+    drop_listening(port); /* made before the credentials were renewed */
   if (port->listening) {
     port->path->peer = *from;
     port->path->reachable = false;
@@ -75,22 +85,18 @@ static bool prepare(port_of_worker *port, const struct sockaddr_storage *from)
   return true;
 }
 
-static void refuse(gh_worker *worker)
-{
-  atomic_fetch_add_explicit(&worker->counters.refused_limit, 1, memory_order_relaxed);
-}
-
-/* The SSL that saw the cookie becomes the association's. */
+/* The SSL that saw the cookie becomes the association's. An address counts from here on: before, it may be forged. */
 static void adopt(port_of_worker *port, const struct sockaddr_storage *from)
 {
   const gh_listener_options *options = &port->listener->options;
   gh_worker *worker = port->port.worker;
-  void *ctx = options->new_ctx(options->owner, worker);
+  gh_neighbour *neighbour = gh_admission_enter(worker, from);
+  void *ctx = neighbour ? options->new_ctx(options->owner, worker) : NULL;
   if (!ctx) {
-    refuse(worker);
+    gh_admission_leave(worker, neighbour);
     return; /* DTLSv1_listen forgets this one when it is called again */
   }
-  gh_conn *conn = gh_conn_new_datagram(worker, port->path, from, options->handler, ctx);
+  gh_conn *conn = gh_conn_new_datagram(worker, port->path, from, neighbour, options->handler, ctx);
   conn->ssl = port->listening;
   conn->server = options->tls;
   conn->deadline_us = gh_clock_mono_us(&worker->clock) + (int64_t)worker->limits.handshake_ms * 1000;
@@ -106,12 +112,7 @@ static void adopt(port_of_worker *port, const struct sockaddr_storage *from)
 static void on_stranger(gh_dtls_port *p, const struct sockaddr_storage *from, gh_str datagram)
 {
   port_of_worker *port = (port_of_worker *)p;
-  gh_worker *worker = p->worker;
-  if (worker->closing || worker->connections >= worker->limits.max_connections ||
-      worker->handshaking >= worker->limits.max_handshakes) {
-    refuse(worker);
-    return;
-  }
+  if (!gh_admission_has_room(p->worker, from)) return;
   if (!prepare(port, from)) return;
   BIO_ADDR *unused = BIO_ADDR_new();
   if (!unused) return;
@@ -154,10 +155,7 @@ static void stop_port(void *arg)
 {
   port_of_worker *port = arg;
   if (port->port.closing || port->port.fd < 0) return;
-  SSL_free(port->listening);
-  gh_dtls_path_free(port->path);
-  port->listening = NULL;
-  port->path = NULL;
+  drop_listening(port);
   gh_dtls_port_stop(&port->port);
 }
 

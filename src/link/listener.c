@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "link/conn_private.h"
+
 enum { ACCEPTS_PER_EVENT = 64, BACKLOG = 1024, PAUSE_MS = 100 };
 
 typedef struct port_of_worker {
@@ -23,27 +25,18 @@ struct gh_listener {
   port_of_worker *ports;
 };
 
-static void refuse(gh_worker *worker, int fd)
-{
-  atomic_fetch_add_explicit(&worker->counters.refused_limit, 1, memory_order_relaxed);
-  close(fd);
-}
-
-static void accept_one(port_of_worker *port, int fd)
+static void accept_one(port_of_worker *port, int fd, const struct sockaddr_storage *from)
 {
   gh_worker *worker = port->worker;
   const gh_listener_options *options = &port->listener->options;
-  if (worker->closing || worker->connections >= worker->limits.max_connections ||
-      worker->handshaking >= worker->limits.max_handshakes) {
-    refuse(worker, fd);
-    return;
-  }
-  void *ctx = options->new_ctx(options->owner, worker);
+  gh_neighbour *neighbour = gh_admission_enter(worker, from);
+  void *ctx = neighbour ? options->new_ctx(options->owner, worker) : NULL;
   if (!ctx) {
-    refuse(worker, fd);
+    gh_admission_leave(worker, neighbour);
+    close(fd);
     return;
   }
-  gh_conn_accept(worker, fd, options->tls, options->plain_refusal, options->handler, ctx);
+  gh_conn_accept_from(worker, fd, from, neighbour, options->tls, options->plain_refusal, options->handler, ctx);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);
@@ -69,12 +62,14 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
   port_of_worker *port = poll->data;
   if (status < 0) return;
   for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
-    int fd = accept4(port->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof from;
+    int fd = accept4(port->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno != EAGAIN && errno != EINTR) pause_accepting(port, errno);
       return;
     }
-    accept_one(port, fd);
+    accept_one(port, fd, &from);
   }
 }
 

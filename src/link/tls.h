@@ -86,7 +86,8 @@ typedef struct gh_handshake {
   bool waiting;            /* a query is with its source */
   void (*on_answer)(struct gh_handshake *handshake);
   void *owner;
-  int alert; /* last alert sent or received, -1: none */
+  uint64_t address; /* gh_address_key of the peer */
+  int alert;        /* last alert sent or received, -1: none */
   bool alert_sent;
   gh_str server_name; /* owned; server: whom the client asked for, lower case, or empty */
   gh_str why;         /* owned; reason that the peer's certificates were refused, or empty */
@@ -102,6 +103,8 @@ void gh_tls_server_use_cookies(gh_tls_server *server, const gh_tls_cookie_calls 
 
 const gh_key_source *gh_tls_server_source(const gh_tls_server *server);
 SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake);
+/* Was it made of the present credentials? False once the server was renewed. */
+bool gh_tls_server_is_present(gh_tls_server *server, const SSL *ssl);
 SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake);
 /* After the handshake: fills *peer from the key or certificate, checks EMS and the certificate profile. */
 GH_MUST_USE gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, gh_peer *peer,

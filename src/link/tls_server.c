@@ -87,6 +87,7 @@ static gh_psk_query *new_query(gh_handshake *handshake, gh_str identity)
   query->server_name = gh_str_clone(handshake->server_name);
   query->identity = gh_str_clone(identity);
   query->worker = handshake->worker;
+  query->address = handshake->address;
   query->done = take_answer;
   query->owner = handshake;
   query->result = GH_EAUTH;
@@ -366,6 +367,14 @@ SSL *gh_tls_server_ssl(gh_tls_server *server, gh_handshake *handshake)
   gh_tls_read_ahead(ssl);
   SSL_set_mode(ssl, SSL_MODE_ASYNC);
   return ssl;
+}
+
+bool gh_tls_server_is_present(gh_tls_server *server, const SSL *ssl)
+{
+  pthread_rwlock_rdlock(&server->lock);
+  bool present = SSL_get_SSL_CTX(ssl) == server->names.ctx;
+  pthread_rwlock_unlock(&server->lock);
+  return present;
 }
 
 static gh_err peer_from_certificate(gh_tls_server *server, X509 *cert, gh_peer *peer, gh_diag *diag)

@@ -8,6 +8,8 @@
 const gh_link_limits gh_link_default_limits = {
     .max_connections = 100000,
     .max_handshakes = 4096,
+    .max_connections_per_address = 10000,
+    .max_handshakes_per_address = 512,
     .handshake_ms = 10000,
     .idle_ms = 300000,
     .request_ms = 30000,
@@ -44,6 +46,7 @@ void gh_worker_init(gh_worker *worker, uv_loop_t *uv, gh_loop *loop, const gh_cl
 {
   *worker = (gh_worker){.uv = uv, .loop = loop, .clock = *clock, .log = log};
   worker->limits = limits ? *limits : gh_link_default_limits;
+  gh_admission_init(&worker->admission);
   worker->read_buffer = gh_malloc(GH_WORKER_READ_BYTES);
   uv_timer_init(uv, &worker->sweep);
   worker->sweep.data = worker;
@@ -60,6 +63,7 @@ void gh_worker_close(gh_worker *worker)
 
 void gh_worker_free(gh_worker *worker)
 {
+  gh_admission_free(&worker->admission);
   free(worker->read_buffer);
   worker->read_buffer = NULL;
 }

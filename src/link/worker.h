@@ -9,23 +9,28 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/random.h"
+#include "link/admission.h"
 
 typedef struct gh_conn gh_conn;
 
 typedef struct gh_link_limits {
-  uint32_t max_connections;   /* per worker; default 100000 */
-  uint32_t max_handshakes;    /* in flight per worker; default 4096 */
-  uint32_t handshake_ms;      /* default 10000 */
-  uint32_t idle_ms;           /* no octet for so long: closed; default 300000; 0: never */
-  uint32_t request_ms;        /* a request must be complete within; default 30000 */
-  size_t max_out_bytes;       /* unsent octets of one connection; over it reading stops; default 1 MiB */
-  int64_t max_association_us; /* life of an association (TS-0003 5.7 [D]: 24 h) */
+  uint32_t max_connections; /* per worker; default 100000 */
+  uint32_t max_handshakes;  /* in flight per worker; default 4096 */
+  /* of one address, per worker; 0: no bound of its own */
+  uint32_t max_connections_per_address; /* default 10000 */
+  uint32_t max_handshakes_per_address;  /* default 512 */
+  uint32_t handshake_ms;                /* default 10000 */
+  uint32_t idle_ms;                     /* no octet for so long: closed; default 300000; 0: never */
+  uint32_t request_ms;                  /* a request must be complete within; default 30000 */
+  size_t max_out_bytes;                 /* unsent octets of one connection; over it reading stops; default 1 MiB */
+  int64_t max_association_us;           /* life of an association (TS-0003 5.7 [D]: 24 h) */
 } gh_link_limits;
 extern const gh_link_limits gh_link_default_limits;
 
 typedef struct gh_link_counters {
-  atomic_uint_fast64_t accepted, handshakes_ok, handshakes_failed, closed, refused_limit, revoked, bytes_in,
-      bytes_out;
+  atomic_uint_fast64_t accepted, handshakes_ok, handshakes_failed, closed, refused_limit, refused_address, revoked,
+      bytes_in, bytes_out;
 } gh_link_counters;
 
 struct gh_worker {
@@ -38,6 +43,7 @@ struct gh_worker {
   gh_conn *first; /* all connections */
   uint32_t connections;
   uint32_t handshaking;
+  gh_admission admission;
   uv_timer_t sweep;
   bool closing;
   char *read_buffer; /* shared by all connections: idle ones own none */

@@ -343,6 +343,70 @@ static void the_peer_falls_silent(void **state)
   assert_all(x, 5, 9, GH_OK, 2000);
 }
 
+/* The peer has forgotten its associations and could not say so, as one that was killed. Nothing was heard for some
+ * time: the call, a change too, goes over a new association, in time and once. */ /*= RFC 7252 4.3 */
+static void the_peer_has_forgotten(void **state)
+{
+  out_test *x = *state;
+  static relay r;
+  x->port = relay_begin(&r, x->udp_port, 0, 0, 0);
+  read_box(x, 4);
+  assert_all(x, 0, 4, GH_OK, 2000);
+  atomic_store(&r.lose, 1); /* all of them */
+  x->s->h.clock_offset_us += 400 * GH_US_PER_S;
+  wait_connections(x->s, 0);
+  atomic_store(&r.lose, 0);
+  ask_for(x, (wish){.op = GH_OP_CREATE, .to = "cse-in/meter/box", .content = 10, .count = 1, .time_us = 20000000});
+  ask_for(x, (wish){.op = GH_OP_RETRIEVE, .to = "cse-in/meter/box", .count = 1, .time_us = 20000000});
+  wait_done(x, 6);
+  assert_all(x, 4, 5, GH_OK, 2001);
+  assert_all(x, 5, 6, GH_OK, 2000);
+  end_outbound(x);
+  relay_end(&r);
+  assert_has(ask(&x->s->h, &meter_ae, GH_OP_RETRIEVE, "cse-in/meter/box", "Cmeter", 0, NULL), "\"cni\":1");
+}
+
+static uint64_t accepted_by(const out_test *x)
+{
+  return atomic_load(&x->s->h.worker.counters.accepted);
+}
+
+/* A peer that is there answers the ping, and the association is kept. */
+static void idle_associations_are_kept(void **state)
+{
+  out_test *x = *state;
+  read_box(x, 1);
+  uint64_t accepted = accepted_by(x);
+  for (int i = 1; i <= 5; i++) {
+    x->s->h.clock_offset_us += 100 * GH_US_PER_S;
+    ask_for(x, (wish){.op = GH_OP_CREATE, .to = "cse-in/meter/box", .content = 10, .count = 1});
+    wait_done(x, i + 1);
+  }
+  assert_all(x, 1, 6, GH_OK, 2001);
+  assert_int_equal(accepted_by(x), accepted);
+}
+
+/* A ping that is lost is sent again. */
+static void one_lost_ping_is_nothing(void **state)
+{
+  out_test *x = *state;
+  static relay r;
+  x->port = relay_begin(&r, x->udp_port, 0, 0, 0);
+  read_box(x, 1);
+  uint64_t accepted = accepted_by(x);
+  atomic_store(&r.lose, 1);
+  x->s->h.clock_offset_us += 100 * GH_US_PER_S;
+  ask_for(x, (wish){.op = GH_OP_CREATE, .to = "cse-in/meter/box", .content = 10, .count = 1});
+  for (int i = 0; i < 3000 && !atomic_load(&r.lost); i++) usleep(1000);
+  assert_true(atomic_load(&r.lost) > 0);
+  atomic_store(&r.lose, 0);
+  wait_done(x, 2);
+  assert_all(x, 1, 2, GH_OK, 2001);
+  assert_int_equal(accepted_by(x), accepted);
+  end_outbound(x);
+  relay_end(&r);
+}
+
 /*= TS-0003 8.2.1 the association ends at the peer: whoever asks next makes a new one */
 static void the_peer_ends_the_association(void **state)
 {
@@ -411,6 +475,10 @@ int main(void)
       UDP(over_a_bad_path),
       UDP(nobody_answers_the_handshake),
       UDP(the_peer_falls_silent),
+      UDP(the_peer_has_forgotten),
+      UDP(idle_associations_are_kept),
+      TCP(idle_associations_are_kept),
+      UDP(one_lost_ping_is_nothing),
       UDP(the_peer_ends_the_association),
       TCP(the_peer_ends_the_association),
       cmocka_unit_test_setup_teardown(a_wrong_key, over_udp_wrong_key, teardown),

@@ -26,7 +26,7 @@ static int teardown(void **state)
   return 0;
 }
 
-static void start(broker_test *t)
+static void start_with(broker_test *t, gh_mqtt_limits limits)
 {
   gh_diag diag = {""};
   const gh_mqtt_options options = {.host = t->h.host,
@@ -36,9 +36,14 @@ static void start(broker_test *t)
                                    .broker_port = t->port,
                                    .enforces = true,
                                    .responses = gh_mqtt_outbound_responses(asking),
-                                   .limits = {.max_payload_bytes = 200, .max_under_way = 2}};
+                                   .limits = limits};
   if (gh_mqtt_server_start(&options, &t->server, &diag) != GH_OK) fail_msg("%s", diag.text);
   gh_mqtt_outbound_use(asking, t->server);
+}
+
+static void start(broker_test *t)
+{
+  start_with(t, (gh_mqtt_limits){.max_payload_bytes = 200, .max_under_way = 2});
 }
 
 static void welcome(broker_test *t)
@@ -176,6 +181,71 @@ static void forwarded_requests_hold_up_nobody(void **state)
   assert_int_equal(forwarded, MANY);
 }
 
+/* Answers of this CSE, and what it forwards, come as they like. */
+static packet next_publish(broker_test *t)
+{
+  packet p = read_packet(t);
+  while (p.type != PUBLISH) p = read_packet(t);
+  send_packet(t, PUBACK << 4, p.body + 2 + text_at(&p, 0).len, 2);
+  p.body[p.len] = 0;
+  return p;
+}
+
+static const char *payload_of(const packet *p)
+{
+  return (const char *)p->body + 4 + text_at(p, 0).len;
+}
+
+static void forward_me(broker_test *t, const char *name, int rqi)
+{
+  char topic[80], request[100];
+  snprintf(topic, sizeof topic, "/oneM2M/req/%s/in-cse/json", name);
+  snprintf(request, sizeof request, "{\"op\":2,\"fr\":\"%s\",\"to\":\"/mn1/cse/x\",\"rqi\":\"%d\"}", name, rqi);
+  begin_publish(t, topic, request, false);
+}
+
+static void expect_from(broker_test *t, const char *topic, const char *part)
+{
+  packet p = next_publish(t);
+  assert_text(text_at(&p, 0), topic);
+  if (!strstr(payload_of(&p), part)) fail_msg("no %s in %s", part, payload_of(&p));
+}
+
+/* Requests that a slow CSE keeps: an originator has three of them under way and no more; another one is served. What
+ * was refused may be asked again, under the same rqi. TP-18. */
+static void an_originator_has_a_share(void **state)
+{
+  broker_test *t = *state;
+  char rqi[3][64], response[120];
+  ask_mn1_over_mqtt(t);
+  start_with(t, (gh_mqtt_limits){.max_payload_bytes = 200, .max_under_way = 8, .max_under_way_each = 3});
+  welcome(t);
+  for (int i = 0; i < 3; i++) {
+    forward_me(t, "Cx", i);
+    packet p = next_publish(t);
+    assert_text(text_at(&p, 0), "/oneM2M/req/in-cse/mn1/json");
+    assert_int_equal(sscanf(strstr(payload_of(&p), "\"rqi\":\"") + 7, "%63[^\"]", rqi[i]), 1);
+  }
+  for (int i = 3; i < 20; i++) {
+    char part[40];
+    snprintf(part, sizeof part, "{\"rsc\":5000,\"rqi\":\"%d\"", i);
+    forward_me(t, "Cx", i);
+    expect_from(t, "/oneM2M/resp/Cx/in-cse/json", part);
+  }
+  forward_me(t, "Cx", 2); /* delivered again while it is under way: it has not failed */
+  forward_me(t, "Cy", 0);
+  expect_from(t, "/oneM2M/req/in-cse/mn1/json", "\"fr\"");
+  snprintf(response, sizeof response, "{\"rsc\":4004,\"rqi\":\"%s\"}", rqi[0]);
+  begin_publish(t, "/oneM2M/resp/in-cse/mn1/json", response, false);
+  expect_from(t, "/oneM2M/resp/Cx/in-cse/json", "\"rqi\":\"0\"");
+  forward_me(t, "Cx", 3);
+  expect_from(t, "/oneM2M/req/in-cse/mn1/json", "\"fr\"");
+  gh_mqtt_counters c;
+  gh_mqtt_counters_get(t->server, &c);
+  assert_int_equal(c.over_share, 18);
+  assert_int_equal(c.duplicates, 1);
+}
+
 /*= TS-0010 6.3.3 reconnecting, with the same session */
 static void a_lost_broker_is_found_again(void **state)
 {
@@ -226,6 +296,7 @@ int main(void)
       TEST(the_end_is_said),
       TEST(stopping_waits_for_nobody),
       TEST(forwarded_requests_hold_up_nobody),
+      TEST(an_originator_has_a_share),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

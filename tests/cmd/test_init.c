@@ -150,7 +150,7 @@ static void credentials_open(void **state)
   gh_realm_free(&realm);
 }
 
-/* Puts `line` in place of `old`, or at the end, and wants `part` in the message. */
+/* Puts `line` in place of `old`, or at the end, and wants `part` in the message; "%d" in it is the line's number. */
 static void refuse(temp_dir *t, const char *old, const char *line, const char *part)
 {
   gh_realm realm;
@@ -159,12 +159,18 @@ static void refuse(temp_dir *t, const char *old, const char *line, const char *p
   char *text = temp_read(path), *changed = calloc(1, strlen(text) + 200);
   char *at = old ? strstr(text, old) : text + strlen(text);
   assert_non_null(at);
+  int number = 1;
+  for (const char *c = text; c < at; c++) number += *c == '\n';
+  char wanted[200];
+  const char *gap = strstr(part, "%d");
+  snprintf(wanted, sizeof wanted, "%.*s", gap ? (int)(gap - part) : (int)strlen(part), part);
+  if (gap) snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), "%d%s", number, gap + 2);
   sprintf(changed, "%.*s%s%s", (int)(at - text), text, line, at + (old ? strlen(old) : 0));
   temp_write(path, changed, 0600);
   gh_err err = gh_realm_read(temp_path(t, "realm"), &realm, &diag);
   gh_realm_free(&realm);
-  if (err != GH_ESYNTAX || !strstr(diag.text, part))
-    fail_msg("%s: \"%s\" lacks \"%s\"", gh_err_name(err), diag.text, part);
+  if (err != GH_ESYNTAX || !strstr(diag.text, wanted))
+    fail_msg("%s: \"%s\" lacks \"%s\"", gh_err_name(err), diag.text, wanted);
   temp_write(path, text, 0600);
   free(text);
   free(changed);
@@ -174,7 +180,7 @@ static void configuration_is_strict(void **state)
 {
   make(*state, "realm");
   refuse(*state, NULL, "colour = 1;\n", "setting 'colour' is unknown");
-  refuse(*state, "workers = 0;", "worker = 0;", "gatehouse.conf:18: setting 'limits.worker' is unknown");
+  refuse(*state, "workers = 0;", "worker = 0;", "gatehouse.conf:%d: setting 'limits.worker' is unknown");
   refuse(*state, "type = \"mef\";", "type = \"das\";",
          "setting 'functions.mef.type' must be \"mef\", \"maf\" or \"cse\"");
   refuse(*state, "type = \"mef\";", "", "setting 'functions.mef' lacks 'type'");

@@ -44,6 +44,9 @@ static void answer_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
   call->done(call);
 }
 
+static const gh_cse_place places[] = {{GH_STR("//sp.example.com/mn5"), GH_STR("//sp.example.com/mn5")},
+                                      {GH_STR("//sp.example.com/mn6"), GH_STR("//sp.example.com/mn2")}};
+
 static int setup_with(void **state, const char *registrar)
 {
   place *p = calloc(1, sizeof *p);
@@ -157,6 +160,67 @@ static void in_whose_name(void **state)
   assert_rsc(ask(h, &mn4, GH_OP_RETRIEVE, "cse-in/Cmeter", "/mn4", 0, NULL), 4103);
   assert_rsc(ask(h, &mn4, GH_OP_RETRIEVE, "cse-in/Cmeter", "/mn4/Cx", 0, NULL), 4106);
   assert_rsc(ask(h, &mn4, GH_OP_RETRIEVE, "cse-in/Cmeter", "/Sfar", 0, NULL), 4106);
+}
+
+static void no_more(answer a, int rsc, const char *who_says)
+{
+  if (a.rsc != rsc) fail_msg("%s: %d, expected %d", who_says, a.rsc, rsc);
+}
+
+/* The operator has said where a CSE is: before it has come nobody else lists it below itself, or speaks in its name.
+ * Of what the operator has not placed a registree's word is all there is. */
+/*= TS-0004 7.3.2.1; TS-0001 9.6.4 descendantCSEs */
+static void who_has_not_come_yet(void **state)
+{
+  harness *h = &((place *)*state)->h;
+  h->host->config.cse_places = places;
+  h->host->config.cse_place_count = 2;
+  assert_rsc(ask(h, &meter, GH_OP_CREATE, "cse-in", "Cmeter", 2, AE), 2001);
+  assert_rsc(ask(h, &mn1, GH_OP_CREATE, "cse-in", "/mn1", 16, CSR(",\"dcse\":[\"/mn5\"]")), 4000);
+  register_cse(h, &mn1, "/mn1", CSR(",\"rn\":\"mn1\",\"dcse\":[\"/mn3\"]"));
+  static const char *const others[] = {"/mn5", "/mn6", "//sp.example.com/mn5"};
+  for (size_t i = 0; i < 3; i++) {
+    char update[100];
+    snprintf(update, sizeof update, "{\"m2m:csr\":{\"dcse\":[\"/mn3\",\"%s\"]}}", others[i]);
+    no_more(ask(h, &mn1, GH_OP_UPDATE, "cse-in/mn1", "/mn1", 0, update), 4000, others[i]);
+  }
+  static const char *const names[] = {"/mn5", "/mn5/Cx", "/mn6", "/mn6/Cx"};
+  for (size_t i = 0; i < 4; i++)
+    no_more(ask(h, &mn1, GH_OP_RETRIEVE, "cse-in/Cmeter", names[i], 0, NULL), 4106, names[i]);
+  assert_rsc(ask(h, &mn1, GH_OP_RETRIEVE, "cse-in/Cmeter", "/mn3/Cx", 0, NULL), 4103); /* believed */
+  register_cse(h, &mn2, "/mn2", CSR(",\"dcse\":[\"/mn6\"]"));                          /* which leads there */
+  assert_rsc(ask(h, &mn2, GH_OP_RETRIEVE, "cse-in/Cmeter", "/mn6/Cx", 0, NULL), 4103);
+  const who mn5 = CSE("mn5");
+  register_cse(h, &mn5, "/mn5", CSR(""));
+  assert_rsc(ask(h, &mn5, GH_OP_RETRIEVE, "cse-in/Cmeter", "/mn5/Cx", 0, NULL), 4103);
+}
+
+/* What was stored under another configuration does not count any more. */
+static void a_place_counts_after_a_restart(void **state)
+{
+  harness *h = &((place *)*state)->h;
+  register_cse(h, &mn1, "/mn1", CSR(",\"dcse\":[\"/mn5\",\"/mn3\"]"));
+  h->options.config.cse_places = places;
+  h->options.config.cse_place_count = 2;
+  harness_reopen(h);
+  assert_rsc(ask(h, &meter, GH_OP_CREATE, "cse-in", "Cmeter", 2, AE), 2001);
+  assert_rsc(ask(h, &mn1, GH_OP_RETRIEVE, "cse-in/Cmeter", "/mn5/Cx", 0, NULL), 4106);
+  assert_rsc(ask(h, &mn1, GH_OP_RETRIEVE, "cse-in/Cmeter", "/mn3/Cx", 0, NULL), 4103);
+}
+
+/* The registrar speaks for the world, not for who belongs below here and has not come yet. */
+static void who_belongs_below_here(void **state)
+{
+  harness *h = &((place *)*state)->h;
+  const gh_cse_place around[] = {places[0], {GH_STR("//sp.example.com/mn8"), GH_STR("//sp.example.com/in-cse")}};
+  const who local = {GH_PEER_AE, GH_METHOD_PSK, "//sp.example.com/mn9/Cmeter", "12-K6@maf.sp.example.com",
+                     "K6@m",     false};
+  h->host->config.cse_places = around;
+  h->host->config.cse_place_count = 2;
+  assert_rsc(ask(h, &local, GH_OP_CREATE, "cse-in", "Cmeter", 2, AE), 2001);
+  assert_rsc(ask(h, &in_cse, GH_OP_RETRIEVE, "cse-in/Cmeter", "/mn5/Cx", 0, NULL), 4106);
+  assert_rsc(ask(h, &in_cse, GH_OP_RETRIEVE, "cse-in/Cmeter", "/mn8/Cx", 0, NULL), 4103);
+  assert_rsc(ask(h, &mn1, GH_OP_CREATE, "cse-in", "/mn1", 16, CSR(",\"dcse\":[\"/mn8\"]")), 4000);
 }
 
 /* An S-type AE that is registered here does not come through another CSE. */
@@ -292,6 +356,9 @@ int main(void)
       IN(the_next_hop_fails),
       IN(routes_survive_a_restart),
       MN(below_a_registrar),
+      IN(who_has_not_come_yet),
+      IN(a_place_counts_after_a_restart),
+      MN(who_belongs_below_here),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,10 @@
 #define KEY_ID "0123456789ABCDEF0123456789ABCDEF@maf.sp.example.com"
 #define METER "//sp.example.com/in-cse/Cmeter"
 
-enum { QUERIES_MAX = 256 };
+enum { QUERIES_MAX = 2048 };
+
+#define STRANGER UINT64_C(0xffffc0000201) /* addresses, as limits count them */
+#define DEVICE UINT64_C(0xffffc0000202)
 
 /* All of it is touched on the worker only. */
 typedef struct issuer {
@@ -75,9 +78,24 @@ static void clear_question(question *q)
   *q = (question){.answered = 0};
 }
 
+static void fail_at_once(gh_outbound_call *call)
+{
+  call->err = GH_ENOTFOUND;
+  call->done(call);
+}
+
+static void fail_all_on_worker(void *arg)
+{
+  issuer *i = arg;
+  i->at_once = fail_at_once;
+  while (i->count) fail_at_once(i->waiting[--i->count]);
+}
+
 static int teardown(void **state)
 {
   fetch_test *t = *state;
+  gh_loop_call(t->h.loop, fail_all_on_worker, &t->issuer);
+  gh_loop_call(t->h.loop, harness_nothing, NULL);
   harness_stop(&t->h);
   for (size_t i = 0; i < t->count; i++) clear_question(&t->questions[i]);
   free(t);
@@ -106,15 +124,41 @@ static void ask_on_worker(void *arg)
   a->q->asking = false;
 }
 
-static question *ask_for(fetch_test *t, const char *identity)
+static question *ask_from(fetch_test *t, uint64_t address, const char *identity)
 {
   assert_true(t->count < QUERIES_MAX);
   question *q = &t->questions[t->count++];
-  q->query = (gh_psk_query){
-      .identity = gh_str_of(identity), .worker = &t->h.worker, .done = on_answer, .owner = q, .result = GH_EINTERNAL};
+  q->query = (gh_psk_query){.identity = gh_str_of(identity),
+                            .address = address,
+                            .worker = &t->h.worker,
+                            .done = on_answer,
+                            .owner = q,
+                            .result = GH_EINTERNAL};
   asking a = {t, q};
   gh_loop_call(t->h.loop, ask_on_worker, &a);
   return q;
+}
+
+static question *ask_for(fetch_test *t, const char *identity)
+{
+  return ask_from(t, 0, identity);
+}
+
+/* Somebody invents identities; how many are let wait. */
+static int invent(fetch_test *t, uint64_t address, int first, int count)
+{
+  int waiting = 0;
+  for (int i = first; i < first + count; i++) {
+    char identity[64];
+    snprintf(identity, sizeof identity, "%06X@maf.sp.example.com", i);
+    const question *q = ask_from(t, address, identity);
+    waiting += q->at_once == GH_EAGAIN;
+    if (q->at_once != GH_EAGAIN) {
+      assert_int_equal(q->at_once, GH_ELIMIT);
+      assert_string_equal(q->query.why, "too-many-keys");
+    }
+  }
+  return waiting;
 }
 
 /* ---- answering ---- */
@@ -314,12 +358,6 @@ static void unreachable_is_not_refused(void **state)
     assert_refused(q, GH_ECONN, "issuer-failed");
     t->h.clock_offset_us += GH_US_PER_S + 1;
   }
-}
-
-static void fail_at_once(gh_outbound_call *call)
-{
-  call->err = GH_ENOTFOUND;
-  call->done(call);
 }
 
 /* The port may answer inside the call: the asker still hears of it later, and once (it is paused in its handshake).
@@ -598,12 +636,130 @@ static void the_host_ends_while_questions_wait(void **state)
 {
   fetch_test *t = *state;
   question *q = ask_for(t, KEY_ID);
-  gh_outbound_call *call = t->issuer.waiting[0];
+  gh_outbound_call *call = t->issuer.waiting[--t->issuer.count];
   harness_reopen(&t->h);
   assert_int_equal(q->answered, 1);
   assert_int_equal(q->query.result, GH_ECONN);
   gh_arena_free(&call->arena); /* of the fake port, which never answered */
   free(call);
+}
+
+/* TP-18: two hundred invented identities wait at a slow MAF. A device that was never here is asked for after two
+ * answers, one whose key is held at once. */
+static void strangers_stand_in_nobodys_way(void **state)
+{
+  fetch_test *t = *state;
+  ask_from(t, DEVICE, KEY_ID);
+  answer_good(t);
+  t->h.clock_offset_us += 31 * GH_US_PER_S; /* to be confirmed */
+  size_t before = t->issuer.sent;
+  assert_int_equal(invent(t, STRANGER, 0, 200), 200);
+  assert_int_equal(t->issuer.sent, before + 3);
+  question *held = ask_from(t, STRANGER, KEY_ID);
+  assert_int_equal(t->issuer.sent, before + 4);
+  assert_string_equal(t->issuer.last_to, "maf/0123456789ABCDEF0123456789ABCDEF");
+  question *fresh = ask_from(t, DEVICE, "AAAA@maf.sp.example.com");
+  assert_int_equal(t->issuer.sent, before + 4);
+  answer_with(t, GH_OK, 4004, NULL);
+  answer_with(t, GH_OK, 4004, NULL);
+  assert_int_equal(t->issuer.sent, before + 6);
+  answer_with(t, GH_OK, 4004, NULL);
+  answer_good(t);
+  assert_known(held);
+  answer_with(t, GH_OK, 4004, NULL); /* one of the stranger's, whose turn came first */
+  answer_good(t);
+  assert_int_equal(fresh->answered, 1);
+  assert_int_equal(fresh->query.result, GH_OK);
+  while (t->issuer.count) answer_with(t, GH_OK, 4004, NULL);
+  assert_int_equal(t->issuer.sent, before + 202);
+}
+
+/* Whoever writes the issuer's name in other letters waits in the same line. */
+static void letter_case_makes_no_other_line(void **state)
+{
+  fetch_test *t = *state;
+  static const char *const names[] = {"maf.sp.example.com", "MAF.sp.example.com", "mAf.sp.example.com"};
+  for (int i = 0; i < 3; i++) {
+    t->options.entity = gh_str_of(names[i]);
+    assert_int_equal(invent(t, STRANGER, 10 * i, 10), 10);
+  }
+  assert_int_equal(t->issuer.sent, 3);
+}
+
+/* An address has so many in hand and no more; another one has its own share. */
+static void an_address_has_a_share(void **state)
+{
+  fetch_test *t = *state;
+  t->h.host->config.max_fetches_per_address = 10;
+  assert_int_equal(invent(t, STRANGER, 0, 50), 10);
+  assert_int_equal(invent(t, DEVICE, 100, 50), 10);
+  question *merged = ask_from(t, STRANGER, "000064@maf.sp.example.com"); /* asked for already: costs nothing more */
+  assert_int_equal(merged->at_once, GH_EAGAIN);
+  while (t->issuer.count) answer_with(t, GH_OK, 4004, NULL);
+  assert_int_equal(t->issuer.sent, 20);
+  assert_int_equal(invent(t, STRANGER, 20, 50), 10); /* which it has again when they are answered */
+  while (t->issuer.count) answer_with(t, GH_OK, 4004, NULL);
+  t->h.host->config.max_fetches_per_address = 0;
+  assert_int_equal(invent(t, STRANGER, 200, 50), 50);
+}
+
+/* However many addresses the strangers have: there is an end, and the longest line is cut first. */
+static void the_longest_line_is_cut(void **state)
+{
+  fetch_test *t = *state;
+  assert_int_equal(invent(t, STRANGER, 0, 1027), 1027); /* three are with the issuer */
+  question *last = &t->questions[t->count - 1];
+  assert_int_equal(invent(t, STRANGER, 2000, 2), 0);
+  question *device = ask_from(t, DEVICE, KEY_ID);
+  assert_int_equal(device->at_once, GH_EAGAIN);
+  gh_loop_call(t->h.loop, harness_nothing, NULL);
+  assert_refused(last, GH_ELIMIT, "too-many-keys");
+  for (int i = 0; i < 3; i++) answer_with(t, GH_OK, 4004, NULL);
+  while (!device->answered) answer_good(t);
+  assert_known(device);
+  assert_true(t->issuer.sent <= 9);
+}
+
+/* A stranger who asks for a device's own identity first does not make it wait behind the stranger's inventions. */
+static void nobody_is_held_up_by_who_asked_first(void **state)
+{
+  fetch_test *t = *state;
+  invent(t, STRANGER, 0, 100);
+  ask_from(t, STRANGER, KEY_ID);
+  question *device = ask_from(t, DEVICE, KEY_ID);
+  question *again = ask_from(t, STRANGER, KEY_ID);
+  for (int i = 0; i < 3; i++) answer_with(t, GH_OK, 4004, NULL);
+  for (int i = 0; i < 3 && !device->answered; i++) answer_good(t);
+  assert_known(device);
+  assert_known(again);
+}
+
+/* Whoever has waited as long as a question may take is told so, and the issuer is not asked any more. */
+static void waiting_has_an_end(void **state)
+{
+  fetch_test *t = *state;
+  invent(t, STRANGER, 0, 50);
+  assert_int_equal(t->issuer.sent, 3);
+  t->h.clock_offset_us += 2 * GH_US_PER_S;
+  answer_with(t, GH_ETIMEOUT, 0, NULL);
+  gh_loop_call(t->h.loop, harness_nothing, NULL);
+  assert_int_equal(t->issuer.sent, 3);
+  for (int i = 3; i < 50; i++) assert_refused(&t->questions[i], GH_ETIMEOUT, "issuer-too-slow");
+  assert_int_equal(ask_from(t, STRANGER, KEY_ID)->at_once, GH_EAGAIN);
+  assert_int_equal(t->issuer.sent, 4);
+}
+
+/* The issuer answers inside the call: the line empties, whatever its length. */
+static void a_line_empties_without_waiting(void **state)
+{
+  fetch_test *t = *state;
+  invent(t, STRANGER, 0, 1000);
+  t->issuer.at_once = fail_at_once;
+  answer_with(t, GH_OK, 4004, NULL);
+  gh_loop_call(t->h.loop, harness_nothing, NULL);
+  for (int i = 0; i < 1000; i++)
+    if (i != 1 && i != 2) assert_int_equal(t->questions[i].answered, 1);
+  assert_int_equal(t->issuer.sent, 1000);
 }
 
 int main(void)
@@ -627,6 +783,13 @@ int main(void)
       cmocka_unit_test_setup_teardown(only_functions_of_the_realm_are_asked, setup, teardown),
       cmocka_unit_test_setup_teardown(a_flood_of_unknown_keys, setup, teardown),
       cmocka_unit_test_setup_teardown(the_host_ends_while_questions_wait, setup, teardown),
+      cmocka_unit_test_setup_teardown(strangers_stand_in_nobodys_way, setup, teardown),
+      cmocka_unit_test_setup_teardown(letter_case_makes_no_other_line, setup, teardown),
+      cmocka_unit_test_setup_teardown(an_address_has_a_share, setup, teardown),
+      cmocka_unit_test_setup_teardown(the_longest_line_is_cut, setup, teardown),
+      cmocka_unit_test_setup_teardown(nobody_is_held_up_by_who_asked_first, setup, teardown),
+      cmocka_unit_test_setup_teardown(waiting_has_an_end, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_line_empties_without_waiting, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

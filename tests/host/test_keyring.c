@@ -242,8 +242,24 @@ static void removals_are_announced(void **state)
   gh_loop_call(h->loop, harness_nothing, NULL);
   gh_host_close(h->host);
   read_file(h->options.config.revocation_path, text, sizeof text);
-  assert_string_equal(text, "K0@maf.sp.example.com\nK1@maf.sp.example.com\nK2@maf.sp.example.com\n");
+  assert_string_equal(text, "\nK0@maf.sp.example.com\n\nK1@maf.sp.example.com\n\nK2@maf.sp.example.com\n");
   harness_open(h);
+}
+
+/* A writer was killed in the middle of its line, or the disk was full: the next line is not its continuation. */
+static void half_a_line_swallows_nothing(void **state)
+{
+  harness *h = *state;
+  char text[1024];
+  FILE *other = fopen(h->options.config.revocation_path, "a");
+  assert_true(fputs("K7@maf.sp.ex", other) > 0);
+  assert_int_equal(fclose(other), 0);
+  change put = {.record = record_of("K8@maf.sp.example.com", GH_KEY_REG, 0)},
+         remove = {.record = record_of("K8@maf.sp.example.com", GH_KEY_REG, 0), .remove = true};
+  assert_int_equal(do_change(h, &put), GH_OK);
+  assert_int_equal(do_change(h, &remove), GH_OK);
+  read_file(h->options.config.revocation_path, text, sizeof text);
+  assert_string_equal(text, "K7@maf.sp.ex\nK8@maf.sp.example.com\n");
 }
 
 int main(void)
@@ -256,6 +272,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(sealed_keys_belong_to_their_row, setup, teardown),
       cmocka_unit_test_setup_teardown(no_key_lies_in_the_files, setup, teardown),
       cmocka_unit_test_setup_teardown(removals_are_announced, setup, teardown),
+      cmocka_unit_test_setup_teardown(half_a_line_swallows_nothing, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,6 +163,7 @@ typedef struct relay {
   int client_count;
   atomic_bool stop;
   atomic_uint lose;     /* one in so many, drawn; 0: never */
+  atomic_uint lost;     /* so far */
   unsigned twice, swap; /* the same */
   unsigned seed;
   char held[2048]; /* a datagram that goes behind the next one */
@@ -194,7 +195,10 @@ static inline bool relay_draws(relay *r, unsigned one_in)
 
 static inline void relay_pass(relay *r, bool to_server, int index, const char *octets, ssize_t len)
 {
-  if (relay_draws(r, r->lose)) return;
+  if (relay_draws(r, r->lose)) {
+    atomic_fetch_add(&r->lost, 1);
+    return;
+  }
   if (relay_draws(r, r->swap) && !r->held_len && len <= (ssize_t)sizeof r->held) {
     memcpy(r->held, octets, (size_t)len);
     r->held_len = len;

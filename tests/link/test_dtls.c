@@ -185,34 +185,45 @@ static look look_inside(dtls_test *d)
   return l;
 }
 
-/* TP-18: a first ClientHello costs nothing; its answer is shorter than three times the question. */ /*= RFC
-                                                                                                        6347 4.2.1 */
-static void no_state_before_the_cookie(void **state)
+static ssize_t first_hello(char *hello, size_t size)
 {
-  dtls_test *d = *state;
   tls_peer p;
-  char hello[2048], verify[2048];
   int pair[2];
   assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
   dtls_prepare_on(&p, pair[0], &meter);
   SSL_set0_rbio(p.ssl, BIO_new_socket(pair[0], BIO_NOCLOSE));
   SSL_set0_wbio(p.ssl, BIO_new_socket(pair[0], BIO_NOCLOSE));
   (void)SSL_connect(p.ssl);
-  ssize_t len = recv(pair[1], hello, sizeof hello, 0);
+  ssize_t len = recv(pair[1], hello, size, 0);
   assert_true(len > 13);
-  for (int i = 0; i < 50; i++) {
-    int fd = udp_connect(d->port, 0);
-    assert_int_equal(send(fd, hello, (size_t)len, 0), len);
-    ssize_t got = recv(fd, verify, sizeof verify, 0);
-    assert_true(got > 25 && got <= 3 * len);
-    assert_int_equal(verify[13], 3); /* HelloVerifyRequest */
-    close(fd);
-  }
+  peer_end(&p);
+  close(pair[1]);
+  return len;
+}
+
+/* A first ClientHello of somebody who does not come back. */
+static void only_knock(const dtls_test *d, const char *hello, ssize_t len)
+{
+  char verify[2048];
+  int fd = udp_connect(d->port, 0);
+  assert_int_equal(send(fd, hello, (size_t)len, 0), len);
+  ssize_t got = recv(fd, verify, sizeof verify, 0);
+  assert_true(got > 25 && got <= 3 * len);
+  assert_int_equal(verify[13], 3); /* HelloVerifyRequest */
+  close(fd);
+}
+
+/* TP-18: a first ClientHello costs nothing; its answer is shorter than three times the question. */
+/*= RFC 6347 4.2.1 */
+static void no_state_before_the_cookie(void **state)
+{
+  dtls_test *d = *state;
+  char hello[2048];
+  ssize_t len = first_hello(hello, sizeof hello);
+  for (int i = 0; i < 50; i++) only_knock(d, hello, len);
   look inside = look_inside(d);
   assert_int_equal(inside.connections, 0);
   assert_int_equal(inside.handshaking, 0);
-  peer_end(&p);
-  close(pair[1]);
 }
 
 static void noise_is_ignored(void **state)
@@ -509,6 +520,51 @@ static void a_renewed_server(void **state)
   }
 }
 
+/* Somebody knocked before the renewal, so that an SSL made of the old credentials waits for the next one. */
+static void the_first_after_a_renewal(void **state)
+{
+  (void)state;
+  pki made, other;
+  dtls_test d;
+  char hello[2048];
+  gh_diag diag = {""};
+  pki_make(&made);
+  pki_make(&other);
+  gh_buf anchors = GH_BUF_INIT;
+  gh_buf_add(&anchors, gh_buf_str(&other.root_pem));
+  link_test *t = link_new(keys, 2);
+  t->tls.chain_pem = gh_buf_str(&made.server_chain_pem);
+  t->tls.key_pem = gh_buf_str(&made.server_key_pem);
+  t->tls.anchors_pem = gh_buf_str(&made.root_pem);
+  dtls_open(&d, t);
+  only_knock(&d, hello, first_hello(hello, sizeof hello));
+  t->tls.chain_pem = gh_buf_str(&other.server_chain_pem);
+  t->tls.key_pem = gh_buf_str(&other.server_key_pem);
+  t->tls.anchors_pem = gh_buf_str(&anchors);
+  t->tls.policy = gh_security_policy_named(GH_STR("constrained")); /* one suite for certificates */
+  assert_int_equal(gh_tls_server_renew(t->server, &t->tls, &diag), GH_OK);
+  tls_peer p;
+  tls_peer_options options = {.suites = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-CCM8",
+                              .cert = other.meter.cert,
+                              .key = other.meter.key,
+                              .issuer = other.middle.cert};
+  if (!dtls_join(&p, d.port, &options)) fail_msg("alert %d", p.alert);
+  X509 *met = SSL_get1_peer_certificate(p.ssl);
+  assert_int_equal(X509_cmp(met, other.server.cert), 0);
+  X509_free(met);
+  assert_says(&p, "x", "CCM8");
+  peer_end(&p);
+  options.cert = made.meter.cert; /* what leads to the old anchor alone is refused */
+  options.key = made.meter.key;
+  options.issuer = made.middle.cert;
+  if (dtls_join(&p, d.port, &options)) assert_int_equal(dtls_say(&p, "x"), 0);
+  peer_end(&p);
+  dtls_end(&d);
+  gh_buf_free(&anchors);
+  pki_free(&made);
+  pki_free(&other);
+}
+
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, begin_test, end_test)
@@ -533,6 +589,7 @@ int main(void)
       cmocka_unit_test(over_ipv6),
       cmocka_unit_test(certificates),
       cmocka_unit_test(renewed_and_several_names),
+      cmocka_unit_test(the_first_after_a_renewal),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

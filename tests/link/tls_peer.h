@@ -27,6 +27,7 @@ typedef struct tls_peer_options {
   X509 *cert, *issuer; /* issuer: sent behind it */
   EVP_PKEY *key;
   const unsigned char *cert_types, *server_types; /* RFC 7250, ended by NO_TYPE; NULL: certificates only */
+  int connected;                                  /* a socket that is connected already; 0: none */
 } tls_peer_options;
 
 /* Of a TLS 1.3 server to whom a pre-shared key was not proven. RFC 8446 4.2.11 has decrypt_error, which OpenSSL sends
@@ -123,7 +124,7 @@ static inline void peer_prepare(tls_peer *p, uint16_t port, const tls_peer_optio
   if (options->cert) assert_int_equal(SSL_CTX_use_certificate(p->ctx, options->cert), 1);
   if (options->key) assert_int_equal(SSL_CTX_use_PrivateKey(p->ctx, options->key), 1);
   if (options->issuer) assert_int_equal(SSL_CTX_add1_chain_cert(p->ctx, options->issuer), 1);
-  p->fd = tcp_connect(port);
+  p->fd = options->connected ? options->connected : tcp_connect(port);
   p->ssl = SSL_new(p->ctx);
   SSL_set_app_data(p->ssl, p);
   peer_set_types(p);

@@ -9,6 +9,7 @@ import hashlib
 import json
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,12 @@ class Story:
         der = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], stdout=subprocess.PIPE, check=True).stdout
         run(["openssl", "pkey", "-in", key, "-pubout", "-out", self.folder / f"{name}.pub"])
         return key, cert, "ni:///sha-256;" + base64.urlsafe_b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")
+
+    @staticmethod
+    def identifier_of(cert):
+        pem = subprocess.run(["openssl", "x509", "-in", cert, "-noout", "-pubkey"], stdout=subprocess.PIPE, check=True).stdout
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=pem, stdout=subprocess.PIPE, check=True).stdout
+        return "ni:///sha-256;" + base64.urlsafe_b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")
 
     def own_certificate(self):
         return self.realm / "cse.pem"
@@ -237,7 +244,47 @@ def the_end(story, device, own):
     story.shut_out("and opens nothing any more", "get", device, "cse-in/Cmeter1")
 
 
+def between_cses(story):
+    """TS-0003 10.1.3: CSEs that know each other by raw public keys alone; an MN-CSE registers, and both ask each other."""
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    from transit import Realm
+    realm = Realm(story.gatehouse, story.folder / "cses")
+    realm.folder.mkdir()
+    call = realm.call
+    story.expect(call("init", realm.dir, "--sp-id", "sp.example.com", "--mn-cse", "mn1")[0] == 0, "a realm with an MN-CSE")
+    conf = realm.dir / "gatehouse.conf"
+    keys = {name: story.identifier_of(realm.dir / f"{name}.pem") for name in ("cse", "mn1")}
+    text = conf.read_text(encoding="utf-8")
+    for name in keys:
+        at = text.index('public_keys = ""', text.index(f"  {name} = {{"))
+        text = text[:at] + f'public_keys = "{keys[name]}"' + text[at + len('public_keys = ""'):]
+    conf.write_text(text, encoding="utf-8")
+    try:
+        for name in ("mef", "maf", "cse", "mn1"):
+            realm.start(name)
+        story.expect(realm.log_says("mn1", "is not known here") or realm.log_says("cse", "is not known here"), "nobody was told of the MN-CSE's key: refused")
+        story.expect(" registered-at-registrar" not in realm.log("mn1"), "and it is not registered")
+        for function, name, peer in (("cse", "mn1", "mn1"), ("mn1", "cse", "in-cse")):
+            code, answer = call("cse", "key", "add", realm.dir, "-f", function, "--public-key", keys[name], "--peer", f"//sp.example.com/{peer}")
+            story.expect(code == 0, f"{function} is told of the key of {peer}", str(answer))
+        near, far = realm.device("near", "in-cse"), None
+        for _ in range(100):
+            rsc = realm.rsc("get", near, "/mn1/cse-mn")
+            if rsc == 4103:
+                break
+            time.sleep(0.1)
+        story.expect(rsc == 4103, "the MN-CSE registers, and is asked by the IN-CSE (and refuses a stranger)", str(rsc))
+        far = realm.device("far", "mn1")
+        story.expect(realm.rsc("get", far, "/in-cse/cse-in") in (2000, 4103), "the IN-CSE is asked by the MN-CSE", realm.log("mn1")[-400:])
+        trail = run([story.gatehouse, "audit", realm.dir, "-f", "cse", "--json"])[1] + run([story.gatehouse, "audit", realm.dir, "cse", "--json"])[1]
+        story.expect("30-sha-256." in trail and "CSE //sp.example.com/mn1" in trail, "the registration stands under the Credential-ID of the key", trail[-400:])
+    finally:
+        for name in list(realm.processes):
+            realm.kill(name, signal.SIGTERM)
+
+
 def everything(story):
+    between_cses(story)
     device, own = the_device(story)
     another_server(story, device)
     story.known = with_openssl(story)

@@ -1,0 +1,42 @@
+/* IPv4 and IPv6 addresses of peers. */
+#include "link/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+void gh_address_text(const struct sockaddr_storage *address, char out[static GH_ADDRESS_TEXT_BYTES])
+{
+  char host[INET6_ADDRSTRLEN] = "?";
+  if (address->ss_family == AF_INET) {
+    const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+    inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+    snprintf(out, GH_ADDRESS_TEXT_BYTES, "%s:%u", host, ntohs(in->sin_port));
+  } else if (address->ss_family == AF_INET6) {
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+    inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+    snprintf(out, GH_ADDRESS_TEXT_BYTES, "[%s]:%u", host, ntohs(in6->sin6_port));
+  } else {
+    snprintf(out, GH_ADDRESS_TEXT_BYTES, "unknown");
+  }
+}
+
+/* ffff::/16 is multicast: no peer's address begins so. */
+static uint64_t key_of_ipv4(const void *octets)
+{
+  uint32_t address;
+  memcpy(&address, octets, sizeof address);
+  return UINT64_C(0xffff000000000000) | ntohl(address);
+}
+
+uint64_t gh_address_key(const struct sockaddr_storage *address)
+{
+  if (address->ss_family == AF_INET) return key_of_ipv4(&((const struct sockaddr_in *)address)->sin_addr);
+  if (address->ss_family != AF_INET6) return 0;
+  const struct in6_addr *in6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(in6)) return key_of_ipv4(in6->s6_addr + 12);
+  uint64_t key = 0;
+  for (int i = 0; i < 8; i++) key = key << 8 | in6->s6_addr[i];
+  return key;
+}
