@@ -183,7 +183,7 @@ def at_a_broker(story, meter, node, stem):
     try:
         lists(story, broker)
         broker.start()
-        story.expect(story.log_says("cse", "mqtt-connected"), "the CSE is at the broker")
+        story.expect(until(lambda: "mqtt-connected" in story.log("cse"), 30), "the CSE is at the broker")
         for where in (meter, node):
             conf = where / "device.conf"
             text = conf.read_text(encoding="utf-8")

@@ -278,7 +278,7 @@ def main():
         mouth = further_key(story, "valve2", f"//{SP}/in-cse/Cvalve")
         lists(story, broker)
         broker.start()
-        checks.expect(story.log_says("cse", "mqtt-connected"), "the CSE is at the broker", story.log("cse")[-2000:])
+        checks.expect(until(lambda: "mqtt-connected" in story.log("cse"), 30), "the CSE is at the broker", story.log("cse")[-2000:])
         ae = MqttAe(story, broker, "Cvalve", ("valve@keys.example.com", key), mouth)
         reached(story, sender, valve, ae, broker)
         nobody_else(story, sender, valve, ae, broker, Device(broker, "imp@keys.example.com", imp))
