@@ -136,7 +136,8 @@ static gh_err fill(const gh_conf *conf, gh_realm *realm, gh_diag *diag)
   realm->run = absolute_path(a, realm->dir, realm->run);
   realm->log_level = level_of(realm->log_level_name);
   realm->log_format = gh_str_eq(realm->log_format_name, GH_STR("json")) ? GH_LOG_JSON : GH_LOG_TEXT;
-  return read_functions(conf, realm, diag);
+  GH_TRY(read_functions(conf, realm, diag));
+  return gh_realm_read_providers(conf, realm, diag);
 }
 
 /* The complete path of the folder, so that a later chdir does not matter. */

@@ -60,6 +60,16 @@ typedef struct gh_realm_function {
   int64_t recheck_s;                     /* how often a fetched key is confirmed at its issuer */
 } gh_realm_function;
 
+/* Another service provider, whose IN-CSE ours talks with (reference point Mcc'). */
+typedef struct gh_realm_provider {
+  gh_str name;    /* of its section */
+  gh_str cse;     /* absolute CSE-ID of its IN-CSE */
+  gh_str sp;      /* FQDN of the provider, lower case */
+  gh_str fqdn;    /* public domain name of the IN-CSE, lower case */
+  gh_str anchors; /* path of its trust anchors, PEM; empty: a provisioned key and nothing else */
+  gh_str reach;   /* how to call it: cmd/reach.h */
+} gh_realm_provider;
+
 typedef struct gh_realm_limits {
   int64_t workers;         /* threads of a process; 0: one for each processor */
   int64_t max_connections; /* per worker */
@@ -78,7 +88,7 @@ typedef struct gh_realm_anchors {
   gh_str device, node, ae, cse;
 } gh_realm_anchors;
 
-enum { GH_REALM_MAX_FUNCTIONS = 16 };
+enum { GH_REALM_MAX_FUNCTIONS = 16, GH_REALM_MAX_PROVIDERS = 16 };
 
 typedef struct gh_realm {
   gh_arena arena;
@@ -92,6 +102,8 @@ typedef struct gh_realm {
   gh_str in_cse;       /* stem of the IN-CSE */
   gh_realm_function functions[GH_REALM_MAX_FUNCTIONS];
   size_t function_count;
+  gh_realm_provider providers[GH_REALM_MAX_PROVIDERS];
+  size_t provider_count;
   gh_realm_limits limits;
   gh_str log_level_name, log_format_name;
   gh_log_level log_level;
@@ -102,6 +114,14 @@ typedef struct gh_realm {
 /* `path` is the configuration file, or the folder of a realm. Release with gh_realm_free, also after an error. */
 GH_MUST_USE gh_err gh_realm_read(const char *path, gh_realm *out, gh_diag *diag);
 void gh_realm_free(gh_realm *realm);
+
+/* config_providers.c: the group `providers`, after the functions; and what stands in an entry. */
+GH_MUST_USE gh_err gh_realm_read_providers(const gh_conf *conf, gh_realm *realm, gh_diag *diag);
+extern const gh_conf_table gh_realm_provider_table;
+/* Whoever registers nowhere is the IN-CSE, and the one that meets other providers. */
+bool gh_realm_is_in_cse(const gh_realm_function *function);
+/* The names and anchors of the other providers, for the servers of the IN-CSE; read now, text in `arena`. */
+GH_MUST_USE gh_err gh_realm_guests(const gh_realm *realm, gh_arena *arena, gh_tls_options *out, gh_diag *diag);
 
 /* By name of the section, or by FQDN; NULL. */
 const gh_realm_function *gh_realm_function_named(const gh_realm *realm, gh_str name);

@@ -316,6 +316,7 @@ static const gh_conf_key realm_keys[] = {
     {"admins", GH_CONF_TEXTS, AT(admins), NULL, 0, 0, ae_id_valid, "a list of absolute AE-IDs", NULL,
      "absolute AE-IDs whose certificates administer the functions"},
     {"functions", GH_CONF_OWN, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {"providers", GH_CONF_OWN, 0, "", 0, 0, NULL, NULL, NULL, NULL},
     {"limits", GH_CONF_GROUP, AT(limits), NULL, 0, 0, NULL, NULL, &gh_realm_limits_table, "bounds of each process"},
     {"log", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &log_table, "to standard error"},
     {"metrics", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &metrics_table, NULL},

@@ -135,6 +135,7 @@ static gh_exit examine(gh_call *call, const gh_realm *realm)
     gh_check_store(&report, f);
     gh_check_endpoint(&report, realm, f);
   }
+  for (size_t i = 0; i < realm->provider_count; i++) gh_check_provider(&report, &realm->providers[i]);
   gh_exit code = gh_call_done(call, report.rows);
   return report.failed ? GH_EXIT_FAILED : code;
 }
@@ -154,7 +155,7 @@ const gh_verb gh_verb_doctor = {
     .operands = "REALM",
     .min_operands = 1,
     .max_operands = 1,
-    .help = "check a realm: modes, certificates, sealed files, stores, end points",
+    .help = "check a realm: modes, certificates, sealed files, stores, end points, anchors of other providers",
     .details = "Exit code 3 when a check FAILED.",
     .run = run,
 };

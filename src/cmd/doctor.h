@@ -21,6 +21,8 @@ void gh_check_modes(gh_report *report, gh_str dir);
 /* Certificate: profile, dates, path to the anchors, name, its private key in the sealed file. */
 void gh_check_function_credentials(gh_report *report, const gh_realm *realm, const gh_realm_function *function);
 void gh_check_admin_credential(gh_report *report, const gh_realm *realm);
+/* The anchors of another service provider, and how it is called. */
+void gh_check_provider(gh_report *report, const gh_realm_provider *provider);
 /* Store, and whether the function answers. */
 void gh_check_store(gh_report *report, const gh_realm_function *function);
 void gh_check_endpoint(gh_report *report, const gh_realm *realm, const gh_realm_function *function);

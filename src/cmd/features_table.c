@@ -75,6 +75,8 @@ const gh_feature gh_features[] = {
     {"cse-points-of-access", "TS-0004 7.3.2.6", "Requests go to the pointOfAccess of a registered CSE, in order, over an association that proves its CSE-ID", YES,
      "https, coaps, coaps+tcp, and mqtts at the trusted broker; a registree is no WebSocket server", "story_poa"},
     {"transit", "TS-0004 7.3.2.6", "Requests through CSEs; a CSE speaks for what is below it, and for nothing else", YES, "", "unit_cse_test_transit"},
+    {"inter-provider", "TS-0001 6.5", "Other service providers (Mcc'): requests between IN-CSEs that prove their absolute CSE-IDs, certificates or Kpsa, HTTPS and CoAP", PARTLY,
+     "IN-CSEs do not register at each other; providers are configured, not found by DNS", "story_providers"},
     {"saef-cse", "TS-0003 8.2", "Association between CSEs (Mcc), both directions: certificates, Kpsa, keys of a MAF", YES, "", "story_mcc_maf"},
     {"acp", "TS-0003 7.1", "Access control policies: originators, operations, contexts, objects", YES, "", "unit_authz_test_decide"},
     {"acp-unknown-context", "TS-0003 7.1.3", "A context that cannot be evaluated never permits", YES, "", "unit_authz_test_decide"},

@@ -43,12 +43,44 @@ bool gh_reach_valid(gh_str text)
   return is_auto(where) || (gh_endpoint_parse(where, &at) == GH_OK && at.port);
 }
 
-gh_reach_binding gh_reach_of(const gh_realm_function *function)
+gh_reach_binding gh_reach_named(gh_str text)
 {
   gh_str where;
-  size_t i = scheme_of(function->reach, &where);
-  if (is_mqtt(function->reach)) return GH_REACH_MQTT;
+  size_t i = scheme_of(text, &where);
+  if (is_mqtt(text)) return GH_REACH_MQTT;
   return i < SCHEMES ? schemes[i].binding : GH_REACH_NONE;
+}
+
+gh_reach_binding gh_reach_of(const gh_realm_function *function)
+{
+  return gh_reach_named(function->reach);
+}
+
+bool gh_reach_direct(gh_str text)
+{
+  gh_str where;
+  if (!gh_reach_valid(text)) return false;
+  (void)scheme_of(text, &where);
+  switch (gh_reach_named(text)) {
+  case GH_REACH_NONE: return true;
+  case GH_REACH_HTTPS:
+  case GH_REACH_COAPS:
+  case GH_REACH_COAPS_TCP: return !is_auto(where);
+  case GH_REACH_MQTT:
+  case GH_REACH_WSS: break;
+  }
+  return false;
+}
+
+gh_err gh_reach_place(gh_str text, char host[static GH_ENDPOINT_HOST_BYTES], uint16_t *port, gh_diag *diag)
+{
+  gh_str where;
+  gh_endpoint at;
+  (void)scheme_of(text, &where);
+  GH_TRY(gh_endpoint_find(where, &at, diag));
+  gh_str_to_cstr(gh_str_of(at.host), host, GH_ENDPOINT_HOST_BYTES);
+  *port = at.port;
+  return GH_OK;
 }
 
 bool gh_reach_listens(const gh_realm_function *function)
@@ -66,15 +98,11 @@ gh_err gh_reach_endpoint(const gh_realm *realm, const gh_realm_function *functio
                          char host[static GH_ENDPOINT_HOST_BYTES], uint16_t *port, gh_diag *diag)
 {
   gh_str where;
-  gh_endpoint at;
   size_t i = scheme_of(function->reach, &where);
   if (i == SCHEMES) return gh_fail(diag, GH_ENOTFOUND, "%.*s cannot be reached", GH_STR_ARG(function->fqdn));
   if (is_auto(where) && !schemes[i].announced) return gh_realm_endpoint(realm, function->fqdn, host, port, diag);
   if (is_auto(where)) return gh_realm_announced(realm, function, schemes[i].announced, host, port, diag);
-  GH_TRY(gh_endpoint_find(where, &at, diag));
-  gh_str_to_cstr(gh_str_of(at.host), host, GH_ENDPOINT_HOST_BYTES);
-  *port = at.port;
-  return GH_OK;
+  return gh_reach_place(function->reach, host, port, diag);
 }
 
 static gh_str point(gh_arena *arena, const char *scheme, const char *host, uint16_t port)

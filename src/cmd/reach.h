@@ -18,6 +18,11 @@ bool gh_reach_valid(gh_str text);
 /* "auto" of a binding needs a listener of that binding. */
 bool gh_reach_listens(const gh_realm_function *function);
 gh_reach_binding gh_reach_of(const gh_realm_function *function);
+/* Of another provider's IN-CSE: "none", or HTTPS or CoAP at "host:port". */
+bool gh_reach_direct(gh_str text);
+gh_reach_binding gh_reach_named(gh_str text);
+GH_MUST_USE gh_err gh_reach_place(gh_str text, char host[static GH_ENDPOINT_HOST_BYTES], uint16_t *port,
+                                  gh_diag *diag);
 /* Where that is now. GH_ENOTFOUND: not running, or it does not listen for that binding. */
 GH_MUST_USE gh_err gh_reach_endpoint(const gh_realm *realm, const gh_realm_function *function,
                                      char host[static GH_ENDPOINT_HOST_BYTES], uint16_t *port, gh_diag *diag);

@@ -87,7 +87,7 @@ static int cse_type_of(const gh_realm_function *f)
 {
   enum { IN_CSE = 1, MN_CSE = 2 };
   if (f->kind != GH_REALM_CSE) return 0;
-  return f->registrar.len ? MN_CSE : IN_CSE;
+  return gh_realm_is_in_cse(f) ? IN_CSE : MN_CSE;
 }
 
 static const char *text_or_null(gh_str text)
@@ -165,6 +165,7 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .recheck_us = f->recheck_s * GH_US_PER_S,
       .revocation_path = gh_arena_fmt(&r->arena, "%.*s/revoked", GH_STR_ARG(realm->run)).ptr,
   };
+  gh_runtime_use_providers(s, &o.config);
   gh_runtime_places(r, f, &o.config);
   return gh_host_open(&o, &s->host, diag);
 }
@@ -209,6 +210,7 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
   gh_tls_options tls = {.policy = NULL};
   gh_err err = gh_realm_open_se(r->realm, s->function, &r->random, &s->se, diag);
   if (err == GH_OK) err = gh_realm_credentials(r->realm, s->function, s->se, &arena, &tls, diag);
+  if (err == GH_OK) err = gh_runtime_read_guests(s, &arena, &tls, diag);
   if (err == GH_OK) {
     tls.tls13 = s->function->tls13;
     tls.require_ems = true;

@@ -13,6 +13,7 @@
 #include "cmd/config.h"
 #include "cmd/names.h"
 #include "cmd/poa.h"
+#include "cmd/reach.h"
 #include "host/certificate_status.h"
 #include "host/host.h"
 #include "link/dtls.h"
@@ -29,9 +30,10 @@ typedef struct gh_served_coap { /* its CoAP listeners; ports are 0 where it has 
 typedef struct gh_runtime_peer {
   struct gh_served *served;
   gh_str fqdn;
-  gh_tls_options options; /* for a key: no certificate */
-  pthread_mutex_t lock;   /* of what follows; connections hold the clients that they were opened with */
-  gh_tls_client *renewed; /* instead of that of the start; NULL: none */
+  gh_tls_options options;            /* for a key: no certificate */
+  pthread_mutex_t lock;              /* of what follows; connections hold the clients that they were opened with */
+  const gh_realm_provider *provider; /* it is the IN-CSE of another provider; else NULL */
+  gh_tls_client *renewed;            /* instead of that of the start; NULL: none */
   struct {
     gh_str id;
     gh_secret key;
@@ -58,8 +60,8 @@ typedef struct gh_served { /* one function */
   gh_served_coap coap;
   gh_tls_client *mqtt_tls;
   gh_mqtt_server *mqtt; /* NULL: off */
-  gh_outbound_peer peers[GH_REALM_MAX_FUNCTIONS];
-  gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS];
+  gh_outbound_peer peers[GH_REALM_MAX_FUNCTIONS + GH_REALM_MAX_PROVIDERS];
+  gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS + GH_REALM_MAX_PROVIDERS];
   size_t peer_count;
   pthread_mutex_t found_lock; /* of the two below */
   struct gh_runtime_found *found;
@@ -76,6 +78,7 @@ typedef struct gh_served { /* one function */
 
 typedef struct gh_runtime {
   const gh_realm *realm;
+  gh_provider providers[GH_REALM_MAX_PROVIDERS]; /* as the IN-CSE knows them */
   gh_clock clock;
   gh_random random;
   gh_log log;
@@ -139,6 +142,14 @@ GH_MUST_USE gh_err gh_runtime_init_peer(gh_served *served, gh_outbound_peer *htt
                                         const gh_tls_options *own, gh_diag *diag);
 GH_MUST_USE gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer,
                                          const gh_tls_options *own, gh_diag *diag);
+/* runtime_provider.c: the IN-CSEs of other providers. Nothing is done for a function that is no IN-CSE. */
+void gh_runtime_use_providers(gh_served *served, gh_host_config *config);
+GH_MUST_USE gh_err gh_runtime_read_guests(gh_served *served, gh_arena *arena, gh_tls_options *own, gh_diag *diag);
+GH_MUST_USE gh_err gh_runtime_add_providers(gh_served *served, const gh_tls_options *own, gh_diag *diag);
+/* What the peer must prove: the anchors of its own realm where it is of another. */
+gh_tls_options gh_runtime_options_for(const gh_realm_provider *provider, const gh_tls_options *own);
+/* runtime_peers.c */
+const gh_outbound_binding *gh_runtime_binding(gh_reach_binding binding);
 void gh_runtime_clear_peer(gh_outbound_peer *http, gh_runtime_peer *peer);
 
 /* Listens for CoAP where the configuration says so; `tls` as for the HTTP listener. */

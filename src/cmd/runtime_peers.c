@@ -155,6 +155,7 @@ static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http, const gh_o
   bool cse = gh_str_starts(http->entity, GH_STR("//"));
   bool keyed = host && cse && key_for(host, &arena, http->entity, &key, &only) == GH_OK;
   bool usual = binding == http->binding;
+  only |= peer->provider && gh_str_empty(peer->provider->anchors);
   if (!keyed) key.id = GH_STR_NONE;
   if (!usual && (keyed || !only)) client = choose_once(peer, &key, binding);
   if (usual && keyed) client = client_for(peer, &key, binding);
@@ -169,9 +170,9 @@ static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http, const gh_o
 
 /* ---- life */
 
-static const gh_outbound_binding *binding_of(const gh_realm_function *f)
+const gh_outbound_binding *gh_runtime_binding(gh_reach_binding binding)
 {
-  switch (gh_reach_of(f)) {
+  switch (binding) {
   case GH_REACH_COAPS: return &gh_coap_outbound;
   case GH_REACH_COAPS_TCP: return &gh_coap_tcp_outbound;
   case GH_REACH_WSS:
@@ -199,6 +200,8 @@ gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_pee
   gh_runtime_fit_tls(http->binding, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
   *peer = (gh_runtime_peer){.served = s, .fqdn = fqdn, .options = options.tls};
+  peer->options.guests = NULL; /* of the server alone */
+  peer->options.guest_count = 0;
   peer->options.chain_pem = peer->options.key_pem = peer->options.anchors_pem = GH_STR_NONE; /* not with a key */
   pthread_mutex_init(&peer->lock, NULL);
   http->entity = http->host_header = fqdn;
@@ -213,7 +216,7 @@ static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_op
   gh_outbound_peer *http = &s->peers[s->peer_count];
   gh_tls_options tls = *own;
   tls.tls13 = own->tls13 && f->tls13;
-  http->binding = binding_of(f);
+  http->binding = gh_runtime_binding(gh_reach_of(f));
   GH_TRY(gh_runtime_init_peer(s, http, &s->peer_keys[s->peer_count], f->fqdn, &tls, diag));
   if (f->kind == GH_REALM_CSE) http->entity = gh_runtime_cse_absolute(s->runtime, f->cse_id);
   if (f->kind == GH_REALM_CSE) http->endpoint_at = gh_runtime_address;
@@ -301,6 +304,7 @@ gh_err gh_runtime_make_peers(gh_served *s, const gh_tls_options *own, gh_diag *d
     else if (wanted)
       GH_TRY(add_peer(s, f, own, diag));
   }
+  GH_TRY(gh_runtime_add_providers(s, own, diag));
   if (kept) GH_TRY(add_peer(s, kept, own, diag)); /* the last one: not of the pool */
   gh_runtime_keep_own(s, own);
   return make_outbound(s, kept != NULL, diag);
@@ -310,7 +314,7 @@ gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer
                              gh_diag *diag)
 {
   gh_tls_client *fresh;
-  gh_tls_client_options options = {.tls = *own, .server_name = peer->fqdn};
+  gh_tls_client_options options = {.tls = gh_runtime_options_for(peer->provider, own), .server_name = peer->fqdn};
   expect_node(peer->served, peer->fqdn, &options);
   expect_key(peer->served, peer->fqdn, &options);
   options.tls.tls13 = peer->options.tls13;

@@ -110,9 +110,11 @@ bool gh_runtime_is_at_broker(void *served, gh_str entity)
   bool found = false;
   if (!s->host || !gh_str_starts(entity, GH_STR("//"))) return false; /* a function without resources */
   gh_arena_init(&arena);
-  bool known = gh_id_fqdn_form(&arena, &s->host->config.self, entity, &fqdn) == GH_OK &&
-               gh_realm_function_of(s->runtime->realm, fqdn);
-  const gh_val *list = known ? NULL : points_of(s->host, &arena, entity);
+  /* CSEs of other providers are where the operator has said, as those that the configuration knows */
+  bool ours = gh_str_starts(entity, gh_arena_fmt(&arena, "//%.*s/", GH_STR_ARG(s->runtime->realm->sp_fqdn)));
+  bool strange = ours && gh_id_fqdn_form(&arena, &s->host->config.self, entity, &fqdn) == GH_OK &&
+                 !gh_realm_function_of(s->runtime->realm, fqdn);
+  const gh_val *list = strange ? points_of(s->host, &arena, entity) : NULL;
   for (const gh_val *v = list ? list->u.array.first : NULL; v && !found; v = v->next) {
     found = v->type == GH_VAL_STR && read_point(s, entity, v->u.str, true, &poa) == GH_OK &&
             (gh_runtime_binding_of(poa.scheme) || !gh_runtime_why_not_broker(s, &poa));
@@ -231,6 +233,8 @@ void gh_runtime_keep_own(gh_served *s, const gh_tls_options *own)
                             .anchors_pem = gh_str_clone(own->anchors_pem)};
   s->own.options.hosts = NULL; /* of the server alone */
   s->own.options.host_count = 0;
+  s->own.options.guests = NULL;
+  s->own.options.guest_count = 0;
   s->own.options.chain_pem = s->own.chain_pem;
   s->own.options.key_pem = s->own.key_pem;
   s->own.options.anchors_pem = s->own.anchors_pem;

@@ -11,6 +11,7 @@ static gh_err renew(gh_served *s, const gh_realm *realm, gh_diag *diag)
   gh_arena_init(&arena);
   gh_err err = gh_realm_open_se(realm, f, &s->runtime->random, &se, diag);
   if (err == GH_OK) err = gh_realm_credentials(realm, f, se, &arena, &tls, diag);
+  if (err == GH_OK) err = gh_runtime_read_guests(s, &arena, &tls, diag);
   if (err == GH_OK) {
     tls.status = s->status ? gh_certificate_status_source(s->status) : NULL;
     gh_tls_options web = tls;

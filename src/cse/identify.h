@@ -5,6 +5,7 @@
 #include "host/host.h"
 
 int gh_cse_identify(gh_exchange *x);
-int gh_cse_identify_cse(gh_exchange *x); /* inside an association of a CSE: what it may say in whose name */
+int gh_cse_identify_cse(gh_exchange *x);      /* inside an association of a CSE: what it may say in whose name */
+int gh_cse_identify_provider(gh_exchange *x); /* the same, of the IN-CSE of another service provider */
 
 #endif

@@ -62,8 +62,6 @@ static bool announced_on_this_side(gh_exchange *x, gh_node *announced)
 static bool speaks_for_s_type(gh_exchange *x, const gh_id *id)
 {
   enum { IN_CSE = 1 };
-  const gh_self *self = &x->host->config.self;
-  if (id->sp.len && !gh_str_eq_nocase(id->sp, self->sp_fqdn)) return false;
   gh_node *here = gh_tree_by_id(x->host->tree, GH_VIEW_COMMITTED, id->stem);
   bool speaks = x->host->config.cse_type != IN_CSE;
   if (here && here->ty == GH_TY_AE) speaks = false;
@@ -72,9 +70,18 @@ static bool speaks_for_s_type(gh_exchange *x, const gh_id *id)
   return speaks;
 }
 
+/*= TS-0001 6.5.1.0 whoever is of another provider comes through the IN-CSE, so from above: no registree leads there
+ */
+static bool speaks_for_foreign(const gh_exchange *x)
+{
+  gh_str registrar = x->host->config.registrar;
+  return registrar.len && gh_str_eq(x->peer.id, registrar);
+}
+
 static bool speaks_for(gh_exchange *x, const gh_id *id)
 {
   const gh_self *self = &x->host->config.self;
+  if (id->sp.len && !gh_str_eq_nocase(id->sp, self->sp_fqdn)) return speaks_for_foreign(x);
   if (id->kind != GH_ID_CSE && !is_partner(x)) return false;
   if (id->kind == GH_ID_AE_S) return speaks_for_s_type(x, id);
   gh_str sp = id->sp.len ? id->sp : self->sp_fqdn;
@@ -109,6 +116,7 @@ static int identify_registrar(gh_exchange *x, gh_str cse)
 int gh_cse_identify_cse(gh_exchange *x)
 {
   gh_str registrar;
+  if (gh_id_is_foreign(&x->host->config.self, x->peer.id)) return gh_cse_identify_provider(x);
   if (asks_for_stem(x, &registrar)) return identify_registrar(x, registrar);
   gh_id id = gh_id_parse(x->request.from);
   if (id.kind == GH_ID_INVALID ||

@@ -101,8 +101,9 @@ static int check_descendants(gh_exchange *x, gh_str next, const gh_val *attrs)
     if (v->type != GH_VAL_STR || gh_id_parse(v->u.str).kind != GH_ID_CSE ||
         gh_id_absolute(&x->arena, self, v->u.str, &cse) != GH_OK)
       return refuse(x, GH_RSC_BAD_REQUEST, "dcse", "dcse must list CSE-IDs");
-    bool elsewhere = gh_str_eq(cse, own) || !may_be_below(&x->host->config, cse, next) ||
-                     gh_str_eq(cse, x->host->config.registrar) ||
+    /*= TS-0001 6.5.1.0 a CSE of another provider is below nobody here */
+    bool elsewhere = gh_id_is_foreign(self, cse) || gh_str_eq(cse, own) ||
+                     !may_be_below(&x->host->config, cse, next) || gh_str_eq(cse, x->host->config.registrar) ||
                      (gh_id_map_get(x->host->routes, &x->arena, cse, &known) && !gh_str_eq(known, next));
     if (elsewhere)
       return refuse(x, GH_RSC_BAD_REQUEST, "dcse-elsewhere", "dcse names a CSE that is not below this one");

@@ -7,6 +7,7 @@
 #include "host/exchange.h"
 #include "host/keyring.h"
 #include "host/outbound.h"
+#include "host/provider.h"
 #include "host/tree.h"
 #include "link/key_source.h"
 #include "link/worker.h"
@@ -84,7 +85,7 @@ typedef struct gh_cse_place { /* absolute CSE-IDs */
   gh_str cse, through;
 } gh_cse_place;
 
-typedef struct gh_host_config {
+struct gh_host_config {
   gh_self self;
   gh_str fqdn;    /* MAF-FQDN, MEF-FQDN, or the public domain name of the CSE */
   gh_str *admins; /* absolute IDs of administrators: a certificate names them */
@@ -111,7 +112,9 @@ typedef struct gh_host_config {
   int64_t recheck_us;               /* how often a fetched key is confirmed at its issuer */
   const char
       *revocation_path; /* file through which hosts of one machine tell each other of revoked keys; may be NULL */
-} gh_host_config;
+  const gh_provider *providers; /* IN-CSE: the other service providers */
+  size_t provider_count;
+};
 
 struct gh_host {
   const gh_function *function;

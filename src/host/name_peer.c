@@ -38,7 +38,12 @@ static gh_err name_domain(gh_arena *arena, const gh_host_config *c, gh_str name,
     found->credential_id = gh_credential_id(arena, GH_CRED_CSE_CERT, name);
     return GH_OK;
   }
-  GH_TRY(cse_of_domain(arena, &c->self, name, &found->id));
+  /*= TS-0003 8.2.2.2 over Mcc': link/ has verified it against the anchors of that provider and no others */
+  const gh_provider *other = gh_provider_certified(c, name);
+  if (other)
+    found->id = other->cse;
+  else
+    GH_TRY(cse_of_domain(arena, &c->self, name, &found->id));
   found->kind = GH_PEER_CSE;
   found->credential_id = gh_credential_id(arena, GH_CRED_CSE_CERT, found->id);
   return GH_OK;

@@ -24,10 +24,30 @@ static bool is_registration(const gh_request *r)
   return r->op == GH_OP_CREATE && (r->ty == GH_TY_AE || r->ty == GH_TY_REMOTE_CSE);
 }
 
-/*= TS-0004 7.3.2.6 the registered CSE that leads to the target; else the own registrar, unless it came from there */
-static bool next_hop(gh_exchange *x, const gh_addr *addr, gh_str *next)
+/*= TS-0001 8.2.1.2; 6.5.2.2 the IN-CSE sends what is of another provider to the IN-CSE there. What came from another
+ * provider stays here: nobody passes through to a third one */
+static bool provider_hop(const gh_exchange *x, const gh_addr *addr, gh_str *next)
 {
   const gh_host_config *c = &x->host->config;
+  const gh_provider *provider = gh_provider_of_sp(c, addr->sp);
+  bool stranger = x->peer.kind == GH_PEER_CSE && gh_id_is_foreign(&c->self, x->peer.id);
+  if (!provider || stranger) return false;
+  *next = provider->cse;
+  return true;
+}
+
+static bool is_foreign(const gh_exchange *x, const gh_addr *addr)
+{
+  return addr->scope == GH_SCOPE_ABSOLUTE && !gh_str_eq_nocase(addr->sp, x->host->config.self.sp_fqdn);
+}
+
+/*= TS-0001 6.5.2.3; TS-0004 7.3.2.6 the registered CSE that leads to the target; else the own registrar, unless it
+ * came from there */
+static bool next_hop(gh_exchange *x, const gh_addr *addr, gh_str *next)
+{
+  enum { IN_CSE = 1 };
+  const gh_host_config *c = &x->host->config;
+  if (c->cse_type == IN_CSE && is_foreign(x, addr)) return provider_hop(x, addr, next);
   gh_str sp = addr->scope == GH_SCOPE_ABSOLUTE ? addr->sp : c->self.sp_fqdn;
   gh_str cse = gh_arena_fmt(&x->arena, "//%.*s/%.*s", GH_STR_ARG(sp), GH_STR_ARG(addr->cse));
   bool from_registrar = x->peer.kind == GH_PEER_CSE && gh_str_eq(x->peer.id, c->registrar);
@@ -74,7 +94,9 @@ static void forward(gh_exchange *x, gh_str next, void (*finish)(gh_exchange *x))
   t->finish = finish;
   t->call = (gh_outbound_call){
       .entity = next, .request = x->request, .deadline_us = gh_gate_deadline(x), .done = on_done, .ctx = t};
-  t->call.request.from = gh_id_sp_relative(&x->host->config.self, x->originator);
+  /*= TS-0004 7.3.2.6 From is made SP-relative, and absolute where the IN-CSE sends to another provider */
+  bool leaves = gh_id_is_foreign(&x->host->config.self, next);
+  t->call.request.from = leaves ? x->originator : gh_id_sp_relative(&x->host->config.self, x->originator);
   if (x->claimed_stem.len)
     t->call.request.from =
         gh_arena_fmt(&x->arena, "%.*s/%.*s", GH_STR_ARG(t->call.request.from), GH_STR_ARG(x->claimed_stem));

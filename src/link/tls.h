@@ -20,6 +20,13 @@ typedef struct gh_tls_host {
   gh_str chain_pem, key_pem;
 } gh_tls_host;
 
+/* A client of another realm. Whoever bears this name must lead to these anchors and to no others, and what leads to
+ * them bears no other name. */
+typedef struct gh_tls_guest {
+  gh_str fqdn;
+  gh_str anchors_pem; /* empty: nobody proves this name by certificate */
+} gh_tls_guest;
+
 typedef struct gh_tls_options {
   gh_str chain_pem;                     /* own certificate, then intermediates; empty: none */
   gh_str key_pem;                       /* its private key */
@@ -34,6 +41,8 @@ typedef struct gh_tls_options {
   gh_str fqdn;                    /* server: its first name */
   const gh_tls_host *hosts; /* server: its other names. With any, a client that asks for none of them is refused */
   size_t host_count;
+  const gh_tls_guest *guests; /* server: whose certificates come from elsewhere */
+  size_t guest_count;
   bool other_certificate; /* set by tls_server.c: what `status` staples is not about this certificate */
   bool require_ems;       /* refuse TLS 1.2 without extended master secret */
 } gh_tls_options;

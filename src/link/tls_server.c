@@ -11,6 +11,7 @@
 #include "crypto/kdf.h"
 #include "crypto/public_key_id.h"
 #include "link/raw_public_key.h"
+#include "link/tls_guests.h"
 
 typedef struct virtual_host {
   gh_str fqdn;
@@ -241,6 +242,7 @@ static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_
   GH_TRY(gh_tls_ctx_new(method, options, certificate ? GH_TLS_PSK | GH_TLS_CERTIFICATE : GH_TLS_PSK, out, diag));
   SSL_CTX *ctx = *out;
   SSL_CTX_set_ex_data(ctx, 0, server);
+  GH_TRY(gh_tls_guests_set(ctx, options, diag));
   if (server->source->name_public_key) gh_raw_public_key_judge(ctx, &server->raw_keys);
   if (options->alpn) SSL_CTX_set_alpn_select_cb(ctx, on_alpn, server);
   SSL_CTX_set_psk_server_callback(ctx, on_psk);

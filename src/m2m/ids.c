@@ -227,3 +227,10 @@ gh_str gh_id_sp_relative(const gh_self *self, gh_str absolute)
               rest.len > self->sp_fqdn.len && rest.ptr[self->sp_fqdn.len] == '/';
   return ours ? gh_str_sub(rest, self->sp_fqdn.len, SIZE_MAX) : absolute;
 }
+
+bool gh_id_is_foreign(const gh_self *self, gh_str absolute)
+{
+  if (!gh_str_starts(absolute, GH_STR("//"))) return false;
+  gh_str rest = gh_str_sub(absolute, 2, SIZE_MAX);
+  return !gh_str_eq_nocase(gh_str_sub(rest, 0, gh_str_find(rest, '/')), self->sp_fqdn);
+}

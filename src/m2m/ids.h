@@ -50,6 +50,8 @@ gh_str gh_self_cse_absolute(gh_arena *arena, const gh_self *self);
 /* Shortest form of an absolute AE-ID / CSE-ID as seen from `self`: own C-type and S-type AEs become stems,
  * others SP-relative, foreign SPs stay absolute. */
 gh_str gh_id_relative(gh_arena *arena, const gh_self *self, gh_str absolute);
+/* Is this absolute identifier (or address) one of another service provider? */
+bool gh_id_is_foreign(const gh_self *self, gh_str absolute);
 /* The form in which an absolute ID leaves this CSE inside its own SP: "/cse", "/cse/Cxx", "/Sxx"; foreign SPs stay
  * absolute. */
 gh_str gh_id_sp_relative(const gh_self *self, gh_str absolute);

@@ -57,8 +57,42 @@ static void each_flavour(void **state)
   }
 }
 
+static const gh_provider providers[] = {
+    {.cse = {"//sp2.example.net/in2", 21}, .fqdn = {"m2m.sp2.example.net", 19}, .certificate = true},
+    {.cse = {"//sp3.example.org/in-cse", 24}, .fqdn = {"in-cse.sp3.example.org", 22}, .certificate = false},
+};
+
+/*= TS-0003 8.2.2.2 the IN-CSE of another provider, by its public domain name; of whom has a key, no name counts */
+static void other_providers(void **state)
+{
+  (void)state;
+  static const struct {
+    gh_cert_flavour flavour;
+    const char *name, *id; /* NULL: refused */
+  } cases[] = {
+      {GH_CERT_CSE_ID, "m2m.sp2.example.net", "//sp2.example.net/in2"},
+      {GH_CERT_FQDN, "M2M.sp2.example.net", "//sp2.example.net/in2"},
+      {GH_CERT_CSE_ID, "in2.sp2.example.net", NULL},
+      {GH_CERT_CSE_ID, "mn7.m2m.sp2.example.net", NULL},
+      {GH_CERT_CSE_ID, "sp2.example.net", NULL},
+      {GH_CERT_CSE_ID, "in-cse.sp3.example.org", NULL},
+      {GH_CERT_CSE_ID, "in-cse.sp.example.com", "//sp.example.com/in-cse"},
+  };
+  gh_host host = new_host();
+  host.config.providers = providers;
+  host.config.provider_count = 2;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    gh_peer peer = {.kind = GH_PEER_NONE};
+    gh_err err = gh_host_name_peer(&host, cases[i].flavour, gh_str_of(cases[i].name), 42, &peer);
+    if ((err == GH_OK) != (cases[i].id != NULL)) fail_msg("%s: %s", cases[i].name, gh_err_name(err));
+    if (cases[i].id) assert_int_equal(peer.kind, GH_PEER_CSE);
+    if (cases[i].id) assert_true(gh_str_eq(peer.id, gh_str_of(cases[i].id)));
+    gh_peer_clear(&peer);
+  }
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(each_flavour)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(each_flavour), cmocka_unit_test(other_providers)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

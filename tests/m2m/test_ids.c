@@ -133,6 +133,31 @@ static void grammars(void **state)
           {GH_STR("a~@x"), false}, {GH_STR("a@b@c"), false}, {GH_STR("a b@c"), false});
 }
 
+/*= TS-0004 7.3.2.8 another M2M-SP-ID is another provider, and no part of a name is */
+static void of_another_provider(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *text;
+    bool foreign;
+  } cases[] = {
+      {"//sp.example.com/in-cse", false},
+      {"//SP.Example.com/in-cse/Cx", false},
+      {"//sp.example.com", false},
+      {"//sp2.example.net/in-cse", true},
+      {"//sp2.example.net", true},
+      {"//sp.example.com.evil.org/x", true},
+      {"//sub.sp.example.com/in-cse", true},
+      {"//sp.example.co/in-cse", true},
+      {"/sp2.example.net/x", false},
+      {"Cx", false},
+      {"", false},
+      {"//", true},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    if (gh_id_is_foreign(&self, gh_str_of(cases[i].text)) != cases[i].foreign) fail_msg("%s", cases[i].text);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -140,6 +165,7 @@ int main(void)
       cmocka_unit_test(own_cse),
       cmocka_unit_test(lengths),
       cmocka_unit_test(grammars),
+      cmocka_unit_test(of_another_provider),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
