@@ -113,7 +113,8 @@ static void remove_keys(gh_exchange *x, gh_str creator)
   size_t count = base ? gh_tree_children(x->host->tree, x->view, base->ri, false, all, limit) : 0;
   for (size_t i = 0; i < count; i++) {
     bool own = all[i]->ty == GH_TY_SYMM_KEY_REG && gh_str_eq(all[i]->creator, creator);
-    if (own && gh_symm_key_reg_ops.remove(x, all[i]) == GH_RSC_OK) gh_tree_remove(x->host->tree, all[i]->ri, NULL, NULL);
+    if (own && gh_symm_key_reg_ops.remove(x, all[i]) == GH_RSC_OK)
+      gh_tree_remove(x->host->tree, all[i]->ri, NULL, NULL);
     gh_node_unref(all[i]);
   }
   gh_node_unref(base);
