@@ -73,10 +73,12 @@ typedef struct gh_device_state {
   int64_t km_until_us;
   gh_str kc_id; /* KcID, TS-0003 10.3.5 */
   int64_t kc_until_us;
-  gh_str kpsa_id;       /* KpsaID, TS-0003 10.5 */
-  gh_str ae_id;         /* AE-ID-Stem */
-  gh_str public_key_id; /* of the own raw public key, "ni:///sha-256;..", TS-0003 10.1.2 */
-  gh_str cse_key_ids;   /* one of which the CSE's raw public key must have, blank between them */
+  gh_str kpsa_id;        /* KpsaID, TS-0003 10.5 */
+  gh_str ae_id;          /* AE-ID-Stem */
+  gh_str public_key_id;  /* of the own raw public key, "ni:///sha-256;..", TS-0003 10.1.2 */
+  gh_str cse_key_ids;    /* one of which the CSE's raw public key must have, blank between them */
+  gh_str certificate_id; /* Credential-ID of the own certificate, TS-0003 10.4: "33-//sp/in-cse/Cmeter" */
+  int64_t certificate_until_us;
 } gh_device_state;
 
 /* Fills what has a default; the rest is empty. */
@@ -126,16 +128,33 @@ GH_MUST_USE gh_err gh_device_set_psk(gh_device *device, gh_str kpsa_id, const gh
  * GH_EINVAL; GH_EUNSUPPORTED: this library stands on an OpenSSL before 3.2. */
 GH_MUST_USE gh_err gh_device_set_public_key(gh_device *device, gh_str cse_key_ids, gh_diag *diag);
 
+/* A certificate with all that belongs to it, PEM (TS-0003 8.1.2.3, 8.1.2.4). */
+typedef struct gh_device_certificate {
+  gh_str chain_pem;   /* the own certificate, then intermediates; it names an AE-ID, a node or a device (10.1.1) */
+  gh_str key_pem;     /* its private key, not encrypted */
+  gh_str anchors_pem; /* CAs, to one of which the CSE's certificate must lead; it must bear the CSE's FQDN */
+} gh_device_certificate;
+
+/* The device's associations with the CSE use certificates from now on, in both directions (TS-0003 8.2.2.2). All of
+ * it is copied into the sealed file, in place of an earlier one; the caller keeps and wipes its own. At an MQTT
+ * broker the certificate of an AE-ID proves the AE once it is registered. GH_EINVAL: it cannot be read, is outside
+ * the profile of 10.1.1, names no AE, node or device, or the key is another's (*diag says which); GH_EAUTH: it has no
+ * name, or several; GH_EEXPIRED: it is past its end; GH_ELIMIT: together more than 16 KiB. Nothing has changed then.
+ * The status of the CSE's certificate (CRL, OCSP) is not asked for. */
+GH_MUST_USE gh_err gh_device_set_certificate(gh_device *device, const gh_device_certificate *certificate,
+                                             gh_diag *diag);
+
 /* Which key the association with the CSE uses. */
 typedef enum gh_device_key {
-  GH_DEVICE_KEY_MAF,   /* Kc (TS-0003 8.2.2.3); renewed at the MAF when it is past its end */
-  GH_DEVICE_KEY_MEF,   /* the key registered at the MEF with SUID 22 (TS-0003 8.3.5.2.7) */
-  GH_DEVICE_KEY_PSK,   /* Kpsa, provisioned beforehand (TS-0003 8.2.2.1) */
-  GH_DEVICE_KEY_PUBLIC /* raw public keys (TS-0003 8.2.2.2) */
+  GH_DEVICE_KEY_MAF,        /* Kc (TS-0003 8.2.2.3); renewed at the MAF when it is past its end */
+  GH_DEVICE_KEY_MEF,        /* the key registered at the MEF with SUID 22 (TS-0003 8.3.5.2.7) */
+  GH_DEVICE_KEY_PSK,        /* Kpsa, provisioned beforehand (TS-0003 8.2.2.1) */
+  GH_DEVICE_KEY_PUBLIC,     /* raw public keys (TS-0003 8.2.2.2) */
+  GH_DEVICE_KEY_CERTIFICATE /* certificates (TS-0003 8.2.2.2) */
 } gh_device_key;
 
 /* Opens the association with the CSE; the calls below do it by themselves with GH_DEVICE_KEY_MAF, or with the key
- * that was last chosen here or by gh_device_set_psk. An open one is kept. */
+ * that was last chosen here or by one of the calls above. An open one is kept. */
 GH_MUST_USE gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag);
 /* Ends it. */
 GH_NONNULL void gh_device_dissociate(gh_device *device);
@@ -177,8 +196,8 @@ GH_MUST_USE gh_err gh_device_request_send(gh_device *device, const gh_device_req
  *   -> gh_device_server_close
  *
  * The registrar comes to the device's point of access and must prove the key of the device's own associations with it
- * (Kc, the key of a MEF, Kpsa, or the registrar's raw public key); nobody else gets an association. A server and its
- * device are used by one thread. */
+ * (Kc, the key of a MEF, Kpsa, or the registrar's raw public key or certificate); nobody else gets an association. A
+ * server and its device are used by one thread. */
 
 typedef struct gh_device_server gh_device_server;
 
@@ -195,11 +214,14 @@ typedef struct gh_device_notification {
 typedef int (*gh_device_on_notify)(void *ctx, const gh_device_notification *notification);
 
 /* Listens for TLS at `at`, a numeric address and port, "127.0.0.1:8443" or "[::1]:0" (0: the system chooses). The
- * device must outlive the server; *out is ended by gh_device_server_close. GH_EINVAL: `at`; GH_EIO: it is taken;
- * GH_EUNSUPPORTED: the device uses raw public keys, and this library stands on an OpenSSL before 3.2. */
+ * device must outlive the server; where it speaks "mqtt", `at` is empty: it listens at its broker, over the
+ * association that gh_device_announce opens, and the broker's list sees to it that nobody but the registrar is heard.
+ * *out is ended by gh_device_server_close. GH_EINVAL: `at`; GH_EIO: it is taken; GH_EUNSUPPORTED: the device uses raw
+ * public keys, and this library stands on an OpenSSL before 3.2; GH_EEXPIRED: its certificate is past its end. */
 GH_MUST_USE gh_err gh_device_listen(gh_device *device, gh_str at, gh_device_on_notify on_notify, void *ctx,
                                     gh_device_server **out, gh_diag *diag);
-/* "https://127.0.0.1:8443", where it listens. Lives as long as the server. */
+/* "https://127.0.0.1:8443", where it listens; "mqtts://HOST:PORT[/PREFIX]" of the broker. Lives as long as the
+ * server. */
 GH_NONNULL gh_str gh_device_server_point(const gh_device_server *server);
 /* Tells the registrar in the own <AE> that the device takes requests, and where (requestReachability, pointOfAccess);
  * with an empty `point`, that it takes none. The association stays open; when the registrar ends it

@@ -42,6 +42,16 @@ static gh_outbound_answer take(void *own, gh_outbound_call *call, gh_str *octets
   return keep ? GH_ANSWER_WHOLE : GH_ANSWER_LAST;
 }
 
+/* An answer without a length lasts until the peer closes. */
+static bool close_ends(void *own, gh_outbound_call *call)
+{
+  state *s = own;
+  gh_diag diag;
+  if (gh_http_feed_end(&s->reader) != GH_HTTP_MESSAGE) return false;
+  call->err = gh_http_to_response(&call->arena, &s->reader.message, &call->response, &diag);
+  return true;
+}
+
 static void end(void *own)
 {
   state *s = own;
@@ -49,4 +59,5 @@ static void end(void *own)
   free(s);
 }
 
-const gh_outbound_binding gh_http_outbound = {.name = "http", .begin = begin, .ask = ask, .take = take, .end = end};
+const gh_outbound_binding gh_http_outbound = {
+    .name = "http", .begin = begin, .ask = ask, .take = take, .close_ends = close_ends, .end = end};

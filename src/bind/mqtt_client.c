@@ -11,9 +11,10 @@
 #include "base/clock.h"
 #include "base/no_sigpipe.h"
 #include "m2m/constants.h"
+#include "m2m/m2m_time.h"
 #include "m2m/primitive_tree.h"
 
-enum { QOS = 1, KEEPALIVE_S = 30, PROTOCOL_3_1_1 = 4, STEP_MS = 100, LAST_MS = 500, REFUSED = 128 };
+enum { QOS = 1, KEEPALIVE_S = 30, PROTOCOL_3_1_1 = 4, STEP_MS = 100, LAST_MS = 500, REFUSED = 128, SEEN = 64 };
 
 struct gh_mqtt_client {
   struct mosquitto *mosq;
@@ -28,6 +29,11 @@ struct gh_mqtt_client {
   gh_str awaited;
   gh_arena answers; /* of one request */
   gh_val *response;
+  gh_mqtt_on_request on_request; /* NULL: we take none */
+  void *on_request_ctx;
+  gh_str stem;       /* level of the AE that listens */
+  gh_str seen[SEEN]; /* rqi of the last requests; owned */
+  size_t seen_next;
 };
 
 /* ---- what the broker says */
@@ -56,6 +62,71 @@ static void on_publish(struct mosquitto *mosq, void *ctx, int mid)
   ((gh_mqtt_client *)ctx)->sent = true;
 }
 
+/* ---- requests of the CSE */
+
+/*= TS-0010 6.4.1 a message may be delivered again; it is performed once */
+static bool is_new(gh_mqtt_client *m, gh_str rqi)
+{
+  for (size_t i = 0; i < SEEN; i++)
+    if (gh_str_eq(m->seen[i], rqi)) return false;
+  gh_str_release(&m->seen[m->seen_next]);
+  m->seen[m->seen_next] = gh_str_clone(rqi);
+  m->seen_next = (m->seen_next + 1) % SEEN;
+  return true;
+}
+
+/*= TS-0010 6.4.3 the broker may have kept it for long */
+static bool is_over(const gh_mqtt_client *m, const gh_request *request)
+{
+  int64_t now = gh_clock_wall_us(&m->clock), end;
+  return request->rqet.len && (gh_abs_rel_parse(request->rqet, now, &end) != GH_OK || end < now);
+}
+
+static void answer(gh_mqtt_client *m, gh_arena *arena, const gh_mqtt_topic *topic, const gh_request *request,
+                   gh_response *response)
+{
+  gh_buf octets = GH_BUF_INIT;
+  gh_mqtt_topic to = gh_mqtt_topic_of_answer(topic);
+  response->rqi = request->rqi;
+  if (gh_response_write(topic->representation, &octets, request, response) == GH_OK && octets.len <= INT_MAX)
+    (void)mosquitto_publish(m->mosq, NULL, gh_mqtt_topic_write(arena, m->prefix, &to).ptr, (int)octets.len,
+                            octets.ptr, QOS, false); /* lost with the session: the CSE waits until its end */
+  gh_buf_wipe_free(&octets);
+}
+
+static void take_request(gh_mqtt_client *m, gh_arena *arena, const gh_mqtt_topic *topic, gh_str payload)
+{
+  gh_val *tree = NULL;
+  gh_diag diag = {""};
+  gh_request request = {.op = 0};
+  gh_response response = {.rsc = GH_RSC_REQUEST_TIMEOUT};
+  if (gh_representation_decode(topic->representation, arena, payload, &tree, &diag) != GH_OK ||
+      gh_primitive_kind_of(tree) == GH_PRIMITIVE_RESPONSE)
+    return;
+  int rsc = gh_request_from_tree(arena, tree, &request, &diag);
+  if (!request.rqi.len || !is_new(m, request.rqi)) return; /* nobody could tell what the answer answers */
+  if (rsc != GH_RSC_OK)
+    gh_response_error(arena, &response, rsc, "%s", diag.text);
+  else if (!is_over(m, &request))
+    m->on_request(m->on_request_ctx, arena, &request, &response);
+  answer(m, arena, topic, &request, &response);
+}
+
+/* True: it was for the AE that listens, or pretended to be. */ /*= TS-0010 6.4.2; TS-0010 7.2 */
+static bool is_request(gh_mqtt_client *m, const struct mosquitto_message *message, gh_str payload)
+{
+  gh_mqtt_topic topic;
+  gh_arena arena;
+  if (!m->on_request || gh_mqtt_topic_parse(gh_str_of(message->topic), m->prefix, &topic) != GH_OK) return false;
+  if (topic.kind != GH_MQTT_REQ) return false;
+  bool ours = gh_str_eq(topic.receiver, m->stem) && gh_str_eq(topic.originator, m->receiver);
+  if (!ours || message->retain) return true;
+  gh_arena_init(&arena);
+  take_request(m, &arena, &topic, gh_arena_dup(&arena, payload));
+  gh_arena_free(&arena);
+  return true;
+}
+
 static void on_message(struct mosquitto *mosq, void *ctx, const struct mosquitto_message *message)
 {
   (void)mosq;
@@ -63,6 +134,7 @@ static void on_message(struct mosquitto *mosq, void *ctx, const struct mosquitto
   gh_val *tree = NULL;
   gh_diag ignored;
   gh_str rqi, octets = {message->payload, message->payloadlen > 0 ? (size_t)message->payloadlen : 0};
+  if (is_request(m, message, octets)) return;
   bool expected = !m->response && m->awaited.len && gh_str_eq(gh_str_of(message->topic), m->filter);
   if (!expected || message->retain) return;
   octets = gh_arena_dup(&m->answers, octets); /* the tree borrows from it */
@@ -85,13 +157,18 @@ static gh_err err_of(int rc)
   return rc == MOSQ_ERR_INVAL || rc == MOSQ_ERR_PAYLOAD_SIZE ? GH_EINVAL : GH_ECONN;
 }
 
-static int step(gh_mqtt_client *m)
+static int step_for(gh_mqtt_client *m, int ms)
 {
   gh_no_sigpipe held;
   gh_no_sigpipe_begin(&held);
-  int rc = mosquitto_loop(m->mosq, STEP_MS, 1);
+  int rc = mosquitto_loop(m->mosq, ms, 1);
   gh_no_sigpipe_end(&held);
   return rc;
+}
+
+static int step(gh_mqtt_client *m)
+{
+  return step_for(m, STEP_MS);
 }
 
 static gh_err run_until(gh_mqtt_client *m, const bool *done, gh_diag *diag)
@@ -204,6 +281,7 @@ void gh_mqtt_client_close(gh_mqtt_client *m)
   if (m->open && mosquitto_disconnect(m->mosq) == MOSQ_ERR_SUCCESS)
     while (step(m) == MOSQ_ERR_SUCCESS && now_ms(m) < until) continue;
   if (m->mosq) mosquitto_destroy(m->mosq);
+  for (size_t i = 0; i < SEEN; i++) gh_str_release(&m->seen[i]);
   gh_arena_free(&m->answers);
   gh_arena_free(&m->arena);
   free(m);
@@ -223,16 +301,50 @@ static gh_err topic_of(const gh_mqtt_client *m, gh_arena *arena, const gh_reques
   return nameless ? GH_OK : gh_mqtt_level_of_id(arena, r->from, &out->originator);
 }
 
-static gh_err listen_for(gh_mqtt_client *m, gh_str filter, gh_diag *diag)
+static gh_err subscribe(gh_mqtt_client *m, gh_str filter, gh_diag *diag)
 {
-  if (gh_str_eq(m->filter, filter)) return GH_OK;
   m->listens = false;
   int rc = mosquitto_subscribe(m->mosq, NULL, filter.ptr, QOS);
   if (rc != MOSQ_ERR_SUCCESS) return gh_fail(diag, err_of(rc), "cannot subscribe: %s", mosquitto_strerror(rc));
   GH_TRY(run_until(m, &m->listens, diag));
-  if (m->denied) return gh_fail(diag, GH_EACCES, "the broker does not let us listen for answers");
+  return m->denied ? gh_fail(diag, GH_EACCES, "the broker does not let us listen at %s", filter.ptr) : GH_OK;
+}
+
+static gh_err listen_for(gh_mqtt_client *m, gh_str filter, gh_diag *diag)
+{
+  if (gh_str_eq(m->filter, filter)) return GH_OK;
+  GH_TRY(subscribe(m, filter, diag));
   m->filter = gh_arena_dup(&m->arena, filter);
   return GH_OK;
+}
+
+/*= TS-0010 6.4.3; TS-0010 7.4 what our list lets an AE listen to: requests of its registrar */
+gh_err gh_mqtt_client_listen(gh_mqtt_client *m, gh_str stem, gh_mqtt_on_request on_request, void *ctx, gh_diag *diag)
+{
+  if (gh_mqtt_level_of_id(&m->arena, stem, &m->stem) != GH_OK)
+    return gh_fail(diag, GH_EINVAL, "'%.*s' cannot stand in a topic", GH_STR_ARG(stem));
+  m->on_request = on_request;
+  m->on_request_ctx = ctx;
+  for (int i = 0; i < 2; i++) {
+    const gh_mqtt_topic topic = {.kind = GH_MQTT_REQ,
+                                 .originator = m->receiver,
+                                 .receiver = m->stem,
+                                 .representation = i ? GH_REP_CBOR : GH_REP_JSON};
+    GH_TRY(subscribe(m, gh_mqtt_topic_write(&m->arena, m->prefix, &topic), diag));
+  }
+  return GH_OK;
+}
+
+gh_err gh_mqtt_client_wait(gh_mqtt_client *m, uint32_t timeout_ms)
+{
+  int64_t until = now_ms(m) + timeout_ms;
+  int rc = MOSQ_ERR_SUCCESS;
+  do {
+    int64_t left = until - now_ms(m);
+    rc = m->open ? step_for(m, left < 0 ? 0 : left < STEP_MS ? (int)left : STEP_MS) : MOSQ_ERR_NO_CONN;
+  } while (rc == MOSQ_ERR_SUCCESS && now_ms(m) < until);
+  m->open = m->open && rc == MOSQ_ERR_SUCCESS;
+  return m->open ? GH_ETIMEOUT : GH_OK;
 }
 
 static gh_err publish(gh_mqtt_client *m, gh_str topic, const gh_request *request, gh_diag *diag)

@@ -29,6 +29,17 @@ GH_MUST_USE gh_err gh_mqtt_client_open(const gh_mqtt_client_options *options, gh
 GH_MUST_USE gh_err gh_mqtt_client_request(gh_mqtt_client *mqtt, gh_arena *arena, const gh_request *request,
                                           gh_response *response, gh_diag *diag);
 bool gh_mqtt_client_is_open(const gh_mqtt_client *mqtt);
+
+/* Fills *response (rsc, pc; what it needs lives in `arena`). */
+typedef void (*gh_mqtt_on_request)(void *ctx, gh_arena *arena, const gh_request *request, gh_response *response);
+/* From now on takes what the CSE asks the AE of this stem, within gh_mqtt_client_request and gh_mqtt_client_wait;
+ * each once, and none past its end. That the CSE asked is believed because the broker lets nobody else publish it.
+ * The other calls must not be made by `on_request`. GH_EACCES: the broker does not let us listen. */
+GH_MUST_USE gh_err gh_mqtt_client_listen(gh_mqtt_client *mqtt, gh_str stem, gh_mqtt_on_request on_request, void *ctx,
+                                         gh_diag *diag);
+/* GH_ETIMEOUT: the time is over, and the session stands; GH_OK: it is closed. With 0 it takes what is there already.
+ */
+GH_MUST_USE gh_err gh_mqtt_client_wait(gh_mqtt_client *mqtt, uint32_t timeout_ms);
 /* Says DISCONNECT. NULL is allowed. */
 void gh_mqtt_client_close(gh_mqtt_client *mqtt);
 

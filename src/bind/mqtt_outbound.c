@@ -166,7 +166,18 @@ static bool is_ours(const gh_mqtt_outbound *o, gh_str entity)
 {
   for (size_t i = 0; i < o->options.entity_count; i++)
     if (gh_str_eq(o->options.entities[i], entity)) return true;
-  return false;
+  return o->options.reaches && o->options.reaches(o->options.ctx, entity);
+}
+
+/* `id`: as its level names it. */
+static void send_to(gh_mqtt_outbound *o, gh_worker *worker, gh_outbound_call *out, gh_str id)
+{
+  call *c = gh_calloc(1, sizeof *c);
+  *c = (call){.outbound = o, .call = out, .home = worker};
+  if (gh_mqtt_level_of_id(&out->arena, id, &c->level) != GH_OK)
+    finish(c, GH_EINVAL);
+  else
+    publish(o, c);
 }
 
 static void send_call(void *ctx, gh_worker *worker, gh_outbound_call *out)
@@ -176,13 +187,14 @@ static void send_call(void *ctx, gh_worker *worker, gh_outbound_call *out)
     o->options.next.send(o->options.next.ctx, worker, out);
     return;
   }
-  call *c = gh_calloc(1, sizeof *c);
-  *c = (call){.outbound = o, .call = out, .home = worker};
-  gh_str id = gh_id_sp_relative(&o->options.self, out->entity);
-  if (gh_mqtt_level_of_id(&out->arena, id, &c->level) != GH_OK)
-    finish(c, GH_EINVAL);
-  else
-    publish(o, c);
+  send_to(o, worker, out, gh_id_sp_relative(&o->options.self, out->entity));
+}
+
+/*= TS-0010 6.4.2; TS-0010 7.4 an AE of this host is named by its stem, as in the list of the broker */
+static void send_to_ae(void *ctx, gh_worker *worker, gh_outbound_call *out)
+{
+  gh_mqtt_outbound *o = ctx;
+  send_to(o, worker, out, gh_id_relative(&out->arena, &o->options.self, out->entity));
 }
 
 /* ---- time, and the end */
@@ -256,6 +268,16 @@ gh_err gh_mqtt_outbound_new(const gh_mqtt_outbound_options *options, gh_mqtt_out
 gh_outbound gh_mqtt_outbound_port(gh_mqtt_outbound *outbound)
 {
   return (gh_outbound){outbound, send_call};
+}
+
+gh_outbound gh_mqtt_outbound_ae_port(gh_mqtt_outbound *outbound)
+{
+  return (gh_outbound){outbound, send_to_ae};
+}
+
+bool gh_mqtt_outbound_is_open(gh_mqtt_outbound *outbound)
+{
+  return outbound && outbound->server && gh_mqtt_server_is_connected(outbound->server);
 }
 
 static uint32_t waiting(void *ctx)

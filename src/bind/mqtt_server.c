@@ -299,7 +299,7 @@ static int wait_connected(gh_mqtt_server *s)
   return MOSQ_ERR_CONN_LOST;
 }
 
-static bool is_connected(gh_mqtt_server *s)
+bool gh_mqtt_server_is_connected(gh_mqtt_server *s)
 {
   pthread_mutex_lock(&s->lock);
   bool connected = s->connected;
@@ -335,9 +335,9 @@ static int converse(gh_mqtt_server *s)
   bool left = false;
   while (rc == MOSQ_ERR_SUCCESS && now_ms() < end) {
     rc = mosquitto_loop(s->mosq, LOOP_MS, 1);
-    if (rc == MOSQ_ERR_SUCCESS && !is_connected(s) && now_ms() > until) rc = MOSQ_ERR_CONN_LOST;
+    if (rc == MOSQ_ERR_SUCCESS && !gh_mqtt_server_is_connected(s) && now_ms() > until) rc = MOSQ_ERR_CONN_LOST;
     if (end == INT64_MAX && is_stopping(s)) end = now_ms() + LAST_MS;
-    if (left || !is_connected(s) || !is_renewed(s)) continue;
+    if (left || !gh_mqtt_server_is_connected(s) || !is_renewed(s)) continue;
     left = true;
     mosquitto_disconnect(s->mosq);
     if (end == INT64_MAX) end = now_ms() + LAST_MS;

@@ -48,6 +48,8 @@ void gh_mqtt_server_renew(gh_mqtt_server *server, gh_tls_client *fresh);
 /* Any thread: sends a request of this host. False, and nothing was sent, while the broker is not connected. `topic`
  * ends with a NUL. */
 bool gh_mqtt_server_publish(gh_mqtt_server *server, gh_str topic, gh_str payload);
+/* Any thread. */
+bool gh_mqtt_server_is_connected(gh_mqtt_server *server);
 /* While the workers run: what is under way is answered (up to drain_ms), then the connection ends; the broker keeps
  * the session and what comes for it. */
 void gh_mqtt_server_stop(gh_mqtt_server *server, uint32_t drain_ms);

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "bind/http_codec.h"
+#include "link/dtls.h"
 
 enum { POINTS_MAX = 8, VISITS_MAX = 1024, TICK_MS = 50 };
 
@@ -14,12 +14,17 @@ typedef struct visit {
   gh_outbound_call *call; /* NULL once it is answered: only the connection is left */
   const gh_val *point;    /* the one that is tried */
   size_t tried;
+  gh_outbound_peer peer; /* what the binding wants to know of it */
+  const gh_outbound_binding *binding;
+  void *state;                     /* of the binding; NULL: no connection */
+  const gh_outbound_binding *made; /* the binding that the client is for */
   gh_tls_client *client;
   gh_conn *conn; /* NULL: none */
-  gh_http_reader reader;
   bool sent;
-  bool looking;    /* for the address of the point: at the next tick again */
-  uint64_t looked; /* the tick when it did so last */
+  bool writing, gone; /* gone: the connection ended while we were writing; looked at afterwards */
+  gh_err why;         /* it is gone */
+  bool looking;       /* for the address of the point: at the next tick again */
+  uint64_t looked;    /* the tick when it did so last */
 } visit;
 
 typedef struct place { /* what belongs to one worker */
@@ -42,9 +47,15 @@ struct gh_point_outbound {
 
 /* ---- the end of a visit */
 
+static void end_state(visit *v)
+{
+  if (v->state) v->binding->end(v->state);
+  v->state = NULL;
+}
+
 static void release(visit *v)
 {
-  gh_http_reader_free(&v->reader);
+  end_state(v);
   gh_tls_client_free(v->client);
   free(v);
 }
@@ -66,67 +77,76 @@ static void finish(visit *v, gh_err err)
   gh_outbound_call *call = take_call(v);
   call->err = err;
   GH_LOG(v->place->outbound->log, err == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "outgoing-request",
-         GH_F("entity", call->entity), GH_F("binding", "http"), GH_F("op", gh_op_name((int)call->request.op)),
-         GH_F("to", call->request.to), GH_F("rqi", call->request.rqi), GH_F("result", gh_err_name(err)),
-         GH_F("rsc", err == GH_OK ? call->response.rsc : 0));
+         GH_F("entity", call->entity), GH_F("binding", v->binding ? v->binding->name : "none"),
+         GH_F("op", gh_op_name((int)call->request.op)), GH_F("to", call->request.to), GH_F("rqi", call->request.rqi),
+         GH_F("result", gh_err_name(err)), GH_F("rsc", err == GH_OK ? call->response.rsc : 0));
   if (!v->conn) release(v);
   call->done(call);
+}
+
+static void hand_over(visit *v, gh_outbound port)
+{
+  gh_worker *worker = v->place->worker;
+  gh_outbound_call *call = take_call(v);
+  release(v);
+  port.send(port.ctx, worker, call);
 }
 
 /*= TS-0001 10.2.5.23 no point of access that can be reached: an open connection of the AE, where there is one */
 static void leave_to_next(visit *v)
 {
-  gh_point_outbound *outbound = v->place->outbound;
-  gh_worker *worker = v->place->worker;
-  bool late = v->call->deadline_us <= gh_clock_mono_us(&worker->clock);
-  if (!outbound->next.send || v->place->stopping || late) {
+  const gh_point_outbound *outbound = v->place->outbound;
+  bool late = v->call->deadline_us <= gh_clock_mono_us(&v->place->worker->clock);
+  if (!outbound->next.send || v->place->stopping || late)
     finish(v, late ? GH_ETIMEOUT : GH_ECONN);
-    return;
-  }
-  gh_outbound_call *call = take_call(v);
-  release(v);
-  outbound->next.send(outbound->next.ctx, worker, call);
+  else
+    hand_over(v, outbound->next);
 }
 
 /* ---- the association */
 
 static void try_points(visit *v);
 
+/* The connection has ended, and the visit has a call. */
+static void after_end(visit *v)
+{
+  v->conn = NULL;
+  if (!v->sent) {
+    end_state(v);
+    v->point = v->point->next;
+    try_points(v);
+    return;
+  }
+  bool whole = v->binding->close_ends && v->binding->close_ends(v->state, v->call);
+  gh_err err = v->why == GH_OK || v->why == GH_EAUTH ? GH_ECONN : v->why;
+  finish(v, whole ? v->call->err : err);
+}
+
 static void on_ready(gh_conn *conn, void *ctx)
 {
   visit *v = ctx;
   v->conn = conn;
   if (!v->call) return;
-  gh_buf host = GH_BUF_INIT;
-  gh_str text = v->point->u.str;
-  size_t slashes = gh_str_find(text, '/');
-  gh_str authority = slashes == SIZE_MAX ? text : gh_str_sub(text, slashes + 2, SIZE_MAX);
-  gh_buf_add(&host, gh_str_sub(authority, 0, gh_str_find(authority, '/')));
-  gh_err err = gh_http_write_request(gh_conn_out(conn), &v->call->request, gh_buf_str(&host));
-  gh_buf_free(&host);
-  v->sent = err == GH_OK;
-  if (err == GH_OK) {
-    gh_conn_flush(conn); /* may end the connection, and the visit with it */
-    return;
-  }
-  finish(v, err);
-  gh_conn_close(conn, err, "the request cannot be written");
+  v->writing = true; /* whatever is written may find that the peer has gone */
+  if (v->binding->ready) v->binding->ready(v->state, conn);
+  if (!v->gone) v->sent = v->binding->ask(v->state, conn, v->call) == GH_OK;
+  v->writing = false;
+  if (v->gone)
+    after_end(v);
+  else if (!v->sent)
+    gh_conn_close(conn, GH_EINVAL, "the request cannot be written"); /* in this binding: another may carry it */
 }
 
 static void on_data(gh_conn *conn, void *ctx, gh_str octets)
 {
   visit *v = ctx;
-  gh_diag diag;
-  size_t used = 0;
   if (!v->call || !v->sent) {
     gh_conn_close(conn, GH_EPROTO, "nobody asked");
     return;
   }
-  gh_http_state state = gh_http_feed(&v->reader, octets, &used);
-  if (state == GH_HTTP_NEED_MORE) return;
-  gh_err err = state == GH_HTTP_MESSAGE
-                   ? gh_http_to_response(&v->call->arena, &v->reader.message, &v->call->response, &diag)
-                   : GH_EPROTO;
+  gh_outbound_answer answer = v->binding->take(v->state, v->call, &octets);
+  if (answer == GH_ANSWER_NONE) return;
+  gh_err err = answer == GH_ANSWER_BROKEN ? GH_EPROTO : v->call->err;
   finish(v, err); /* the visit stays while it has a connection */
   gh_conn_close(conn, err, err == GH_OK ? "done" : "malformed answer");
 }
@@ -137,31 +157,25 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
   const gh_log *log = v->place->outbound->log;
   GH_LOG(log, why == GH_OK ? GH_LOG_DEBUG : GH_LOG_WARN, "outgoing-association-closed",
          GH_F("address", gh_conn_address_text(conn)), GH_F("reason", reason), GH_F("refused", gh_conn_refusal(conn)));
-  v->conn = NULL;
-  if (!v->call) {
+  v->why = why;
+  v->gone = true;
+  if (v->writing) return;
+  if (v->call)
+    after_end(v);
+  else
     release(v);
-    return;
-  }
-  if (!v->sent) {
-    v->point = v->point->next;
-    try_points(v);
-    return;
-  }
-  gh_diag diag;
-  bool whole = gh_http_feed_end(&v->reader) == GH_HTTP_MESSAGE &&
-               gh_http_to_response(&v->call->arena, &v->reader.message, &v->call->response, &diag) == GH_OK;
-  finish(v, whole ? GH_OK : why == GH_OK || why == GH_EAUTH ? GH_ECONN : why);
 }
 
 static const gh_conn_handler handler = {on_ready, on_data, on_closed};
 
 /* The next entry that is for us, from v->point on; or not yet, and then v->looking. */
-static bool find_point(visit *v, struct sockaddr_storage *address, socklen_t *len)
+static bool find_point(visit *v, gh_point_place *at)
 {
   const gh_point_source *source = &v->place->outbound->source;
   for (; v->point && v->tried < POINTS_MAX; v->point = v->point->next) {
     if (v->point->type != GH_VAL_STR || !v->point->u.str.len) continue;
-    gh_err err = source->address(source->ctx, v->point->u.str, address, len);
+    *at = (gh_point_place){.binding = NULL};
+    gh_err err = source->find(source->ctx, v->call, v->point->u.str, at);
     if (err == GH_EUNSUPPORTED) continue;
     v->looking = err == GH_EAGAIN;
     if (v->looking) return false;
@@ -178,18 +192,59 @@ static int64_t deadline_here(const visit *v)
   return v->point->next ? now + left / 2 : v->call->deadline_us;
 }
 
+static gh_str authority_of(gh_str point)
+{
+  size_t slashes = gh_str_find(point, '/');
+  gh_str authority = slashes == SIZE_MAX ? point : gh_str_sub(point, slashes + 2, SIZE_MAX);
+  return gh_str_sub(authority, 0, gh_str_find(authority, '/'));
+}
+
+/* A client belongs to a binding: its versions and suites do. */
+static gh_err choose_client(visit *v, const gh_outbound_binding *binding)
+{
+  const gh_point_source *source = &v->place->outbound->source;
+  if (v->client && v->made == binding) return GH_OK;
+  gh_tls_client_free(v->client);
+  v->client = NULL;
+  v->made = binding;
+  return source->client(source->ctx, v->call, binding, &v->client);
+}
+
+static gh_err go_there(visit *v, const gh_point_place *at)
+{
+  gh_worker *worker = v->place->worker;
+  const struct sockaddr *address = (const struct sockaddr *)&at->address;
+  v->binding = at->binding;
+  v->peer = (gh_outbound_peer){.entity = v->call->entity,
+                               .host_header = authority_of(v->point->u.str),
+                               .binding = at->binding,
+                               .mtu = v->place->outbound->source.mtu};
+  v->gone = false;
+  v->state = v->binding->begin(&v->peer, worker);
+  gh_err err = v->binding->datagrams ? gh_dtls_connect(worker, address, at->address_len, v->client, v->peer.mtu,
+                                                       deadline_here(v), &handler, v, &v->conn)
+                                     : gh_conn_connect(worker, address, at->address_len, v->client, deadline_here(v),
+                                                       &handler, v, &v->conn);
+  if (err != GH_OK) {
+    v->conn = NULL;
+    end_state(v);
+  }
+  return err;
+}
+
 /*= TS-0004 7.3.3.9.1 the first address, and while it cannot be reached the next */
 static void try_points(visit *v)
 {
-  struct sockaddr_storage address;
-  socklen_t len = 0;
+  gh_point_place at;
   place *p = v->place;
   v->looking = false;
-  while (!p->stopping && !p->worker->closing && find_point(v, &address, &len)) {
-    gh_err err = gh_conn_connect(p->worker, (struct sockaddr *)&address, len, v->client, deadline_here(v), &handler,
-                                 v, &v->conn);
-    if (err == GH_OK) return;
-    v->conn = NULL;
+  while (!p->stopping && !p->worker->closing && find_point(v, &at)) {
+    if (!at.binding) {
+      hand_over(v, at.port);
+      return;
+    }
+    if (choose_client(v, at.binding) != GH_OK) break; /* never without proof instead */
+    if (go_there(v, &at) == GH_OK) return;
     v->point = v->point->next;
   }
   v->looked = p->ticks;
@@ -209,25 +264,26 @@ static void send_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
   visit *v = gh_calloc(1, sizeof *v);
   *v = (visit){
       .place = p, .call = call, .next = p->visits, .point = call->points ? call->points->u.array.first : NULL};
-  gh_http_reader_init(&v->reader, GH_HTTP_RESPONSES, NULL);
   p->visits = v;
   p->count++;
-  gh_err err = p->count > VISITS_MAX ? GH_ELIMIT : GH_OK;
-  if (err == GH_OK && v->point) err = outbound->source.client(outbound->source.ctx, call, &v->client);
-  if (err == GH_ELIMIT)
-    finish(v, err);
-  else if (err != GH_OK)
-    leave_to_next(v); /* never without proof instead */
+  if (p->count > VISITS_MAX)
+    finish(v, GH_ELIMIT);
   else
     try_points(v);
 }
 
 /* ---- time */
 
+/* The binding has given up: nobody takes the request. */
+static bool is_lost(const visit *v)
+{
+  return v->sent && v->binding->is_lost && v->binding->is_lost(v->state);
+}
+
 static visit *find_late(const place *p, int64_t now)
 {
   visit *v = p->visits;
-  while (v && v->call->deadline_us > now) v = v->next;
+  while (v && v->call->deadline_us > now && !is_lost(v)) v = v->next;
   return v;
 }
 

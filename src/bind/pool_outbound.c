@@ -18,12 +18,14 @@ enum { PINGS_MAX = 3 };
 typedef struct pending { /* a call on its way */
   struct pending *next;
   gh_outbound_call *call;
+  const gh_outbound_binding *binding; /* that it was sent over; NULL: it was not */
   bool retried;
 } pending;
 
 typedef struct lane { /* one connection to a peer */
   struct lane *next;
   struct peer_pool *pool;
+  const gh_outbound_binding *binding;
   gh_conn *conn;
   void *state;      /* of the binding */
   bool ready, used; /* used: answered at least one call */
@@ -86,7 +88,7 @@ static void finish(peer_pool *pool, pending *p, gh_err err)
   gh_outbound_call *call = p->call;
   call->err = err;
   GH_LOG(pool->worker_pool->outbound->log, err == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "outgoing-request",
-         GH_F("entity", call->entity), GH_F("binding", binding_of(pool)->name),
+         GH_F("entity", call->entity), GH_F("binding", (p->binding ? p->binding : binding_of(pool))->name),
          GH_F("op", gh_op_name((int)call->request.op)), GH_F("to", call->request.to), GH_F("rqi", call->request.rqi),
          GH_F("result", gh_err_name(err)), GH_F("rsc", err == GH_OK ? call->response.rsc : 0));
   free(p);
@@ -122,7 +124,8 @@ static pending *dequeue(peer_pool *pool)
 static void send_on(lane *l, pending *p)
 {
   l->current = p;
-  gh_err err = binding_of(l->pool)->ask(l->state, l->conn, p->call);
+  p->binding = l->binding;
+  gh_err err = l->binding->ask(l->state, l->conn, p->call);
   if (err == GH_OK) return;
   l->current = NULL;
   finish(l->pool, p, err);
@@ -137,14 +140,14 @@ static void ping(lane *l)
 {
   l->pings++;
   l->ping_us = now_of(l->pool) + GH_PING_US;
-  binding_of(l->pool)->ping(l->state);
+  l->binding->ping(l->state);
 }
 
 /* A peer that lost its associations does not answer what is sent over them, and nobody could tell whether it was
  * performed: so the call waits until the peer has shown that it is there. */
 static void use(lane *l, pending *p)
 {
-  bool trusted = !binding_of(l->pool)->ping || now_of(l->pool) < l->heard_us + GH_TRUST_US;
+  bool trusted = !l->binding->ping || now_of(l->pool) < l->heard_us + GH_TRUST_US;
   if (trusted) {
     send_on(l, p);
     return;
@@ -162,8 +165,7 @@ static void on_ready(gh_conn *conn, void *ctx)
   l->conn = conn;
   l->ready = true;
   l->heard_us = now_of(pool);
-  if (binding_of(pool)->ready)
-    binding_of(pool)->ready(l->state, conn); /* may write, and find that the peer has gone */
+  if (l->binding->ready) l->binding->ready(l->state, conn); /* may write, and find that the peer has gone */
   pump(pool);
 }
 
@@ -190,7 +192,7 @@ static void on_data(gh_conn *conn, void *ctx, gh_str octets)
   l->checking = false;
   if (unsent) l->current = NULL;
   while (octets.len) {
-    gh_outbound_answer answer = binding_of(pool)->take(l->state, l->current ? l->current->call : NULL, &octets);
+    gh_outbound_answer answer = l->binding->take(l->state, l->current ? l->current->call : NULL, &octets);
     if (answer == GH_ANSWER_NONE) break;
     if (answer == GH_ANSWER_BROKEN || !l->current) { /* nobody asked */
       l->leaving = true;
@@ -212,16 +214,19 @@ static void unlink_lane(lane *l)
   l->pool->lane_count--;
 }
 
-static gh_err address_of(const peer_pool *pool, size_t choice, struct sockaddr_storage *address, socklen_t *len)
+static gh_err address_of(const peer_pool *pool, size_t choice, struct sockaddr_storage *address, socklen_t *len,
+                         const gh_outbound_binding **binding)
 {
   const gh_outbound_peer *peer = pool->peer;
-  if (peer->endpoint_at) return peer->endpoint_at(peer->ctx, peer->host_header, choice, address, len);
+  *binding = binding_of(pool);
+  if (peer->endpoint_at) return peer->endpoint_at(peer->ctx, peer->host_header, choice, address, len, binding);
   return peer->endpoint(peer->ctx, peer->host_header, address, len);
 }
 
 static bool has_further_address(const peer_pool *pool)
 {
-  return pool->peer->endpoint_at && address_of(pool, pool->choice + 1, NULL, NULL) == GH_OK;
+  const gh_outbound_binding *ignored;
+  return pool->peer->endpoint_at && address_of(pool, pool->choice + 1, NULL, NULL, &ignored) == GH_OK;
 }
 
 /* Not there: is there another address? After the last one it begins with the first, another time. */
@@ -246,7 +251,7 @@ static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
   bool harmless = p && p->call->request.op == GH_OP_RETRIEVE; /* a change may have been made before the end */
   bool unsent = p && l->checking;
   bool retry = (unsent || (harmless && l->used && !p->retried)) && !pool->worker_pool->stopping;
-  binding_of(pool)->end(l->state);
+  l->binding->end(l->state);
   free(l);
   if (retry) {
     p->retried |= !unsent;
@@ -268,9 +273,10 @@ static gh_err connect_lane(lane *l, gh_worker *worker, const struct sockaddr *ad
                            int64_t deadline_us)
 {
   const gh_outbound_peer *peer = l->pool->peer;
-  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : gh_tls_client_ref(peer->tls);
+  gh_tls_client *tls =
+      peer->choose_tls ? peer->choose_tls(peer->ctx, peer, l->binding) : gh_tls_client_ref(peer->tls);
   if (peer->choose_tls && !tls) return GH_EAUTH; /* no credential: never in clear text instead */
-  gh_err err = binding_of(l->pool)->datagrams
+  gh_err err = l->binding->datagrams
                    ? gh_dtls_connect(worker, address, len, tls, peer->mtu, deadline_us, &handler, l, &l->conn)
                    : gh_conn_connect(worker, address, len, tls, deadline_us, &handler, l, &l->conn);
   gh_tls_client_free(tls); /* the connection holds its own */
@@ -282,9 +288,10 @@ static gh_err open_lane(peer_pool *pool, int64_t deadline_us)
   struct sockaddr_storage address;
   socklen_t len = 0;
   const gh_outbound_peer *peer = pool->peer;
+  const gh_outbound_binding *binding;
   gh_worker *worker = pool->worker_pool->worker;
   GH_REQUIRE(!worker->closing, GH_ECONN);
-  GH_TRY(address_of(pool, pool->choice, &address, &len));
+  GH_TRY(address_of(pool, pool->choice, &address, &len, &binding));
   if (has_further_address(pool)) { /* which needs time, too */
     int64_t now = gh_clock_mono_us(&worker->clock);
     deadline_us = now + (deadline_us - now) / 2;
@@ -292,10 +299,11 @@ static gh_err open_lane(peer_pool *pool, int64_t deadline_us)
   lane *l = gh_calloc(1, sizeof *l);
   l->pool = pool;
   l->choice = pool->choice;
-  l->state = binding_of(pool)->begin(peer, worker);
+  l->binding = binding;
+  l->state = binding->begin(peer, worker);
   gh_err err = connect_lane(l, worker, (struct sockaddr *)&address, len, deadline_us);
   if (err != GH_OK) {
-    binding_of(pool)->end(l->state);
+    binding->end(l->state);
     free(l);
     return err;
   }
@@ -361,7 +369,7 @@ static void leave_silent(peer_pool *pool)
 {
   for (lane *l = pool->lanes, *next; l; l = next) {
     next = l->next;
-    if (!l->ready || l->current || l->leaving) continue;
+    if (!l->binding->datagrams || !l->ready || l->current || l->leaving) continue;
     l->leaving = true;
     gh_conn_close(l->conn, GH_ETIMEOUT, "the peer is silent");
   }
@@ -396,7 +404,7 @@ static void check_lanes(peer_pool *pool, int64_t now)
 
 static bool is_late(const lane *l, int64_t now)
 {
-  const gh_outbound_binding *binding = binding_of(l->pool);
+  const gh_outbound_binding *binding = l->binding;
   return l->current->call->deadline_us <= now || (binding->is_lost && binding->is_lost(l->state));
 }
 
@@ -406,10 +414,11 @@ static void expire_current(peer_pool *pool, int64_t now)
     next = l->next;
     pending *p = l->current;
     if (!p || !is_late(l, now)) continue;
+    bool datagrams = l->binding->datagrams;
     l->current = NULL;
     l->leaving = true;
     gh_conn_close(l->conn, GH_ETIMEOUT, "no answer in time");
-    if (binding_of(pool)->datagrams) leave_silent(pool);
+    if (datagrams) leave_silent(pool);
     finish(pool, p, GH_ETIMEOUT);
     return; /* the list has changed; the rest is seen at the next tick */
   }

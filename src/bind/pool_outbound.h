@@ -20,18 +20,20 @@ extern const gh_outbound_binding gh_coap_tcp_outbound;
 typedef struct gh_outbound_peer {
   gh_str entity;                      /* FQDN or absolute CSE-ID, as in calls */
   gh_str host_header;                 /* its FQDN */
-  const gh_outbound_binding *binding; /* NULL: gh_http_outbound */
+  const gh_outbound_binding *binding; /* at `endpoint`; NULL: gh_http_outbound */
   uint16_t mtu;                       /* of datagrams; 0: 1280 */
   gh_tls_client *tls;
-  /* Another credential for the next connection: the caller becomes an owner of it. May be NULL. On the worker. */
-  gh_tls_client *(*choose_tls)(void *ctx, const struct gh_outbound_peer *peer);
+  /* Another credential for the next connection, over this binding: the caller becomes an owner of it. On the worker.
+   * May be NULL where all is one binding. */
+  gh_tls_client *(*choose_tls)(void *ctx, const struct gh_outbound_peer *peer, const gh_outbound_binding *binding);
   /* Address of the peer (host_header) now; on the worker, must not block. GH_EAGAIN: it is being looked up, and asked
    * for again while calls wait. */
   gh_err (*endpoint)(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len);
   /* The peer has several addresses, in order: instead of `endpoint`. GH_ENOTFOUND when there are not so many; with
    * address NULL that is all that is asked. A peer that cannot be reached at one is looked for at the next (TS-0004
-   * 7.3.2.6). May be NULL. */
-  gh_err (*endpoint_at)(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address, socklen_t *len);
+   * 7.3.2.6). *binding is that of the peer, to be changed where the address is for another. May be NULL. */
+  gh_err (*endpoint_at)(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address, socklen_t *len,
+                        const gh_outbound_binding **binding);
   void *ctx;
 } gh_outbound_peer;
 
@@ -70,7 +72,10 @@ struct gh_outbound_binding {
    * call. NULL: the end of an association is always heard of. */
   void (*ping)(void *state);
   bool (*is_lost)(const void *state); /* it has given up sending the request; may be NULL */
-  void (*end)(void *state);           /* the association has gone */
+  /* The peer has ended the association: was that the end of the answer to `call`? Then as GH_ANSWER_LAST. May be
+   * NULL. */
+  bool (*close_ends)(void *state, gh_outbound_call *call);
+  void (*end)(void *state); /* the association has gone */
 };
 
 #endif

@@ -122,7 +122,8 @@ static void open_connection(gh_ws_keeper *k)
     try_later(k, "its address is not known");
     return;
   }
-  gh_tls_client *tls = peer->choose_tls ? peer->choose_tls(peer->ctx, peer) : gh_tls_client_ref(peer->tls);
+  gh_tls_client *tls =
+      peer->choose_tls ? peer->choose_tls(peer->ctx, peer, peer->binding) : gh_tls_client_ref(peer->tls);
   if (!tls) {
     try_later(k, "no credential"); /* never in clear text instead */
     return;

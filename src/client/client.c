@@ -27,6 +27,7 @@ struct gh_client {
   gh_coap_client coap;  /* where the binding is CoAP */
   gh_client_ws *ws;     /* where it is WebSocket */
   gh_mqtt_client *mqtt; /* where it is MQTT; conn stays NULL */
+  bool listens;         /* there, for requests of the CSE */
   gh_str server_name;
   uint32_t timeout_ms;
   uint16_t mtu;
@@ -223,7 +224,11 @@ static gh_err open_session(gh_client *client, const gh_client_options *o, gh_dia
                                           .client_id = o->mqtt.client_id,
                                           .credential_id = o->mqtt.credential_id,
                                           .representation = o->representation};
-  return gh_mqtt_client_open(&options, &client->mqtt, diag);
+  GH_TRY(gh_mqtt_client_open(&options, &client->mqtt, diag));
+  client->listens = o->on_request && o->mqtt.listener.len;
+  return client->listens
+             ? gh_mqtt_client_listen(client->mqtt, o->mqtt.listener, o->on_request, o->on_request_ctx, diag)
+             : GH_OK;
 }
 
 static void init_loop(gh_client *client)
@@ -380,6 +385,7 @@ gh_err gh_client_export(gh_client *client, const char *label, uint8_t out[static
 gh_err gh_client_wait_closed(gh_client *client, uint32_t timeout_ms)
 {
   bool never = false;
+  if (client->listens) return gh_mqtt_client_wait(client->mqtt, timeout_ms);
   run_until(client, &never, timeout_ms);
   return client->conn ? GH_ETIMEOUT : GH_OK;
 }

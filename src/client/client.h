@@ -27,6 +27,7 @@ typedef struct gh_client_mqtt_names {
   gh_str prefix;        /* topic levels in front of /oneM2M, or empty */
   gh_str client_id;     /* behind "A::": the AE-ID, or what else is unique at the broker */
   gh_str credential_id; /* under which registration is asked for (TS-0003 10.4) */
+  gh_str listener;      /* with on_request: AE-ID-Stem of the AE that takes requests; empty: none */
 } gh_client_mqtt_names;
 
 typedef struct gh_client_options {
@@ -44,8 +45,8 @@ typedef struct gh_client_options {
   gh_client_binding binding;
   gh_client_mqtt_names mqtt;
   gh_representation representation; /* WebSocket, MQTT: of all its messages */
-  gh_client_on_request on_request;  /* WebSocket: called within gh_client_request and gh_client_wait_closed; NULL: all
-                                       requests of the other side are answered 4005 */
+  gh_client_on_request on_request;  /* WebSocket, MQTT: called within gh_client_request and gh_client_wait_closed;
+                                       NULL:  all requests of the other side are answered 4005, over MQTT not at all */
   void *on_request_ctx;
   uint16_t mtu;        /* CoAP over DTLS: largest IP packet; 0: 1280 */
   uint32_t timeout_ms; /* of connect and handshake, and of each request; 0: 10000 */

@@ -40,6 +40,9 @@ static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply
   if (key == GH_DEVICE_KEY_PUBLIC)
     credential = (gh_device_credential){GH_SE_PRIVATE_KEY, GH_STR(GH_DEVICE_OWN_KEY), "the private key",
                                         "tell the device of the CSE's public key"};
+  if (key == GH_DEVICE_KEY_CERTIFICATE)
+    credential = (gh_device_credential){GH_SE_PRIVATE_KEY, GH_STR(GH_DEVICE_OWN_CERTIFICATE), "the certificate",
+                                        "give the device a certificate"};
   if (key == GH_DEVICE_KEY_MAF) {
     GH_TRY(renew_kc(device, reply, diag));
     if (gh_reply_refused(reply)) return GH_OK;
@@ -49,13 +52,19 @@ static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply
 }
 
 /* By gh_device_key. */
-static const char *const key_names[] = {"maf", "mef", "psk", "public-key"};
+static const char *const key_names[] = {"maf", "mef", "psk", "public-key", "certificate"};
 
 gh_device_key gh_device_usual_key(const gh_device *device)
 {
   for (size_t i = 0; i < sizeof key_names / sizeof *key_names; i++)
     if (gh_str_eq(device->cse_key_name, gh_str_of(key_names[i]))) return (gh_device_key)i;
   return GH_DEVICE_KEY_MAF;
+}
+
+gh_err gh_device_choose_key(gh_device *device, gh_device_key key, gh_diag *diag)
+{
+  gh_device_state_set(device, &device->cse_key_name, gh_str_of(key_names[key]));
+  return gh_device_state_write(device, diag);
 }
 
 /*= TS-0003 9.1.1.1 Kpsa and KpsaID are configured at Entity A */
@@ -71,8 +80,7 @@ gh_err gh_device_set_psk(gh_device *device, gh_str kpsa_id, const gh_secret *kps
   if (err != GH_OK) return gh_fail(diag, err, "Kpsa cannot be stored: it needs 16 to 64 octets");
   gh_device_dissociate(device);
   gh_device_state_set(device, &device->state.kpsa_id, id);
-  gh_device_state_set(device, &device->cse_key_name, gh_str_of(key_names[GH_DEVICE_KEY_PSK]));
-  return gh_device_state_write(device, diag);
+  return gh_device_choose_key(device, GH_DEVICE_KEY_PSK, diag);
 }
 
 /*= TS-0003 8.1.2.3; 8.1.2.4; the own key, and the public key identifier of Entity B */
@@ -91,8 +99,7 @@ gh_err gh_device_set_public_key(gh_device *device, gh_str cse_key_ids, gh_diag *
   gh_device_dissociate(device);
   gh_device_state_set(device, &device->state.public_key_id, own);
   gh_device_state_set(device, &device->state.cse_key_ids, cse_key_ids);
-  gh_device_state_set(device, &device->cse_key_name, gh_str_of(key_names[GH_DEVICE_KEY_PUBLIC]));
-  return gh_device_state_write(device, diag);
+  return gh_device_choose_key(device, GH_DEVICE_KEY_PUBLIC, diag);
 }
 
 gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag)
@@ -100,8 +107,7 @@ gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply
   gh_device_begin(device, reply);
   GH_TRY(connect_with(device, key, reply, diag));
   if (gh_reply_refused(reply) || key == gh_device_usual_key(device)) return GH_OK;
-  gh_device_state_set(device, &device->cse_key_name, gh_str_of(key_names[key]));
-  return gh_device_state_write(device, diag);
+  return gh_device_choose_key(device, key, diag);
 }
 
 gh_err gh_device_wait_closed(gh_device *device, uint32_t timeout_ms)

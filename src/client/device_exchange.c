@@ -49,33 +49,43 @@ static gh_err find_peer(const gh_device *device, const gh_device_peer *peer, gh_
 typedef struct gh_device_proof {
   gh_secret psk;
   gh_arena secret;
-  gh_str key_pem; /* in `secret` */
+  gh_device_certificate certificate; /* in `secret`; of a raw public key: the key alone */
 } gh_device_proof;
+
+static bool is_certificate(const gh_device_credential *credential)
+{
+  return credential->kind == GH_SE_PRIVATE_KEY && gh_str_eq(credential->id, GH_STR(GH_DEVICE_OWN_CERTIFICATE));
+}
 
 static gh_err take_proof(gh_device *device, const gh_device_credential *credential, gh_device_proof *proof)
 {
   GH_REQUIRE(!gh_str_empty(credential->id), GH_ENOTFOUND);
+  if (is_certificate(credential)) return gh_device_use_certificate(device, &proof->secret, &proof->certificate);
   if (credential->kind == GH_SE_PRIVATE_KEY)
-    return gh_se_use_blob(device->se, &proof->secret, credential->kind, credential->id, &proof->key_pem);
+    return gh_se_use_blob(device->se, &proof->secret, credential->kind, credential->id, &proof->certificate.key_pem);
   return gh_se_use_psk(device->se, &device->clock, credential->kind, credential->id, &proof->psk);
 }
 
 static void drop_proof(gh_device_proof *proof)
 {
-  gh_wipe((void *)(uintptr_t)proof->key_pem.ptr, proof->key_pem.len);
+  gh_wipe((void *)(uintptr_t)proof->certificate.key_pem.ptr, proof->certificate.key_pem.len);
   gh_arena_free(&proof->secret);
   gh_secret_wipe(&proof->psk);
 }
 
-/* The broker knows the device by the key, and its list lets that key ask for registration under 12-KEY. */
+/* The broker knows the device by the key, and its list lets that key ask for registration under 12-KEY; by the
+ * certificate of an AE it knows the AE. */
 static gh_client_mqtt_names names_for(gh_device *device, const gh_device_credential *credential)
 {
   gh_arena *a = &device->scratch;
+  gh_str credential_id = is_certificate(credential) ? device->state.certificate_id
+                                                    : gh_credential_id(a, GH_CRED_SAEF_KEY, credential->id);
   const gh_str ae = device->state.ae_id;
   return (gh_client_mqtt_names){.receiver = gh_arena_fmt(a, "/%.*s", GH_STR_ARG(device->config.cse_id)),
                                 .prefix = device->config.mqtt_prefix,
                                 .client_id = ae.len ? ae : credential->id,
-                                .credential_id = gh_credential_id(a, GH_CRED_SAEF_KEY, credential->id)};
+                                .credential_id = credential_id,
+                                .listener = ae};
 }
 
 gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh_device_credential *credential,
@@ -88,19 +98,23 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
   gh_err err = take_proof(device, credential, &proof);
   err = err == GH_OK ? find_peer(device, peer, &binding, &at, diag) : no_key(err, credential, diag);
   if (err == GH_OK) {
-    bool public_key = credential->kind == GH_SE_PRIVATE_KEY;
+    bool keyed = credential->kind != GH_SE_PRIVATE_KEY, public_key = !keyed && !is_certificate(credential);
     bool broker = binding == GH_CLIENT_MQTT;
     gh_client_options options = {.host = gh_str_of(at.host),
                                  .port = at.port,
                                  .server_name = broker ? device->config.mqtt_name : peer->fqdn,
                                  .mqtt = names_for(device, credential),
-                                 .psk_identity = public_key ? GH_STR_NONE : credential->id,
-                                 .psk = public_key ? NULL : &proof.psk,
-                                 .key_pem = proof.key_pem,
+                                 .psk_identity = keyed ? credential->id : GH_STR_NONE,
+                                 .psk = keyed ? &proof.psk : NULL,
+                                 .chain_pem = proof.certificate.chain_pem,
+                                 .key_pem = proof.certificate.key_pem,
+                                 .anchors_pem = proof.certificate.anchors_pem,
                                  .server_keys = public_key ? device->state.cse_key_ids : GH_STR_NONE,
                                  .policy = gh_security_policy_named(device->config.security_policy),
                                  .tls13 = device->config.tls13,
                                  .binding = binding,
+                                 .on_request = broker ? device->on_request : NULL,
+                                 .on_request_ctx = device->on_request_ctx,
                                  .representation = device->cbor ? GH_REP_CBOR : GH_REP_JSON,
                                  .mtu = (uint16_t)device->config.datagram_mtu,
                                  .timeout_ms = (uint32_t)device->config.timeout_ms};

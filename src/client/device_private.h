@@ -16,13 +16,16 @@ struct gh_device {
   char dir[GH_DEVICE_DIR_BYTES];
   gh_device_config config;
   gh_device_state state;
-  gh_str km_ke_id;     /* state: the KeID that Km was derived from */
-  gh_str cse_key_name; /* state: "maf", "mef", "psk" or "public-key", the key of the association with the CSE */
+  gh_str km_ke_id; /* state: the KeID that Km was derived from */
+  gh_str
+      cse_key_name; /* state: "maf", "mef", "psk", "public-key" or "certificate", of the association with the CSE */
   gh_se *se;
   gh_clock clock;
   gh_random random;
-  gh_client *cse; /* association with the CSE, or NULL */
-  bool cbor;      /* over WebSocket: the serialization of the next association */
+  gh_client *cse;                  /* association with the CSE, or NULL */
+  gh_client_on_request on_request; /* over MQTT: of associations with the CSE from now on; NULL: none */
+  void *on_request_ctx;
+  bool cbor; /* over WebSocket: the serialization of the next association */
 };
 
 /* device_conf.c, device_state.c */
@@ -42,7 +45,8 @@ GH_MUST_USE gh_err gh_device_path(const char *dir, const char *name, char out[st
 
 /* device_exchange.c: beginning of a public call. */
 void gh_device_begin(gh_device *device, gh_reply *reply);
-/* TLS-PSK with a key of the secure environment, or, for GH_SE_PRIVATE_KEY, with raw public keys on both sides. Sets
+/* TLS-PSK with a key of the secure environment, or, for GH_SE_PRIVATE_KEY, with raw public keys or certificates on
+ * both sides. Sets
  * reply->alert. `step` is the call that brings the key, for the
  * message. */
 typedef struct gh_device_credential {
@@ -68,6 +72,14 @@ GH_MUST_USE gh_err gh_device_read_until(gh_device *device, const gh_val *attrs, 
 
 /* device_cse.c: which key the associations with the CSE use. */
 gh_device_key gh_device_usual_key(const gh_device *device);
+/* From now on this one; durable. */
+GH_MUST_USE gh_err gh_device_choose_key(gh_device *device, gh_device_key key, gh_diag *diag);
+
+/* device_certificate.c: for one handshake; all of it in `secret`, the caller wipes key_pem. GH_ENOTFOUND,
+ * GH_EEXPIRED.
+ */
+GH_MUST_USE gh_err gh_device_use_certificate(gh_device *device, gh_arena *secret, gh_device_certificate *out);
+#define GH_DEVICE_OWN_CERTIFICATE "certificate" /* of the record in the secure environment */
 
 /* device_maf.c: gh_device_register_key within another call. */
 GH_MUST_USE gh_err gh_device_new_kc(gh_device *device, gh_reply *reply, gh_diag *diag);

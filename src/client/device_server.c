@@ -1,5 +1,7 @@
 /* The device as a server for its registrar (SA2, TS-0003 8.2.1). Only the registrar can open an association, by the
  * key of the device's own associations with it; only NOTIFY is taken. Everything happens within gh_device_serve. */
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,7 +18,7 @@
 #include "m2m/key_id.h"
 #include "m2m/tables.h"
 
-enum { CONNECTIONS_MAX = 16, ACCEPTS_PER_EVENT = 16, IDLE_MS = 60000, POINT_BYTES = 300 };
+enum { CONNECTIONS_MAX = 16, ACCEPTS_PER_EVENT = 16, IDLE_MS = 60000, POINT_BYTES = 800 };
 
 struct gh_device_server {
   gh_device *device;
@@ -32,6 +34,9 @@ struct gh_device_server {
   gh_tls_server *tls;
   gh_http_limits limits;
   bool timed_out, stopped;
+  bool at_broker;       /* MQTT: requests come over the device's own association; of the rest only `device`, call-back
+                           and point are used */
+  atomic_bool told_off; /* there, instead of `stop` */
   char point[POINT_BYTES];
 };
 
@@ -54,7 +59,8 @@ static gh_err find_shared(gh_device *device, gh_str id, gh_secret *out)
   case GH_DEVICE_KEY_PSK:
     GH_REQUIRE(gh_str_eq(id, s->kpsa_id), GH_ENOTFOUND);
     return gh_se_use_psk(device->se, &device->clock, GH_SE_KPSA, id, out);
-  case GH_DEVICE_KEY_PUBLIC: break; /* see name_public_key */
+  case GH_DEVICE_KEY_PUBLIC: /* see name_public_key */
+  case GH_DEVICE_KEY_CERTIFICATE: /* see name_peer */ break;
   }
   return GH_ENOTFOUND;
 }
@@ -112,11 +118,22 @@ static gh_err name_public_key(void *ctx, gh_str spki, gh_peer *out)
   return GH_OK;
 }
 
-/* No certificate stands for anybody here. */
-static gh_err name_peer(void *ctx, gh_cert_flavour flavour, gh_str name, int64_t not_after_us, gh_peer *peer)
+/*= TS-0003 8.2.1; TS-0003 8.2.2.2 SA2 with certificates: that of the registrar, by the name that SA1 expects of it. A
+ * device with another credential takes none. */
+static gh_err name_peer(void *ctx, gh_cert_flavour flavour, gh_str name, int64_t not_after_us, gh_peer *out)
 {
-  (void)ctx, (void)flavour, (void)name, (void)not_after_us, (void)peer;
-  return GH_EAUTH;
+  const gh_device_server *server = ctx;
+  const gh_device_config *c = &server->device->config;
+  GH_REQUIRE(gh_device_usual_key(server->device) == GH_DEVICE_KEY_CERTIFICATE, GH_EAUTH);
+  GH_REQUIRE(flavour == GH_CERT_CSE_ID && gh_str_eq_nocase(name, c->cse.fqdn), GH_EAUTH);
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_peer peer = registrar_of(&arena, c);
+  peer.method = GH_METHOD_CERTIFICATE;
+  peer.not_after_us = not_after_us;
+  gh_peer_copy(out, &peer);
+  gh_arena_free(&arena);
+  return GH_OK;
 }
 
 /* ---- requests */
@@ -239,8 +256,60 @@ static void on_stop(uv_async_t *stop)
   server->stopped = true;
 }
 
+/* ---- through a broker */
+
+enum { SLICE_MS = 200 };
+
+/*= TS-0010 6.4.3; TS-0010 7.2 the broker lets nobody but the registrar publish what comes here */
+static void on_broker_request(void *ctx, gh_arena *arena, const gh_request *request, gh_response *response)
+{
+  response->rsc = take(ctx, arena, request, response);
+}
+
+static gh_err serve_at_broker(gh_device_server *server, uint32_t timeout_ms)
+{
+  int64_t until = gh_clock_mono_us(&server->device->clock) / 1000 + timeout_ms;
+  for (;;) {
+    int64_t left = until - gh_clock_mono_us(&server->device->clock) / 1000;
+    if (atomic_load(&server->told_off)) return GH_OK;
+    if (left <= 0) return GH_ETIMEOUT;
+    uint32_t slice = left < SLICE_MS ? (uint32_t)left : SLICE_MS;
+    /* whether it has ended is for the caller to find, who announces the device again */
+    bool open = server->device->cse && gh_client_is_open(server->device->cse);
+    if (!open || gh_client_wait_closed(server->device->cse, slice) != GH_ETIMEOUT) poll(NULL, 0, (int)slice);
+  }
+}
+
+static gh_err listen_at_broker(gh_device_server *server, gh_str at, gh_diag *diag)
+{
+  gh_device *device = server->device;
+  const gh_device_config *c = &device->config;
+  if (at.len) return gh_fail(diag, GH_EINVAL, "over MQTT a device listens at its broker and nowhere else");
+  gh_endpoint broker;
+  if (gh_str_empty(c->mqtt_broker)) return gh_fail(diag, GH_ENOTFOUND, "device.conf names no broker");
+  GH_TRY(gh_endpoint_find(c->mqtt_broker, &broker, diag));
+  bool v6 = strchr(broker.host, ':') != NULL;
+  server->at_broker = true;
+  snprintf(server->point, sizeof server->point, "mqtts://%s%s%s:%u%s%.*s", v6 ? "[" : "", broker.host, v6 ? "]" : "",
+           broker.port, c->mqtt_prefix.len ? "/" : "", GH_STR_ARG(c->mqtt_prefix));
+  gh_device_dissociate(device); /* the next one listens */
+  device->on_request = on_broker_request;
+  device->on_request_ctx = server;
+  return GH_OK;
+}
+
+static void leave_broker(gh_device_server *server)
+{
+  gh_device_dissociate(server->device);
+  server->device->on_request = NULL;
+  free(server);
+}
+
+/* ---- the public calls */
+
 gh_err gh_device_serve(gh_device_server *server, uint32_t timeout_ms)
 {
+  if (server->at_broker) return serve_at_broker(server, timeout_ms);
   server->timed_out = false;
   uv_update_time(&server->uv);
   uv_timer_start(&server->timer, on_timer, timeout_ms, 0);
@@ -251,7 +320,8 @@ gh_err gh_device_serve(gh_device_server *server, uint32_t timeout_ms)
 
 void gh_device_server_stop(gh_device_server *server)
 {
-  uv_async_send(&server->stop);
+  atomic_store(&server->told_off, true);
+  if (!server->at_broker) uv_async_send(&server->stop);
 }
 
 gh_str gh_device_server_point(const gh_device_server *server)
@@ -276,6 +346,28 @@ static gh_err listen_at(gh_device_server *server, gh_str at, gh_diag *diag)
   return GH_OK;
 }
 
+/* What proves the device, where that is no pre-shared key. */
+static gh_err take_credential(gh_device_server *server, gh_arena *secret, gh_tls_options *options, gh_diag *diag)
+{
+  gh_device *device = server->device;
+  gh_device_certificate own = {.key_pem = GH_STR_NONE};
+  gh_device_key key = gh_device_usual_key(device);
+  if (key != GH_DEVICE_KEY_PUBLIC && key != GH_DEVICE_KEY_CERTIFICATE) return GH_OK;
+  if (key == GH_DEVICE_KEY_PUBLIC) {
+    server->source.name_public_key = name_public_key;
+    if (!gh_raw_public_key_available()) return gh_fail(diag, GH_EUNSUPPORTED, "%s", GH_RAW_PUBLIC_KEY_NEEDS);
+  }
+  gh_err err = key == GH_DEVICE_KEY_CERTIFICATE
+                   ? gh_device_use_certificate(device, secret, &own)
+                   : gh_se_use_blob(device->se, secret, GH_SE_PRIVATE_KEY, GH_STR(GH_DEVICE_OWN_KEY), &own.key_pem);
+  if (err == GH_EEXPIRED) return gh_fail(diag, err, "the certificate is past its end");
+  if (err != GH_OK) return gh_fail(diag, err, "the private key cannot be used");
+  options->key_pem = own.key_pem;
+  options->chain_pem = own.chain_pem;
+  options->anchors_pem = own.anchors_pem;
+  return GH_OK;
+}
+
 static gh_err open_tls(gh_device_server *server, gh_diag *diag)
 {
   gh_device *device = server->device;
@@ -283,16 +375,9 @@ static gh_err open_tls(gh_device_server *server, gh_diag *diag)
                             .tls13 = device->config.tls13,
                             .require_ems = true};
   gh_arena secret;
-  gh_err err = GH_OK;
   gh_arena_init(&secret);
   server->source = (gh_key_source){.ctx = server, .find_psk = find_psk, .name_peer = name_peer};
-  if (gh_device_usual_key(device) == GH_DEVICE_KEY_PUBLIC) {
-    server->source.name_public_key = name_public_key;
-    err = gh_raw_public_key_available() ? GH_OK : gh_fail(diag, GH_EUNSUPPORTED, "%s", GH_RAW_PUBLIC_KEY_NEEDS);
-    if (err == GH_OK)
-      err = gh_se_use_blob(device->se, &secret, GH_SE_PRIVATE_KEY, GH_STR(GH_DEVICE_OWN_KEY), &options.key_pem);
-    if (err != GH_OK && err != GH_EUNSUPPORTED) gh_fail(diag, err, "the private key cannot be used");
-  }
+  gh_err err = take_credential(server, &secret, &options, diag);
   if (err == GH_OK) err = gh_tls_server_new(&options, &server->source, &device->random, &server->tls, diag);
   gh_wipe((void *)(uintptr_t)options.key_pem.ptr, options.key_pem.len);
   gh_arena_free(&secret);
@@ -312,29 +397,42 @@ static void start_loop(gh_device_server *server)
   uv_poll_start(&server->accepting, UV_READABLE, on_acceptable);
 }
 
+static gh_err listen_here(gh_device_server *server, gh_str at, gh_diag *diag)
+{
+  gh_err err = open_tls(server, diag);
+  if (err == GH_OK) err = listen_at(server, at, diag);
+  if (err == GH_OK && uv_loop_init(&server->uv) != 0) err = gh_fail(diag, GH_EIO, "no event loop");
+  if (err == GH_OK) {
+    start_loop(server);
+    return GH_OK;
+  }
+  if (server->fd >= 0) close(server->fd);
+  gh_tls_server_free(server->tls);
+  return err;
+}
+
 gh_err gh_device_listen(gh_device *device, gh_str at, gh_device_on_notify on_notify, void *ctx,
                         gh_device_server **out, gh_diag *diag)
 {
   gh_device_server *server = gh_calloc(1, sizeof *server);
   *server = (gh_device_server){
       .device = device, .on_notify = on_notify, .ctx = ctx, .fd = -1, .limits = gh_http_default_limits};
-  gh_err err = open_tls(server, diag);
-  if (err == GH_OK) err = listen_at(server, at, diag);
-  if (err == GH_OK && uv_loop_init(&server->uv) != 0) err = gh_fail(diag, GH_EIO, "no event loop");
-  if (err != GH_OK) {
-    if (server->fd >= 0) close(server->fd);
-    gh_tls_server_free(server->tls);
+  bool broker = gh_str_eq(device->config.binding, GH_STR("mqtt"));
+  gh_err err = broker ? listen_at_broker(server, at, diag) : listen_here(server, at, diag);
+  if (err == GH_OK)
+    *out = server;
+  else
     free(server);
-    return err;
-  }
-  start_loop(server);
-  *out = server;
-  return GH_OK;
+  return err;
 }
 
 void gh_device_server_close(gh_device_server *server)
 {
   if (!server) return;
+  if (server->at_broker) {
+    leave_broker(server);
+    return;
+  }
   gh_worker_close(&server->worker);
   uv_close((uv_handle_t *)&server->accepting, NULL);
   uv_close((uv_handle_t *)&server->timer, NULL);

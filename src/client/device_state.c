@@ -32,6 +32,8 @@ static const field fields[] = {
     {"aeID", AT(state.ae_id), false},
     {"publicKeyID", AT(state.public_key_id), false},
     {"csePublicKeys", AT(state.cse_key_ids), false},
+    {"certificate", AT(state.certificate_id), false},
+    {"certificateUntil", AT(state.certificate_until_us), true},
 };
 
 static const field *field_of(gh_str name)

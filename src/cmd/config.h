@@ -15,10 +15,11 @@ typedef enum gh_realm_kind { GH_REALM_MEF, GH_REALM_MAF, GH_REALM_CSE } gh_realm
 
 /* The broker through which a CSE is reached over MQTT. */
 typedef struct gh_realm_mqtt {
-  gh_str broker; /* "host:port", or empty: off */
-  gh_str name;   /* FQDN in its certificate */
-  gh_str prefix; /* topic levels in front of /oneM2M */
-  bool enforces; /* it runs the list of `gatehouse cse mqtt-acl` */
+  gh_str broker;          /* "host:port", or empty: off */
+  gh_str name;            /* FQDN in its certificate */
+  gh_str prefix;          /* topic levels in front of /oneM2M */
+  gh_conf_list listeners; /* "host:port": of the same broker, for others than this CSE */
+  bool enforces;          /* it runs the list of `gatehouse cse mqtt-acl` */
   int64_t max_payload_bytes, max_under_way, max_under_way_each;
 } gh_realm_mqtt;
 

@@ -131,6 +131,10 @@ static const gh_conf_key mqtt_keys[] = {
      "FQDN that the broker's certificate bears"},
     {"prefix", GH_CONF_TEXT, AT(prefix), "", 0, 0, gh_mqtt_prefix_valid, "topic levels", NULL,
      "topic levels in front of /oneM2M, \"abc/def\"; empty: none"},
+    {"listeners", GH_CONF_TEXTS, AT(listeners), "", 0, 0, endpoint_valid, "host:port", NULL,
+     "further listeners of the same broker: a pointOfAccess mqtts://host:port of an AE may name `broker` or one of "
+     "these,\n"
+     "and no other broker is believed"},
     {"enforces", GH_CONF_SWITCH, AT(enforces), "false", 0, 0, NULL, NULL, NULL,
      "the broker authenticates every client and runs the list of `gatehouse cse mqtt-acl`, so that topics say who "
      "sends;\n"

@@ -44,6 +44,8 @@ void gh_put_state(gh_call *call, gh_val *o, const gh_device *device)
   put_text(call, o, "kpsaID", s->kpsa_id);
   put_text(call, o, "publicKeyID", s->public_key_id);
   put_text(call, o, "csePublicKeys", s->cse_key_ids);
+  put_text(call, o, "certificate", s->certificate_id);
+  put_time(call, o, "certificateUntil", s->certificate_until_us);
   put_time(call, o, "mefKeyUntil", s->mef_key_until_us);
   put_text(call, o, "mafClientReg", s->maf_reg_id);
   put_text(call, o, "kmID", s->km_id);

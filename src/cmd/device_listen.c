@@ -127,9 +127,11 @@ static gh_exit run(gh_call *call)
   listening l = {.call = call};
   block_signals(&signals); /* the threads that follow inherit it */
   gh_err err = gh_call_device(call, &l.device, &diag);
-  if (err == GH_OK)
-    err =
-        gh_device_listen(l.device, gh_call_text(call, "at", GH_STR("127.0.0.1:0")), on_notify, &l, &l.server, &diag);
+  if (err == GH_OK) {
+    bool mqtt = gh_str_eq(gh_device_config_get(l.device)->binding, GH_STR("mqtt"));
+    gh_str at = gh_call_text(call, "at", mqtt ? GH_STR_NONE : GH_STR("127.0.0.1:0"));
+    err = gh_device_listen(l.device, at, on_notify, &l, &l.server, &diag);
+  }
   gh_exit code = GH_EXIT_FAILED;
   if (err == GH_OK) {
     l.point = gh_call_text(call, "poa", gh_device_server_point(l.server));
@@ -142,13 +144,14 @@ static gh_exit run(gh_call *call)
   return code;
 }
 
-static const gh_opt options[] = {
-    {"at", 0, GH_OPT_TEXT, "ADDRESS:PORT", "where to listen; port 0: the system chooses (127.0.0.1:0)"},
-    {"poa", 0, GH_OPT_TEXT, "URL",
-     "https://HOST:PORT that leads there from the registrar, where that is another (that of --at)"},
-    GH_OPT_BINDING,
-    GH_OPT_PASSPHRASE,
-    {.name = NULL}};
+static const gh_opt options[] = {{"at", 0, GH_OPT_TEXT, "ADDRESS:PORT",
+                                  "where to listen; port 0: the system chooses (127.0.0.1:0); not over MQTT"},
+                                 {"poa", 0, GH_OPT_TEXT, "URL",
+                                  "https://HOST:PORT (over MQTT: mqtts://HOST:PORT) that leads there from the "
+                                  "registrar, where that is another (that of --at)"},
+                                 GH_OPT_BINDING,
+                                 GH_OPT_PASSPHRASE,
+                                 {.name = NULL}};
 
 const gh_verb gh_verb_device_listen = {
     .words = "device listen",
@@ -160,6 +163,7 @@ const gh_verb gh_verb_device_listen = {
         "Tells the registrar that the registered device takes requests, and where; then prints each NOTIFY as a "
         "line of JSON,\n"
         "{\"from\",\"to\",\"rqi\",\"content\"}, and answers it 2000, until SIGTERM or SIGINT.\n"
+        "Over MQTT it listens at its broker, else where --at says.\n"
         "Only the registrar can come, with the key of the device's own associations with it. Who may notify is "
         "for the policies\n"
         "of the <AE> to say (acop 16).",

@@ -75,8 +75,7 @@ static void grant_registration(list *l, gh_str user, gh_str credential_id)
 
 /* ---- who */
 
-/* The user that the broker makes of a credential: the PSK identity, or the common name of an AE-ID certificate. */
-static bool user_of(gh_str credential_id, gh_str *user)
+bool gh_mqtt_acl_user(gh_str credential_id, gh_str *user)
 {
   unsigned type;
   return gh_credential_id_parse(credential_id, &type, user) == GH_OK &&
@@ -98,7 +97,7 @@ static void take_registree(list *l, const gh_node *node)
   if ((!is_ae && node->ty != GH_TY_REMOTE_CSE) || gh_str_eq(node->creator, l->acl->registrar)) return;
   if (!level_of(l, node->creator, &level)) return;
   grant_exchange(l, l->acl->user, l->self, level);
-  if (is_ae && user_of(node->extra, &user)) grant_ae(l, user, level);
+  if (is_ae && gh_mqtt_acl_user(node->extra, &user)) grant_ae(l, user, level);
 }
 
 static bool is_registered(const list *l, gh_str id)

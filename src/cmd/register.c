@@ -2,7 +2,7 @@
 #include "cmd/device_call.h"
 #include "cmd/verbs.h"
 
-static const char *const keys[] = {"maf", "mef", "psk", "public-key", NULL}; /* by gh_device_key */
+static const char *const keys[] = {"maf", "mef", "psk", "public-key", "certificate", NULL}; /* by gh_device_key */
 
 /* Which key the option names; -1: none of them. */
 static int key_of(gh_str name)
@@ -16,7 +16,7 @@ static gh_exit run(gh_call *call)
 {
   bool chosen = gh_call_has(call, "with");
   int key = key_of(gh_call_text(call, "with", GH_STR("maf")));
-  if (key < 0) return gh_call_misused(call, "--with is maf, mef, psk or public-key");
+  if (key < 0) return gh_call_misused(call, "--with is maf, mef, psk, public-key or certificate");
   gh_device *device;
   gh_reply reply = {.alert = -1};
   gh_diag diag = {""};
@@ -39,7 +39,8 @@ static const gh_opt options[] = {
     {"app-id", 0, GH_OPT_TEXT, "ID", "App-ID, begins with N or R (N.gatehouse)"},
     {"rn", 0, GH_OPT_TEXT, "NAME", "resource name of the <AE>"},
     {"with", 0, GH_OPT_TEXT, "WHAT",
-     "maf: Kc; mef: the key registered at the MEF with SUID 22; psk: Kpsa; public-key: raw public keys; later "
+     "maf: Kc; mef: the key registered at the MEF with SUID 22; psk: Kpsa; public-key: raw public keys; certificate; "
+     "later "
      "requests use the same"},
     GH_OPT_BINDING,
     GH_OPT_PASSPHRASE,

@@ -12,6 +12,7 @@
 #include "bind/ws_keep_outbound.h"
 #include "cmd/config.h"
 #include "cmd/names.h"
+#include "cmd/poa.h"
 #include "cmd/reach.h"
 #include "host/certificate_status.h"
 #include "host/host.h"
@@ -68,7 +69,7 @@ typedef struct gh_served { /* one function */
   gh_pool_outbound *outbound;
   gh_str mqtt_entities[GH_REALM_MAX_FUNCTIONS]; /* CSEs that are reached over MQTT */
   size_t mqtt_entity_count;
-  gh_mqtt_outbound *mqtt_outbound; /* NULL: there are none */
+  gh_mqtt_outbound *mqtt_outbound; /* NULL: no broker, or none that enforces our list */
   gh_ws_server websocket;          /* CSE only */
   gh_ws_outbound *ws_outbound;
   gh_point_outbound *point_outbound; /* in front of the others; CSE only */
@@ -116,7 +117,17 @@ GH_MUST_USE gh_err gh_runtime_renew_peers(gh_served *served, const gh_tls_option
 /* runtime_poa.c: CSEs that the configuration does not place are looked for where their registration says. A point of
  * access is an address and proves nothing. `choice`: the configured place first, where there is one. */
 GH_MUST_USE gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address,
-                                      socklen_t *len);
+                                      socklen_t *len, const gh_outbound_binding **binding);
+/* Reads an entry of pointOfAccess. An error: it is passed over, which is logged with the reason. */
+GH_MUST_USE gh_err gh_runtime_read_point(const gh_served *served, gh_str entity, gh_str point, gh_poa *out);
+/* Logs it. GH_EUNSUPPORTED always. */
+gh_err gh_runtime_pass_over(const gh_served *served, gh_str entity, gh_str point, const char *why);
+/* NULL: this is the broker that the configuration trusts with our list; else why it is not. */
+const char *gh_runtime_why_not_broker(const gh_served *served, const gh_poa *poa);
+/* A registered CSE that the configuration does not know, and whose first point of access that is for us is at the
+ * trusted broker. */
+bool gh_runtime_is_at_broker(void *served, gh_str entity);
+const gh_outbound_binding *gh_runtime_binding_of(gh_poa_scheme scheme); /* NULL: no association of ours */
 const gh_outbound_peer *gh_runtime_find_peer(void *served, gh_str entity);
 /* What the peers that are found later shall use; copies. */
 void gh_runtime_keep_own(gh_served *served, const gh_tls_options *own);
@@ -124,6 +135,8 @@ GH_MUST_USE gh_err gh_runtime_renew_found(gh_served *served, const gh_tls_option
 void gh_runtime_free_found(gh_served *served);
 /* runtime_registree.c: where AEs are, and how they prove themselves there. */
 gh_point_source gh_runtime_point_source(gh_served *served);
+/* runtime_peers.c: the same identity of the peer, over whatever binding. */
+void gh_runtime_fit_tls(const gh_outbound_binding *binding, gh_tls_options *tls);
 /* runtime_peers.c: `http` says the binding; entity and host_header become `fqdn`, which must outlive them. */
 GH_MUST_USE gh_err gh_runtime_init_peer(gh_served *served, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
                                         const gh_tls_options *own, gh_diag *diag);

@@ -18,7 +18,8 @@ gh_str gh_runtime_cse_absolute(gh_runtime *runtime, gh_str stem)
 
 static gh_err endpoint(void *ctx, gh_str fqdn, struct sockaddr_storage *address, socklen_t *len)
 {
-  return gh_runtime_address(ctx, fqdn, 0, address, len);
+  const gh_outbound_binding *ignored = NULL;
+  return gh_runtime_address(ctx, fqdn, 0, address, len, &ignored);
 }
 
 /* ---- keys */
@@ -37,16 +38,23 @@ static bool is_key(const gh_runtime_peer *peer, const gh_key_record *key)
          gh_bytes_equal_ct(peer->psk.key.bytes, key->key.bytes, key->key.len);
 }
 
+static gh_err new_client_for(const gh_runtime_peer *peer, const gh_key_record *key,
+                             const gh_outbound_binding *binding, gh_tls_client **out)
+{
+  gh_tls_client_options options = {
+      .tls = peer->options, .server_name = peer->fqdn, .psk_identity = key->id, .psk = &key->key};
+  gh_diag diag;
+  gh_runtime_fit_tls(binding, &options.tls);
+  return gh_tls_client_new(&options, out, &diag);
+}
+
 /* A context for the key, made anew when it is another one, under the same identifier too. */
-static gh_tls_client *client_for(gh_runtime_peer *peer, const gh_key_record *key)
+static gh_tls_client *client_for(gh_runtime_peer *peer, const gh_key_record *key, const gh_outbound_binding *binding)
 {
   pthread_mutex_lock(&peer->lock);
   if (!is_key(peer, key)) {
-    gh_tls_client_options options = {
-        .tls = peer->options, .server_name = peer->fqdn, .psk_identity = key->id, .psk = &key->key};
-    gh_diag diag;
     forget_key(peer);
-    if (gh_tls_client_new(&options, &peer->psk.client, &diag) == GH_OK &&
+    if (new_client_for(peer, key, binding, &peer->psk.client) == GH_OK &&
         gh_secret_set(&peer->psk.key, key->key.bytes, key->key.len) == GH_OK)
       peer->psk.id = gh_str_clone(key->id);
     else
@@ -84,49 +92,6 @@ static gh_err key_for(gh_host *host, gh_arena *arena, gh_str entity, gh_key_reco
   return err == GH_OK ? err : key_of_registree(host, arena, entity, key);
 }
 
-static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http)
-{
-  gh_runtime_peer *peer = ctx;
-  gh_key_record key = {.key = {.len = 0}};
-  gh_arena arena;
-  gh_host *host = peer->served->host;
-  gh_tls_client *client = NULL;
-  bool only = false;
-  gh_arena_init(&arena);
-  bool cse = gh_str_starts(http->entity, GH_STR("//"));
-  if (host && cse && key_for(host, &arena, http->entity, &key, &only) == GH_OK) client = client_for(peer, &key);
-  gh_secret_wipe(&key.key);
-  gh_arena_free(&arena);
-  only |= peer->provider && gh_str_empty(peer->provider->anchors);
-  if (client || only) return client;
-  pthread_mutex_lock(&peer->lock);
-  client = gh_tls_client_ref(peer->renewed ? peer->renewed : http->tls);
-  pthread_mutex_unlock(&peer->lock);
-  return client;
-}
-
-/* ---- life */
-
-const gh_outbound_binding *gh_runtime_binding(gh_reach_binding binding)
-{
-  switch (binding) {
-  case GH_REACH_COAPS: return &gh_coap_outbound;
-  case GH_REACH_COAPS_TCP: return &gh_coap_tcp_outbound;
-  case GH_REACH_WSS:
-  case GH_REACH_HTTPS: return &gh_http_outbound;
-  case GH_REACH_MQTT:
-  case GH_REACH_NONE: break;
-  }
-  return NULL;
-}
-
-/* The same identity of the peer, over whatever binding. */
-static void fit_tls(const gh_outbound_peer *peer, gh_tls_options *tls)
-{
-  tls->datagram = peer->binding->datagrams;
-  tls->alpn = peer->binding == &gh_coap_tcp_outbound ? "coap" : NULL;
-}
-
 /*= TS-0003 8.1.2.4; 8.2.2.2 a CSE that is known by the certificate of its node or device proves that name */
 static void expect_node(gh_served *s, gh_str fqdn, gh_tls_client_options *options)
 {
@@ -155,6 +120,76 @@ static void expect_key(const gh_served *s, gh_str fqdn, gh_tls_client_options *o
   options->tls.chain_pem = GH_STR_NONE;
 }
 
+/* Where a registered point of access is of another binding than the peer usually has: associations are kept, so these
+ * contexts are made for one. */
+static gh_tls_client *choose_once(gh_runtime_peer *peer, const gh_key_record *key, const gh_outbound_binding *binding)
+{
+  gh_served *s = peer->served;
+  gh_tls_client *client = NULL;
+  gh_diag diag = {""};
+  if (key->id.len) return new_client_for(peer, key, binding, &client) == GH_OK ? client : NULL;
+  gh_tls_client_options options = {.server_name = peer->fqdn};
+  expect_node(s, peer->fqdn, &options);
+  pthread_mutex_lock(&s->found_lock);
+  options.tls = s->own.options;
+  options.tls.tls13 = peer->options.tls13;
+  expect_key(s, peer->fqdn, &options);
+  gh_runtime_fit_tls(binding, &options.tls);
+  gh_err err = gh_tls_client_new(&options, &client, &diag);
+  pthread_mutex_unlock(&s->found_lock);
+  if (err != GH_OK)
+    GH_LOG(&s->runtime->log, GH_LOG_ERROR, "peer-not-usable", GH_F("entity", peer->fqdn),
+           GH_F("reason", (const char *)diag.text));
+  return err == GH_OK ? client : NULL;
+}
+
+static gh_tls_client *choose(void *ctx, const gh_outbound_peer *http, const gh_outbound_binding *binding)
+{
+  gh_runtime_peer *peer = ctx;
+  gh_key_record key = {.key = {.len = 0}};
+  gh_arena arena;
+  gh_host *host = peer->served->host;
+  gh_tls_client *client = NULL;
+  bool only = false;
+  gh_arena_init(&arena);
+  bool cse = gh_str_starts(http->entity, GH_STR("//"));
+  bool keyed = host && cse && key_for(host, &arena, http->entity, &key, &only) == GH_OK;
+  bool usual = binding == http->binding;
+  only |= peer->provider && gh_str_empty(peer->provider->anchors);
+  if (!keyed) key.id = GH_STR_NONE;
+  if (!usual && (keyed || !only)) client = choose_once(peer, &key, binding);
+  if (usual && keyed) client = client_for(peer, &key, binding);
+  gh_secret_wipe(&key.key);
+  gh_arena_free(&arena);
+  if (client || only || !usual) return client;
+  pthread_mutex_lock(&peer->lock);
+  client = gh_tls_client_ref(peer->renewed ? peer->renewed : http->tls);
+  pthread_mutex_unlock(&peer->lock);
+  return client;
+}
+
+/* ---- life */
+
+const gh_outbound_binding *gh_runtime_binding(gh_reach_binding binding)
+{
+  switch (binding) {
+  case GH_REACH_COAPS: return &gh_coap_outbound;
+  case GH_REACH_COAPS_TCP: return &gh_coap_tcp_outbound;
+  case GH_REACH_WSS:
+  case GH_REACH_HTTPS: return &gh_http_outbound;
+  case GH_REACH_MQTT:
+  case GH_REACH_NONE: break;
+  }
+  return NULL;
+}
+
+/* The same identity of the peer, over whatever binding. */
+void gh_runtime_fit_tls(const gh_outbound_binding *binding, gh_tls_options *tls)
+{
+  tls->datagram = binding->datagrams;
+  tls->alpn = binding == &gh_coap_tcp_outbound ? "coap" : NULL;
+}
+
 gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_peer *peer, gh_str fqdn,
                             const gh_tls_options *own, gh_diag *diag)
 {
@@ -162,7 +197,7 @@ gh_err gh_runtime_init_peer(gh_served *s, gh_outbound_peer *http, gh_runtime_pee
   expect_node(s, fqdn, &options);
   expect_key(s, fqdn, &options);
   http->mtu = (uint16_t)s->runtime->realm->limits.datagram_mtu;
-  fit_tls(http, &options.tls);
+  gh_runtime_fit_tls(http->binding, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &http->tls, diag));
   *peer = (gh_runtime_peer){.served = s, .fqdn = fqdn, .options = options.tls};
   peer->options.guests = NULL; /* of the server alone */
@@ -184,7 +219,7 @@ static gh_err add_peer(gh_served *s, const gh_realm_function *f, const gh_tls_op
   http->binding = gh_runtime_binding(gh_reach_of(f));
   GH_TRY(gh_runtime_init_peer(s, http, &s->peer_keys[s->peer_count], f->fqdn, &tls, diag));
   if (f->kind == GH_REALM_CSE) http->entity = gh_runtime_cse_absolute(s->runtime, f->cse_id);
-  if (f->kind == GH_REALM_CSE && http->binding == &gh_http_outbound) http->endpoint_at = gh_runtime_address;
+  if (f->kind == GH_REALM_CSE) http->endpoint_at = gh_runtime_address;
   s->peer_count++;
   return GH_OK;
 }
@@ -214,13 +249,16 @@ static gh_err add_mqtt_entity(gh_served *s, const gh_realm_function *f, gh_diag 
 static gh_err make_mqtt_outbound(gh_served *s, gh_outbound *next, gh_diag *diag)
 {
   gh_runtime *r = s->runtime;
-  if (!s->mqtt_entity_count) return GH_OK;
+  const gh_realm_mqtt *own = &s->function->mqtt;
+  if (!s->mqtt_entity_count && (gh_str_empty(own->broker) || !own->enforces)) return GH_OK;
   const gh_mqtt_outbound_options options = {.self = {.sp_fqdn = r->realm->sp_fqdn,
                                                      .cse_id = s->function->cse_id,
                                                      .cse_rn = s->function->cse_rn,
                                                      .in_cse = r->realm->in_cse},
                                             .entities = s->mqtt_entities,
                                             .entity_count = s->mqtt_entity_count,
+                                            .reaches = gh_runtime_is_at_broker,
+                                            .ctx = s,
                                             .prefix = s->function->mqtt.prefix,
                                             .next = *next,
                                             .workers = r->workers,
@@ -280,7 +318,7 @@ gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtime_peer *peer
   expect_node(peer->served, peer->fqdn, &options);
   expect_key(peer->served, peer->fqdn, &options);
   options.tls.tls13 = peer->options.tls13;
-  fit_tls(http, &options.tls);
+  gh_runtime_fit_tls(http->binding, &options.tls);
   GH_TRY(gh_tls_client_new(&options, &fresh, diag));
   pthread_mutex_lock(&peer->lock);
   gh_tls_client_free(peer->renewed);

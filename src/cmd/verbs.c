@@ -9,6 +9,7 @@ const gh_verb *const gh_verbs[] = {
     &gh_verb_device_show,
     &gh_verb_device_psk,
     &gh_verb_device_public_key,
+    &gh_verb_device_certificate,
     &gh_verb_device_listen,
     &gh_verb_enrol,
     &gh_verb_register,

@@ -17,6 +17,7 @@ extern const gh_verb gh_verb_device_new;
 extern const gh_verb gh_verb_device_show;
 extern const gh_verb gh_verb_device_psk;
 extern const gh_verb gh_verb_device_public_key;
+extern const gh_verb gh_verb_device_certificate;
 extern const gh_verb gh_verb_device_listen;
 extern const gh_verb gh_verb_enrol;
 extern const gh_verb gh_verb_register;

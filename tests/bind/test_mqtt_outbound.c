@@ -21,8 +21,16 @@ typedef struct mqtt_out {
 typedef struct asked {
   gh_outbound_call out;
   mqtt_out *t;
+  bool to_ae;
   _Atomic int done;
 } asked;
+
+/* A CSE that the configuration does not know. */
+static bool reaches(void *ctx, gh_str entity)
+{
+  (void)ctx;
+  return gh_str_eq(entity, GH_STR("//sp.example.com/mn7"));
+}
 
 static void send_next(void *ctx, gh_worker *worker, gh_outbound_call *call)
 {
@@ -41,6 +49,7 @@ static void start(mqtt_out *t, uint32_t max_unsent)
   const gh_mqtt_outbound_options out = {.self = h->options.config.self,
                                         .entities = t->entities,
                                         .entity_count = 2,
+                                        .reaches = reaches,
                                         .next = {t, send_next},
                                         .workers = h->workers,
                                         .worker_count = 1,
@@ -104,13 +113,13 @@ static void on_done(gh_outbound_call *out)
 static void submit(void *arg)
 {
   asked *a = arg;
-  gh_outbound port = gh_mqtt_outbound_port(a->t->outbound);
+  gh_outbound port = a->to_ae ? gh_mqtt_outbound_ae_port(a->t->outbound) : gh_mqtt_outbound_port(a->t->outbound);
   port.send(port.ctx, &a->t->b.h.worker, &a->out);
 }
 
-static void begin(mqtt_out *t, asked *a, const char *entity, int64_t life_us)
+static void begin_with(mqtt_out *t, asked *a, const char *entity, int64_t life_us, bool to_ae)
 {
-  *a = (asked){.t = t};
+  *a = (asked){.t = t, .to_ae = to_ae};
   gh_arena_init(&a->out.arena);
   a->out.entity = gh_str_of(entity);
   a->out.deadline_us = harness_mono(&t->b.h) + life_us;
@@ -124,6 +133,11 @@ static void begin(mqtt_out *t, asked *a, const char *entity, int64_t life_us)
                                 .rvi = GH_STR("3"),
                                 .rcn = GH_RCN_ABSENT};
   gh_loop_call(t->b.h.loop, submit, a);
+}
+
+static void begin(mqtt_out *t, asked *a, const char *entity, int64_t life_us)
+{
+  begin_with(t, a, entity, life_us, false);
 }
 
 static void wait_ended(mqtt_out *t, int wanted)
@@ -318,6 +332,48 @@ static void answers_that_are_dropped(void **state)
   assert_int_equal(end(&a), GH_OK);
 }
 
+/*= TS-0010 6.4.2; TS-0010 7.4 an AE of ours has its stem for a name, and answers under it alone */
+static void to_an_ae(void **state)
+{
+  mqtt_out *t = *state;
+  asked a, b;
+  start(t, UNSENT_MAX);
+  assert_false(gh_mqtt_outbound_is_open(t->outbound));
+  begin_with(t, &a, "//sp.example.com/in-cse/Cvalve", 20 * GH_US_PER_S, true);
+  assert_int_equal(end(&a), GH_ECONN); /* not connected yet */
+  welcome(t);
+  begin_with(t, &a, "//sp.example.com/in-cse/Cvalve", 20 * GH_US_PER_S, true);
+  assert_true(gh_mqtt_outbound_is_open(t->outbound));
+  begin_with(t, &b, "//sp.example.com/Svalve", 20 * GH_US_PER_S, true);
+  arrived r = arrives(t, "/oneM2M/req/in-cse/Cvalve/json"), s = arrives(t, "/oneM2M/req/in-cse/Svalve/json");
+  replies(t, "/oneM2M/resp/in-cse/Cother/json", &r, 2000);
+  replies(t, "/oneM2M/resp/in-cse/Svalve/json", &r, 2000);
+  replies(t, "/oneM2M/resp/Cvalve/in-cse/json", &r, 2000);
+  replies(t, "/oneM2M/resp/in-cse/Svalve/json", &s, 2001);
+  assert_int_equal(end(&b), GH_OK);
+  assert_int_equal(a.done, 0); /* everything before that was taken */
+  replies(t, "/oneM2M/resp/in-cse/Cvalve/json", &r, 5207);
+  assert_int_equal(end(&a), GH_OK);
+  assert_int_equal(a.out.response.rsc, 5207);
+  assert_text(a.out.response.rqi, "n1");
+}
+
+/* Who is known by its registration only. */
+static void to_a_cse_that_is_found(void **state)
+{
+  mqtt_out *t = *state;
+  asked a;
+  start(t, UNSENT_MAX);
+  welcome(t);
+  begin(t, &a, "//sp.example.com/mn7", 20 * GH_US_PER_S);
+  arrived r = arrives(t, "/oneM2M/req/in-cse/mn7/json");
+  replies(t, "/oneM2M/resp/in-cse/mn7/json", &r, 2000);
+  assert_int_equal(end(&a), GH_OK);
+  begin(t, &a, "//sp.example.com/mn8", 20 * GH_US_PER_S);
+  assert_int_equal(end(&a), GH_EUNSUPPORTED);
+  assert_int_equal(t->passed_on, 1);
+}
+
 static void too_late(void **state)
 {
   mqtt_out *t = *state;
@@ -432,6 +488,8 @@ int main(void)
       TEST(another_cannot_answer),
       TEST(malformed_answers),
       TEST(answers_that_are_dropped),
+      TEST(to_an_ae),
+      TEST(to_a_cse_that_is_found),
       TEST(too_late),
       TEST(the_broker_goes),
       TEST(the_end),

@@ -38,11 +38,61 @@ typedef struct out_test {
 
 static int not_yet; /* times that "later" is still being looked up; on the worker, or before the call */
 
-/* "good", "closed" (nobody listens), "silent", "later" (good, once its name is found), or none for us. */
-static gh_err address(void *ctx, gh_str point, struct sockaddr_storage *out, socklen_t *len)
+static gh_outbound_binding gone_when_ready, gone_when_asked, cannot_carry;
+
+/* The peer goes while its association is being made ready, or while the request is written. */
+static void ready_and_gone(void *state, gh_conn *conn)
 {
-  const out_test *x = ctx;
+  (void)state;
+  gh_conn_close(conn, GH_ECONN, "gone");
+}
+
+static gh_err asked_and_gone(void *state, gh_conn *conn, gh_outbound_call *out)
+{
+  gh_err err = gh_http_outbound.ask(state, conn, out);
+  gh_conn_close(conn, GH_ECONN, "gone");
+  return err;
+}
+
+static gh_err ask_nothing(void *state, gh_conn *conn, gh_outbound_call *out)
+{
+  (void)state;
+  (void)conn;
+  (void)out;
+  return GH_EINVAL;
+}
+
+static void make_bindings(void)
+{
+  gone_when_ready = gone_when_asked = cannot_carry = gh_http_outbound;
+  gone_when_ready.ready = ready_and_gone;
+  gone_when_asked.ask = asked_and_gone;
+  cannot_carry.ask = ask_nothing;
+}
+
+static const gh_outbound_binding *binding_at(gh_str point)
+{
+  if (gh_str_starts(point, GH_STR("ready-gone:"))) return &gone_when_ready;
+  if (gh_str_starts(point, GH_STR("asked-gone:"))) return &gone_when_asked;
+  if (gh_str_starts(point, GH_STR("unfit:"))) return &cannot_carry;
+  if (gh_str_starts(point, GH_STR("coaps://"))) return &gh_coap_outbound;
+  if (gh_str_starts(point, GH_STR("coaps+tcp://"))) return &gh_coap_tcp_outbound;
+  return &gh_http_outbound;
+}
+
+static void send_through(void *ctx, gh_worker *worker, gh_outbound_call *out);
+
+/* "good", "closed" (nobody listens), "silent", "later" (good, once its name is found), or none for us. */
+static gh_err find(void *ctx, const gh_outbound_call *out_call, gh_str point, gh_point_place *place)
+{
+  out_test *x = ctx;
   uint16_t port = 1;
+  struct sockaddr_storage *out = &place->address;
+  socklen_t *len = &place->address_len;
+  (void)out_call;
+  place->binding = binding_at(point);
+  if (gh_str_ends(point, GH_STR("://good"))) port = x->t->port;
+  if (gh_str_eq(point, GH_STR("mqtts://trusted"))) *place = (gh_point_place){.port = {x, send_through}};
   if (gh_str_eq(point, GH_STR("https://good/"))) port = x->t->port;
   if (gh_str_eq(point, GH_STR("https://later"))) {
     if (not_yet && not_yet--) return GH_EAGAIN;
@@ -58,7 +108,7 @@ static gh_err address(void *ctx, gh_str point, struct sockaddr_storage *out, soc
   return GH_OK;
 }
 
-static gh_err client(void *ctx, const gh_outbound_call *out, gh_tls_client **made)
+static gh_err client(void *ctx, const gh_outbound_call *out, const gh_outbound_binding *binding, gh_tls_client **made)
 {
   out_test *x = ctx;
   uint8_t octets[64];
@@ -68,9 +118,20 @@ static gh_err client(void *ctx, const gh_outbound_call *out, gh_tls_client **mad
   count_up(x->t, &x->clients);
   GH_REQUIRE(x->no_client == GH_OK, x->no_client);
   GH_TRY(gh_secret_set(&key, octets, octets_of(x->key_hex, octets)));
-  const gh_tls_client_options options = {
-      .tls = {.tls13 = true, .require_ems = true}, .psk_identity = gh_str_of(keys[0].identity), .psk = &key};
+  const gh_tls_client_options options = {.tls = {.tls13 = true, .require_ems = true, .datagram = binding->datagrams},
+                                         .psk_identity = gh_str_of(keys[0].identity),
+                                         .psk = &key};
   return gh_tls_client_new(&options, made, &diag);
+}
+
+/* A port that takes a point of access: answers 2002. */
+static void send_through(void *ctx, gh_worker *worker, gh_outbound_call *out)
+{
+  (void)ctx;
+  (void)worker;
+  out->err = GH_OK;
+  out->response = (gh_response){.rsc = GH_RSC_DELETED};
+  out->done(out);
 }
 
 /* The port behind ours: answers 2004. */
@@ -92,6 +153,7 @@ static void init_worker(void *arg)
 
 static int setup(void **state)
 {
+  make_bindings();
   out_test *x = calloc(1, sizeof *x);
   x->key_hex = GOOD_KEY;
   x->t = link_new(keys, 1);
@@ -101,7 +163,7 @@ static int setup(void **state)
   assert_int_equal(gh_loop_start("outgoing", &x->loop), GH_OK);
   gh_loop_call(x->loop, init_worker, x);
   x->workers[0] = &x->worker;
-  const gh_point_source source = {.ctx = x, .address = address, .client = client};
+  const gh_point_source source = {.ctx = x, .find = find, .client = client};
   x->outbound = gh_point_outbound_new(source, (gh_outbound){x, send_next}, x->workers, 1, NULL);
   *state = x;
   return 0;
@@ -283,6 +345,51 @@ static void silence(void **state)
   assert_int_equal(x->to_next, 0);
 }
 
+/* A connection that ends in its ready call-back has carried nothing, and the next point is tried; one that ends in
+ * the middle of writing may have. */
+static void gone_while_we_write(void **state)
+{
+  out_test *x = *state;
+  assert_answered(x, "ae", "ready-gone://good https://good/", 2000);
+  assert_answered(x, "ae", "ready-gone://good", 2004);
+  assert_int_equal(x->to_next, 1);
+  assert_int_equal(counts_now(x->t).requests, 1);
+  begin(x, "ae", "asked-gone://good https://good/");
+  assert_int_equal(await(x)->err, GH_ECONN);
+  assert_int_equal(x->to_next, 1);
+}
+
+/* Each binding has a client of its own, and what one cannot carry another may. */
+static void over_several_bindings(void **state)
+{
+  out_test *x = *state;
+  assert_answered(x, "ae", "unfit://good https://good/", 2000);
+  assert_int_equal(x->clients, 2);
+  begin(x, "ae", "coaps://closed coaps+tcp://closed https://closed https://good/");
+  pass_time(x->t, 51); /* nobody says that a datagram has reached nobody */
+  assert_int_equal(await(x)->err, GH_OK);
+  assert_int_equal(x->clients, 5);
+  begin(x, "ae", "coaps+tcp://good https://good/"); /* who is there does not speak CoAP, and may have understood */
+  pass_time(x->t, 101);
+  gh_err err = await(x)->err;
+  assert_true(err == GH_ETIMEOUT || err == GH_EPROTO || err == GH_ECONN);
+  assert_int_equal(counts_now(x->t).requests, 2);
+  assert_int_equal(x->to_next, 0);
+}
+
+/* Whoever is behind a port proves the entity itself: no association of ours, and no client. */
+static void through_a_port(void **state)
+{
+  out_test *x = *state;
+  x->no_client = GH_EAUTH;
+  assert_answered(x, "ae", "http://good mqtts://trusted https://good/", 2002);
+  assert_int_equal(x->clients, 0);
+  x->no_client = GH_OK;
+  assert_answered(x, "ae", "https://good/ mqtts://trusted", 2000);
+  assert_answered(x, "ae", "https://closed mqtts://trusted", 2002);
+  assert_int_equal(x->to_next, 0);
+}
+
 static void the_end(void **state)
 {
   out_test *x = *state;
@@ -305,6 +412,9 @@ int main(void)
       cmocka_unit_test_setup_teardown(proof_comes_first, setup, teardown),
       cmocka_unit_test_setup_teardown(sent_once, setup, teardown),
       cmocka_unit_test_setup_teardown(silence, setup, teardown),
+      cmocka_unit_test_setup_teardown(gone_while_we_write, setup, teardown),
+      cmocka_unit_test_setup_teardown(over_several_bindings, setup, teardown),
+      cmocka_unit_test_setup_teardown(through_a_port, setup, teardown),
       cmocka_unit_test_setup_teardown(the_end, setup, teardown),
       cmocka_unit_test_setup_teardown(names_that_take_their_time, setup, teardown),
   };

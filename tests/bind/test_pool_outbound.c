@@ -351,8 +351,10 @@ static void exported_keys(void **state)
 /* ---- peers with several addresses, and peers that are found later */
 
 /* The first is a closed port, the second the peer's; further ones as `addresses` says. */
-static gh_err endpoint_at(void *ctx, gh_str entity, size_t choice, struct sockaddr_storage *address, socklen_t *len)
+static gh_err endpoint_at(void *ctx, gh_str entity, size_t choice, struct sockaddr_storage *address, socklen_t *len,
+                          const gh_outbound_binding **binding)
 {
+  (void)binding;
   out_test *x = ctx;
   if (choice >= x->addresses) return GH_ENOTFOUND;
   if (!address) return GH_OK; /* whether there is one, is all that is asked */
@@ -483,9 +485,10 @@ static void peers_that_are_found_later(void **state)
   assert_all(x, 15, 16, GH_ETIMEOUT);
 }
 
-static gh_tls_client *no_credential(void *ctx, const gh_outbound_peer *peer)
+static gh_tls_client *no_credential(void *ctx, const gh_outbound_peer *peer, const gh_outbound_binding *binding)
 {
   (void)ctx;
+  (void)binding;
   (void)peer;
   return NULL;
 }

@@ -190,8 +190,9 @@ static gh_err endpoint(void *ctx, gh_str fqdn, struct sockaddr_storage *address,
   return GH_OK;
 }
 
-static gh_tls_client *choose_tls(void *ctx, const gh_outbound_peer *peer)
+static gh_tls_client *choose_tls(void *ctx, const gh_outbound_peer *peer, const gh_outbound_binding *binding)
 {
+  (void)binding;
   const kept *k = ctx;
   return k->no_credential ? NULL : gh_tls_client_ref(peer->tls);
 }

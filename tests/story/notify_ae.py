@@ -130,7 +130,8 @@ class OpenSSL:
             text += octets
             self.seen += octets.decode(errors="replace")
             head, end, body = text.partition(b"\r\n\r\n")
-            lines = dict(line.lower().split(": ", 1) for line in head.decode(errors="replace").split("\r\n")[1:] if ": " in line)
+            pairs = (line.split(": ", 1) for line in head.decode(errors="replace").split("\r\n")[1:] if ": " in line)
+            lines = {name.lower(): value for name, value in pairs}
             if end and len(body) >= int(lines.get("content-length", 0)):
                 self.process.stdin.write(DONE.format(lines.get("x-m2m-ri", "")).encode())
                 self.process.stdin.flush()

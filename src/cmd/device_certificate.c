@@ -1,0 +1,71 @@
+/* gatehouse device certificate: a certificate for the associations with the CSE. */
+#include "client/secret_file.h"
+#include "cmd/device_call.h"
+#include "cmd/verbs.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { PEM_MAX_BYTES = 65536 };
+
+/* What is no secret. */
+static gh_err read_public(gh_call *call, const char *option, gh_str *out, gh_diag *diag)
+{
+  const char *path = gh_call_text(call, option, GH_STR_NONE).ptr;
+  FILE *file = fopen(path, "re");
+  if (!file) return gh_fail(diag, GH_ENOTFOUND, "%s: %s", path, strerror(errno));
+  char *text = gh_arena_alloc(&call->arena, PEM_MAX_BYTES);
+  *out = (gh_str){text, fread(text, 1, PEM_MAX_BYTES, file)};
+  fclose(file);
+  return out->len < PEM_MAX_BYTES ? GH_OK : gh_fail(diag, GH_ELIMIT, "%s is too long", path);
+}
+
+static gh_err take(gh_call *call, gh_device *device, gh_diag *diag)
+{
+  gh_device_certificate certificate = {.key_pem = GH_STR_NONE};
+  gh_buf key = GH_BUF_INIT;
+  gh_err err = read_public(call, "cert", &certificate.chain_pem, diag);
+  if (err == GH_OK) err = read_public(call, "anchors", &certificate.anchors_pem, diag);
+  if (err == GH_OK) err = gh_private_file_read(gh_call_text(call, "key-file", GH_STR_NONE).ptr, &key, diag);
+  certificate.key_pem = gh_buf_str(&key);
+  if (err == GH_OK) err = gh_device_set_certificate(device, &certificate, diag);
+  gh_buf_wipe_free(&key);
+  return err;
+}
+
+static gh_exit run(gh_call *call)
+{
+  static const char *const needed[] = {"cert", "key-file", "anchors"};
+  gh_device *device;
+  gh_diag diag = {""};
+  for (size_t i = 0; i < 3; i++)
+    if (!gh_call_has(call, needed[i])) return gh_call_misused(call, "--%s is missing", needed[i]);
+  gh_err err = gh_call_device(call, &device, &diag);
+  if (err != GH_OK) return gh_call_failed(call, err, &diag);
+  err = take(call, device, &diag);
+  gh_val *o = gh_val_object(&call->arena);
+  if (err == GH_OK) gh_put_state(call, o, device);
+  gh_device_close(device);
+  return err == GH_OK ? gh_call_done(call, o) : gh_call_failed(call, err, &diag);
+}
+
+static const gh_opt options[] = {
+    {"cert", 0, GH_OPT_TEXT, "FILE", "certificate of the AE, its node or its device, then its chain; PEM (required)"},
+    {"key-file", 0, GH_OPT_TEXT, "FILE", "its private key, PEM, in a file of mode 0600 (required)"},
+    {"anchors", 0, GH_OPT_TEXT, "FILE", "CA certificates that the CSE's must lead to, PEM (required)"},
+    GH_OPT_PASSPHRASE,
+    {.name = NULL}};
+
+const gh_verb gh_verb_device_certificate = {
+    .words = "device certificate",
+    .operands = "DIR",
+    .min_operands = 1,
+    .max_operands = 1,
+    .help = "give a device a certificate for its associations with the CSE",
+    .details =
+        "Key, certificate and anchors are copied into keys.sealed; the key is never shown. The device uses them "
+        "from now on, in\nboth directions (device listen); it needs neither MEF nor MAF. A realm's CA issues "
+        "them: gatehouse ca issue --ae-id.",
+    .options = options,
+    .run = run,
+};

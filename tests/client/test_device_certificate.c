@@ -1,0 +1,310 @@
+/* A device with a certificate: what it takes and keeps, and who may come to it where it listens. */
+#include "temp_dir.h"
+
+#include "../link/link_pki.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "client/device_private.h"
+#include "gatehouse/gatehouse.h"
+#include "m2m/json.h"
+
+typedef struct place {
+  void *dir;
+  pki p;
+  gh_device *device;
+  gh_device_server *server;
+  pthread_t thread;
+  bool running;
+  int count;
+} place;
+
+static int64_t late_by_us; /* of the device's clock */
+
+static int64_t late_wall(void *ctx)
+{
+  (void)ctx;
+  return gh_clock_system().wall_us(NULL) + late_by_us;
+}
+
+static void open_device(place *p)
+{
+  gh_diag diag = {""};
+  assert_int_equal(gh_device_open(temp_path(p->dir, "dev"), NULL, &p->device, &diag), GH_OK);
+  p->device->clock.wall_us = late_wall;
+}
+
+static int setup(void **state)
+{
+  place *p = calloc(1, sizeof *p);
+  gh_device_config c;
+  gh_diag diag = {""};
+  gh_secret kpm = {.len = 32};
+  if (temp_dir_make(&p->dir) != 0) return -1;
+  late_by_us = 0;
+  pki_make(&p->p);
+  gh_device_config_defaults(&c);
+  c.sp_id = GH_STR("sp.example.com");
+  c.cse = (gh_device_peer){.fqdn = GH_STR(CSE_FQDN), .endpoint = GH_STR("127.0.0.1:1")};
+  c.mef = (gh_device_peer){.fqdn = GH_STR("mef.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
+  c.maf = (gh_device_peer){.fqdn = GH_STR("maf.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
+  c.kpm_id = GH_STR("dev1@mef.sp.example.com");
+  assert_int_equal(gh_device_create(temp_path(p->dir, "dev"), &c, &kpm, NULL, &diag), GH_OK);
+  open_device(p);
+  *state = p;
+  return 0;
+}
+
+static int on_notify(void *ctx, const gh_device_notification *n)
+{
+  place *p = ctx;
+  (void)n;
+  p->count++;
+  return 2000;
+}
+
+static void *serve(void *ctx)
+{
+  place *p = ctx;
+  while (gh_device_serve(p->server, 60000) == GH_ETIMEOUT) continue;
+  return NULL;
+}
+
+static void start(place *p)
+{
+  gh_diag diag = {""};
+  if (gh_device_listen(p->device, GH_STR("127.0.0.1:0"), on_notify, p, &p->server, &diag) != GH_OK)
+    fail_msg("%s", diag.text);
+  assert_int_equal(pthread_create(&p->thread, NULL, serve, p), 0);
+  p->running = true;
+}
+
+static void stop(place *p)
+{
+  if (p->running) {
+    gh_device_server_stop(p->server);
+    pthread_join(p->thread, NULL);
+  }
+  p->running = false;
+  gh_device_server_close(p->server);
+  p->server = NULL;
+}
+
+static int teardown(void **state)
+{
+  place *p = *state;
+  stop(p);
+  gh_device_close(p->device);
+  pki_free(&p->p);
+  void *dir = p->dir;
+  free(p);
+  return temp_dir_drop(&dir);
+}
+
+/* With the intermediate behind it, and the root for an anchor. */
+static gh_err give(place *p, const holder *own, const holder *key, gh_str anchors)
+{
+  gh_buf chain = GH_BUF_INIT, key_pem = GH_BUF_INIT;
+  gh_diag diag = {""};
+  pem_of(own, &chain, NULL);
+  pem_of(key, NULL, &key_pem);
+  gh_buf_add(&chain, gh_buf_str(&p->p.middle_pem));
+  const gh_device_certificate given = {gh_buf_str(&chain), gh_buf_str(&key_pem), anchors};
+  gh_err err = gh_device_set_certificate(p->device, &given, &diag);
+  if (err != GH_OK) assert_true(diag.text[0]);
+  gh_buf_free(&chain);
+  gh_buf_wipe_free(&key_pem);
+  return err;
+}
+
+static gh_err give_good(place *p, const holder *own)
+{
+  return give(p, own, own, gh_buf_str(&p->p.root_pem));
+}
+
+/*= TS-0003 8.1.2.1; TS-0003 8.1.2.3; TS-0003 10.1.3 an AE-ID, a Node-ID or a device; it comes back as it was */
+static void what_it_takes(void **state)
+{
+  place *p = *state;
+  static const struct {
+    gh_cert_flavour flavour;
+    const char *name, *credential_id;
+  } rows[] = {{GH_CERT_AE_ID, METER_ID, "33-" METER_ID},
+              {GH_CERT_NODE_ID, "urn:example:node-7", "34-urn:example:node-7"},
+              {GH_CERT_DEVICE, "0.2.481.1.100.3030.10011", "31-0.2.481.1.100.3030.10011"}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    holder own = issued(rows[i].flavour, rows[i].name, NULL, &p->p.root);
+    gh_buf key = GH_BUF_INIT;
+    pem_of(&own, NULL, &key);
+    assert_int_equal(give_good(p, &own), GH_OK);
+    gh_device_close(p->device);
+    open_device(p);
+    const gh_device_state *s = gh_device_state_get(p->device);
+    assert_true(gh_str_eq(s->certificate_id, gh_str_of(rows[i].credential_id)));
+    assert_int_equal(s->certificate_until_us / GH_US_PER_S, gh_cert_not_after_us(own.cert) / GH_US_PER_S);
+    assert_int_equal(gh_device_usual_key(p->device), GH_DEVICE_KEY_CERTIFICATE);
+    gh_arena secret;
+    gh_device_certificate kept;
+    gh_arena_init(&secret);
+    assert_int_equal(gh_device_use_certificate(p->device, &secret, &kept), GH_OK);
+    assert_true(gh_str_eq(kept.key_pem, gh_buf_str(&key)));
+    assert_true(gh_str_eq(kept.anchors_pem, gh_buf_str(&p->p.root_pem)));
+    assert_true(gh_str_ends(kept.chain_pem, gh_buf_str(&p->p.middle_pem)));
+    gh_arena_free(&secret);
+    gh_buf_wipe_free(&key);
+    holder_free(&own);
+  }
+}
+
+/* And what it had before it still has. */
+static void what_it_refuses(void **state)
+{
+  place *p = *state;
+  assert_int_equal(give_good(p, &p->p.meter), GH_OK);
+  gh_str root = gh_buf_str(&p->p.root_pem);
+  holder cse = issued(GH_CERT_CSE_ID, "mn1." CSE_FQDN, NULL, &p->p.middle);
+  holder old = issued_for(GH_CERT_AE_ID, METER_ID, &p->p.middle, -3, -1);
+  holder other = issued(GH_CERT_AE_ID, "//sp.example.com/in-cse/Cother", NULL, &p->p.middle);
+  assert_int_equal(give_good(p, &cse), GH_EINVAL);
+  assert_int_equal(give_good(p, &old), GH_EEXPIRED);
+  assert_int_equal(give(p, &other, &p->p.meter, root), GH_EINVAL);
+  assert_int_equal(give(p, &other, &other, GH_STR("")), GH_EINVAL);
+  assert_int_equal(give(p, &other, &other, GH_STR("-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n")),
+                   GH_EINVAL);
+  assert_int_equal(give_good(p, &p->p.root), GH_EAUTH); /* names nobody */
+  gh_diag diag = {""};
+  gh_buf chain = GH_BUF_INIT;
+  pem_of(&other, &chain, NULL);
+  gh_device_certificate bad = {gh_buf_str(&chain), GH_STR("no key"), root};
+  assert_int_equal(gh_device_set_certificate(p->device, &bad, &diag), GH_EINVAL);
+  gh_buf many = GH_BUF_INIT;
+  for (int i = 0; i < 17; i++) gh_buf_add(&many, root);
+  assert_int_not_equal(give(p, &other, &other, gh_buf_str(&many)), GH_OK);
+  assert_true(gh_str_eq(gh_device_state_get(p->device)->certificate_id, GH_STR("33-" METER_ID)));
+  gh_arena secret;
+  gh_device_certificate kept;
+  gh_arena_init(&secret);
+  assert_int_equal(gh_device_use_certificate(p->device, &secret, &kept), GH_OK);
+  late_by_us = 4000 * DAY_US;
+  assert_int_equal(gh_device_use_certificate(p->device, &secret, &kept), GH_EEXPIRED);
+  assert_int_equal(gh_device_listen(p->device, GH_STR("127.0.0.1:0"), on_notify, p, &p->server, &diag), GH_EEXPIRED);
+  gh_arena_free(&secret);
+  gh_buf_free(&many);
+  gh_buf_free(&chain);
+  holder_free(&cse);
+  holder_free(&old);
+  holder_free(&other);
+}
+
+#define NOTIFY                                                                                                       \
+  "POST /cse-in/Cmeter HTTP/1.1\r\nHost: x\r\nX-M2M-Origin: /in-cse/Capp\r\nX-M2M-RI: r1\r\nX-M2M-RVI: 3\r\n"        \
+  "Content-Type: application/json\r\nContent-Length: 14\r\nConnection: close\r\n\r\n{\"m2m:sgn\":{}}"
+
+static unsigned one_key(SSL *ssl, const char *hint, char *identity, unsigned size, unsigned char *key, unsigned max)
+{
+  (void)ssl, (void)hint, (void)max;
+  snprintf(identity, size, "meter@keys.example.com");
+  memset(key, 0x11, 32);
+  return 32;
+}
+
+static int connect_to(const place *p)
+{
+  gh_str point = gh_device_server_point(p->server), port = gh_str_sub(point, gh_str_rfind(point, ':') + 1, SIZE_MAX);
+  uint64_t number = 0;
+  assert_true(gh_str_to_u64(port, &number));
+  struct sockaddr_in in = {
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)number), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  const struct timeval patience = {.tv_sec = 10};
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  return fd;
+}
+
+static SSL *client_of(const place *p, const holder *own, int version)
+{
+  SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+  SSL_CTX_set_min_proto_version(ctx, version);
+  SSL_CTX_set_max_proto_version(ctx, version);
+  if (own) {
+    assert_int_equal(SSL_CTX_use_certificate(ctx, own->cert), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(ctx, own->key), 1);
+    assert_int_equal(SSL_CTX_add1_chain_cert(ctx, p->p.middle.cert), 1);
+  } else {
+    SSL_CTX_set_psk_client_callback(ctx, one_key);
+  }
+  SSL *ssl = SSL_new(ctx);
+  SSL_CTX_free(ctx);
+  return ssl;
+}
+
+/* Notifies the device as OpenSSL with a certificate, or with a pre-shared key where `own` is NULL. Is it answered
+ * 2000?
+ */
+static bool comes(const place *p, const holder *own, int version)
+{
+  char text[2000] = "";
+  int fd = connect_to(p), got = 0, more = 0;
+  SSL *ssl = client_of(p, own, version);
+  SSL_set_fd(ssl, fd);
+  if (SSL_connect(ssl) == 1 && SSL_write(ssl, NOTIFY, (int)strlen(NOTIFY)) > 0)
+    while ((more = SSL_read(ssl, text + got, (int)sizeof text - 1 - got)) > 0) got += more;
+  SSL_free(ssl);
+  ERR_clear_error();
+  close(fd);
+  return strstr(text, "X-M2M-RSC: 2000") != NULL;
+}
+
+/*= TS-0003 8.2.1; TS-0003 8.2.2.2 SA2: the registrar by its certificate, nobody else, and by nothing else */
+static void who_may_come(void **state)
+{
+  place *p = *state;
+  holder of_the_cse = issued(GH_CERT_CSE_ID, CSE_FQDN, NULL, &p->p.middle);
+  holder another = issued(GH_CERT_CSE_ID, "mn1." CSE_FQDN, NULL, &p->p.middle);
+  holder foreign_root = issued(GH_CERT_CA, "Root", NULL, NULL);
+  holder foreign = issued(GH_CERT_CSE_ID, CSE_FQDN, NULL, &foreign_root);
+  holder past = issued_for(GH_CERT_CSE_ID, CSE_FQDN, &p->p.middle, -3, -1);
+  gh_secret kpsa = {.len = 32};
+  gh_diag diag = {""};
+  memset(kpsa.bytes, 0x11, 32);
+  assert_int_equal(gh_device_set_psk(p->device, GH_STR("meter@keys.example.com"), &kpsa, &diag), GH_OK);
+  assert_int_equal(give_good(p, &p->p.meter), GH_OK);
+  start(p);
+  static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+  for (int i = 0; i < 2; i++) {
+    assert_true(comes(p, &of_the_cse, versions[i]));
+    assert_false(comes(p, &another, versions[i]));
+    assert_false(comes(p, &p->p.meter, versions[i])); /* the device itself */
+    assert_false(comes(p, &foreign, versions[i]));
+    assert_false(comes(p, &past, versions[i]));
+    assert_false(comes(p, NULL, versions[i])); /* its Kpsa is not what it uses now */
+    assert_int_equal(p->count, i + 1);
+  }
+  stop(p);
+  gh_device_state_set(p->device, &p->device->cse_key_name, GH_STR("psk")); /* and the other way round */
+  start(p);
+  assert_false(comes(p, &of_the_cse, TLS1_2_VERSION));
+  assert_true(comes(p, NULL, TLS1_2_VERSION));
+  holder_free(&of_the_cse);
+  holder_free(&another);
+  holder_free(&foreign_root);
+  holder_free(&foreign);
+  holder_free(&past);
+}
+
+int main(void)
+{
+  signal(SIGPIPE, SIG_IGN);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(what_it_takes, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_it_refuses, setup, teardown),
+      cmocka_unit_test_setup_teardown(who_may_come, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
