@@ -74,7 +74,8 @@ static void drop_proof(gh_device_proof *proof)
 }
 
 /* The broker knows the device by the key, and its list lets that key ask for registration under 12-KEY; by the
- * certificate of an AE it knows the AE. */
+ * certificate of an AE it knows the AE. Before there is an AE-ID the session bears the credential's name: two of one
+ * name would end each other. */
 static gh_client_mqtt_names names_for(gh_device *device, const gh_device_credential *credential)
 {
   gh_arena *a = &device->scratch;
@@ -83,7 +84,9 @@ static gh_client_mqtt_names names_for(gh_device *device, const gh_device_credent
   const gh_str ae = device->state.ae_id;
   return (gh_client_mqtt_names){.receiver = gh_arena_fmt(a, "/%.*s", GH_STR_ARG(device->config.cse_id)),
                                 .prefix = device->config.mqtt_prefix,
-                                .client_id = ae.len ? ae : credential->id,
+                                .client_id = ae.len                       ? ae
+                                             : is_certificate(credential) ? credential_id
+                                                                          : credential->id,
                                 .credential_id = credential_id,
                                 .listener = ae};
 }

@@ -198,6 +198,18 @@ def at_a_broker(story, meter, node, stem):
                story.folder / "mn8.key", "--insecure", "-q", "1", "-t", "/oneM2M/req/Cmeter/in-cse/json", "-m", "{}"]
         run(mn8)
         story.expect(until(lambda: re.search("Denied PUBLISH from .*", broker.log())), "who has another certificate cannot ask in its name", broker.log()[-1500:])
+        broker.kill(signal.SIGTERM)
+        settings_of = broker.folder / "mosquitto.conf"
+        settings_of.write_text(settings_of.read_text(encoding="utf-8").replace("use_username_as_clientid true\n", ""), encoding="utf-8")
+        broker.start()
+        fresh = new_device(story, "fresh")
+        text = (fresh / "device.conf").read_text(encoding="utf-8")
+        (fresh / "device.conf").write_text(text[:text.index("mqtt = {")] + group, encoding="utf-8")
+        given(story, fresh, *issue(story, "Cfresh", "--ae-id", f"//{SP}/in-cse/Cfresh"))
+        story.call("register", fresh, "--app-id", "N.story", "--with", "certificate", "--binding", "mqtt")
+        story.expect(until(lambda: f" as A::33-//{SP}/in-cse/Cfresh" in broker.log(), 10),
+                     "at a broker that takes the client's word for its name two devices without AE-ID do not end each other's session",
+                     [line for line in broker.log().splitlines() if " as A::" in line])
     finally:
         broker.kill()
 
