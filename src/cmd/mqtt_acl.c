@@ -122,6 +122,7 @@ static gh_err take_key(list *l, const gh_node *node)
   if (node->ty != GH_TY_ASSOCIATION_KEY) return GH_OK;
   GH_TRY(gh_node_attrs(&l->arena, node, &attrs));
   gh_val_get_str(attrs, GH_STR("enid"), &owner);
+  if (gh_id_is_foreign(&l->acl->host->config.self, owner)) return GH_OK;
   gh_str credential_id = gh_credential_id(&l->arena, GH_CRED_SAEF_KEY, user);
   if (owner.len && gh_id_parse(owner).kind == GH_ID_CSE && level_of(l, owner, &level)) {
     grant_cse(l, user, level);
@@ -221,14 +222,15 @@ static int by_key_id(const void *a, const void *b)
   return compare_texts((*x)->extra, (*y)->extra);
 }
 
-/*= TS-0010 7.3 the broker is Entity B and holds the keys that its clients prove */
+/*= TS-0010 7.3 the broker is Entity B and holds the keys that its clients prove. Not that of another provider, whose
+ * IN-CSE and ours prove it to each other: whoever runs the broker could be either */
 static gh_err write_key(gh_host *host, const gh_node *node, gh_buf *out, size_t *count)
 {
   gh_key_record record = {.key = {.len = 0}};
   gh_arena arena;
   gh_arena_init(&arena);
   gh_err err = gh_keyring_find(host->keyring, &arena, GH_KEY_KPSA, node->extra, &record);
-  if (err == GH_OK) {
+  if (err == GH_OK && !gh_id_is_foreign(&host->config.self, record.owner)) {
     char *at = gh_buf_reserve(out, node->extra.len + 2 * record.key.len + 2), *begin = at;
     at += snprintf(at, node->extra.len + 2, "%.*s:", GH_STR_ARG(node->extra));
     for (size_t i = 0; i < record.key.len; i++) at += snprintf(at, 3, "%02x", record.key.bytes[i]);

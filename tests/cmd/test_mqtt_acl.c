@@ -150,10 +150,25 @@ static void keys_of_the_broker(void **state)
   gh_buf_wipe_free(&out);
 }
 
+/* What the IN-CSEs of two providers prove to each other is no broker's business: whoever runs it could be either. */
+static void the_key_of_another_provider(void **state)
+{
+  harness *h = *state;
+  gh_buf out = GH_BUF_INIT;
+  size_t count = 0;
+  gh_diag diag = {""};
+  give_key(h, "K2@in-cse.sp.example.com", "//sp2.example.net/in-cse");
+  assert_int_equal(gh_mqtt_psk_write(h->host, &out, &count, &diag), GH_OK);
+  assert_int_equal(count, 0);
+  assert_int_equal(out.len, 0);
+  gh_buf_wipe_free(&out);
+  a_cse_alone(state);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(a_cse_alone), TEST(a_cse_with_a_registrar), TEST(registered_and_not),
-                                     TEST(keys_of_the_broker)};
+                                     TEST(keys_of_the_broker), TEST(the_key_of_another_provider)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
