@@ -260,6 +260,17 @@ def without_enforcement(story, sender, valve, ae, broker):
     passed_over(story, point, "the broker enforces no list of ours")
 
 
+def its_key_is_taken_away(story, sender, broker, key, mouth):
+    """The broker's files are not made anew: the CSE itself says nothing more to who has the key."""
+    point = f"mqtts://127.0.0.1:{broker.device_port}"
+    ae = MqttAe(story, broker, "Cvalve", ("valve@keys.example.com", key), mouth)
+    story.expect(until(lambda: story.notify(sender, "cse-in/Cvalve") == 2000, 30), "the AE at the broker is reached again", story.log("cse")[-1500:])
+    before = len(ae.seen)
+    story.expect(story.call("cse", "key", "delete", story.dir, "valve@keys.example.com")[0] == 0 and story.notify(sender, "cse-in/Cvalve") == 5103 and len(ae.seen) == before,
+                 "5103: not without the key that it registered with", ae.seen[before:])
+    passed_over(story, point, "its key has been taken away")
+
+
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-notify-mqtt-"))
     checks, broker = Checks(), None
@@ -289,6 +300,7 @@ def main():
         without_enforcement(story, sender, valve, ae, broker)
         mqtt_of(story, "cse", enforces="true")
         credentials_that_prove_nothing_to_a_broker(story, sender, broker)
+        its_key_is_taken_away(story, sender, broker, key, mouth)
         for name in list(story.processes):
             checks.expect(story.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
     finally:
