@@ -77,6 +77,7 @@ static void collect_functions(gh_runtime *runtime)
   const gh_realm *realm = runtime->realm;
   for (size_t i = 0; i < realm->function_count; i++) {
     const gh_realm_function *f = &realm->functions[i];
+    if (f->public_keys.len) runtime->keyed_cses[runtime->keyed_cse_count++] = f->fqdn;
     if (f->kind == GH_REALM_MAF) runtime->mafs[runtime->maf_count++] = f->fqdn;
     if (f->kind == GH_REALM_MEF) runtime->mefs[runtime->mef_count++] = f->fqdn;
   }
@@ -150,6 +151,8 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .maf_count = r->maf_count,
       .mefs = r->mefs,
       .mef_count = r->mef_count,
+      .keyed_cses = r->keyed_cses,
+      .keyed_cse_count = f->kind == GH_REALM_CSE ? r->keyed_cse_count : 0, /* MAF and MEF know certificates only */
       .node_cses = f->node_cses.items,
       .node_cse_count = f->node_cses.count,
       .cse_type = cse_type_of(f),

@@ -88,6 +88,8 @@ typedef struct gh_runtime {
   size_t served_count;
   gh_str mafs[GH_REALM_MAX_FUNCTIONS], mefs[GH_REALM_MAX_FUNCTIONS];
   size_t maf_count, mef_count;
+  gh_str keyed_cses[GH_REALM_MAX_FUNCTIONS]; /* FQDNs of CSEs with raw public keys */
+  size_t keyed_cse_count;
   gh_arena arena;
   gh_names *names; /* of the hosts that are called */
   gh_listener *metrics;

@@ -96,6 +96,8 @@ struct gh_host_config {
   size_t mef_count;
   gh_str *node_cses; /* "CREDENTIAL-ID CSE-ID": whom certificates of nodes and devices stand for */
   size_t node_cse_count;
+  gh_str *keyed_cses; /* FQDNs of CSEs that have raw public keys: no certificate stands for them */
+  size_t keyed_cse_count;
   const gh_cse_place *cse_places; /* CSE: where others are, as far as the operator has said */
   size_t cse_place_count;
   int cse_type;           /* m2m:cseTypeID: 1 IN, 2 MN, 3 ASN */

@@ -38,6 +38,8 @@ static gh_err name_domain(gh_arena *arena, const gh_host_config *c, gh_str name,
     found->credential_id = gh_credential_id(arena, GH_CRED_CSE_CERT, name);
     return GH_OK;
   }
+  /*= TS-0003 8.1.2.5 of another flavour than the configured one */
+  GH_REQUIRE(!gh_host_lists(c->keyed_cses, c->keyed_cse_count, name), GH_EAUTH);
   /*= TS-0003 8.2.2.2 over Mcc': link/ has verified it against the anchors of that provider and no others */
   const gh_provider *other = gh_provider_certified(c, name);
   if (other)

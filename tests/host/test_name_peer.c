@@ -91,8 +91,27 @@ static void other_providers(void **state)
   }
 }
 
+/*= TS-0003 8.1.2.5 a CSE that was configured with a raw public key is none by certificate */
+static void a_cse_with_a_raw_key(void **state)
+{
+  (void)state;
+  gh_str keyed[] = {GH_STR("MN-CSE1.in-cse.sp.example.com")};
+  gh_host host = new_host();
+  gh_peer peer = {.kind = GH_PEER_NONE};
+  gh_str name = GH_STR("mn-cse1.in-cse.sp.example.com");
+  assert_int_equal(gh_host_name_peer(&host, GH_CERT_CSE_ID, name, 42, &peer), GH_OK);
+  gh_peer_clear(&peer);
+  host.config.keyed_cses = keyed;
+  host.config.keyed_cse_count = 1;
+  assert_int_equal(gh_host_name_peer(&host, GH_CERT_CSE_ID, name, 42, &peer), GH_EAUTH);
+  assert_int_equal(gh_host_name_peer(&host, GH_CERT_FQDN, name, 42, &peer), GH_EAUTH);
+  assert_int_equal(gh_host_name_peer(&host, GH_CERT_CSE_ID, GH_STR("in-cse.sp.example.com"), 42, &peer), GH_OK);
+  gh_peer_clear(&peer);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(each_flavour), cmocka_unit_test(other_providers)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(a_cse_with_a_raw_key), cmocka_unit_test(each_flavour),
+                                     cmocka_unit_test(other_providers)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
