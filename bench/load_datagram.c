@@ -67,7 +67,9 @@ static void begin(run *r, conn *c)
 {
   *c = (conn){.fd = open_socket(&r->o->address), .begun_ns = now_ns()};
   c->ssl = new_ssl(r->o, c->fd);
+  /* a step of a handshake reads all there is: the socket need not be asked again */
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+  if (r->o->mode == LOAD_HANDSHAKES) event.events |= EPOLLET;
   if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) give_up("epoll_ctl");
   step_handshake(r, c);
 }

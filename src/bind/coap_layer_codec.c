@@ -38,7 +38,15 @@ void gh_coap_layer_init(gh_coap_layer *layer, const gh_coap_timing *timing, cons
 {
   *layer = (gh_coap_layer){
       .timing = timing ? *timing : gh_coap_default_timing, .random = random, .emit = emit, .ctx = ctx, .next_id = 1};
-  if (gh_random_fill(random, &layer->next_mid, sizeof layer->next_mid) != GH_OK) layer->next_mid = 1;
+}
+
+/*= RFC 7252 4.4 where they begin is drawn; most associations of clients never send a message of their own accord */
+static uint16_t draw_mid(gh_coap_layer *layer)
+{
+  if (!layer->numbers_begun && gh_random_fill(layer->random, &layer->next_mid, sizeof layer->next_mid) != GH_OK)
+    layer->next_mid = 1;
+  layer->numbers_begun = true;
+  return layer->next_mid++;
 }
 
 /* ---- what was received */
@@ -192,7 +200,7 @@ gh_err gh_coap_layer_send(gh_coap_layer *layer, int64_t now_us, gh_coap_message 
   GH_REQUIRE(layer->queued < GH_COAP_QUEUE_MAX, GH_ELIMIT);
   gh_coap_outgoing *o = gh_calloc(1, sizeof *o);
   message->type = GH_COAP_CON;
-  message->mid = o->mid = *mid = layer->next_mid++;
+  message->mid = o->mid = *mid = draw_mid(layer);
   gh_coap_write_udp(&o->octets, message);
   if (layer->last)
     layer->last->next = o;
@@ -207,7 +215,7 @@ gh_err gh_coap_layer_send(gh_coap_layer *layer, int64_t now_us, gh_coap_message 
 /*= RFC 7252 4.3 a CoAP ping */
 void gh_coap_layer_ping(gh_coap_layer *layer)
 {
-  emit_empty(layer, GH_COAP_CON, layer->next_mid++);
+  emit_empty(layer, GH_COAP_CON, draw_mid(layer));
 }
 
 /*= TS-0008 6.3.1; RFC 7252 5.2.1; RFC 7252 5.2.2; RFC 7252 5.2.3 */
@@ -223,7 +231,7 @@ void gh_coap_layer_answer(gh_coap_layer *layer, int64_t now_us, uint32_t request
     return;
   }
   answer->type = r->confirmable ? GH_COAP_ACK : GH_COAP_NON;
-  answer->mid = r->confirmable ? r->mid : layer->next_mid++;
+  answer->mid = r->confirmable ? r->mid : draw_mid(layer);
   gh_coap_write_udp(&r->reply, answer);
   layer->emit(layer->ctx, gh_buf_str(&r->reply));
   if (!r->confirmable || !keeps_reply(layer, r)) gh_buf_wipe_free(&r->reply); /* of the former no duplicate counts */

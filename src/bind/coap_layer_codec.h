@@ -38,7 +38,8 @@ typedef struct gh_coap_layer {
   gh_coap_recent **by_mid;         /* the same ones by Message ID; NULL before the first */
   gh_coap_outgoing *first, *last;
   size_t queued;
-  uint16_t next_mid;
+  uint16_t next_mid; /* once `numbers_begun` */
+  bool numbers_begun;
   uint32_t next_id;
 } gh_coap_layer;
 

@@ -312,6 +312,34 @@ static void many_addresses(void **state)
   gh_admission_free(&worker.admission);
 }
 
+static void addresses_as_text(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *host;
+    uint16_t port;
+    const char *text;
+  } rows[] = {
+      {"0.0.0.0", 0, "0.0.0.0:0"},
+      {"127.0.0.1", 8080, "127.0.0.1:8080"},
+      {"255.255.255.255", 65535, "255.255.255.255:65535"},
+      {"10.20.30.9", 10, "10.20.30.9:10"},
+      {"::1", 443, "[::1]:443"},
+      {"2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff", 65535, "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:65535"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct sockaddr_storage at = {.ss_family = strchr(rows[i].host, '.') ? AF_INET : AF_INET6};
+    struct sockaddr_in *in = (struct sockaddr_in *)&at;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&at;
+    bool v4 = at.ss_family == AF_INET;
+    char text[GH_ADDRESS_TEXT_BYTES];
+    assert_int_equal(inet_pton(at.ss_family, rows[i].host, v4 ? (void *)&in->sin_addr : (void *)&in6->sin6_addr), 1);
+    *(v4 ? &in->sin_port : &in6->sin6_port) = htons(rows[i].port);
+    gh_address_text(&at, text);
+    assert_string_equal(text, rows[i].text);
+  }
+}
+
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -321,6 +349,7 @@ int main(void)
       WITH(zero_is_no_bound),
       WITH(refusals_do_not_flood_the_log),
       cmocka_unit_test(datagrams_count_behind_the_cookie),
+      cmocka_unit_test(addresses_as_text),
       cmocka_unit_test(what_counts_as_one_address),
       cmocka_unit_test(many_addresses),
   };
