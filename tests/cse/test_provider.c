@@ -1,5 +1,5 @@
 /* Mcc': the IN-CSE of another service provider, what it may say in whose name, what leaves for it, and what stays. */
-#include "../host/harness.h"
+#include "far_side.h"
 
 #define PEER(method, id, credential, key)                                                                            \
   {                                                                                                                  \
@@ -26,65 +26,13 @@ static const gh_provider providers[] = {
 #define NOTIFICATION "{\"m2m:sgn\":{\"sur\":\"x\"}}"
 #define CSR(more) "{\"m2m:csr\":{\"cb\":\"/x/cse\",\"rr\":true,\"srv\":[\"3\"]" more "}}"
 
-typedef struct far_side { /* the other side of the outbound port */
-  int count;
-  char entity[128], to[128], from[128];
-  gh_err err; /* GH_OK: it answers 2000 */
-} far_side;
-
-typedef struct place {
-  harness h;
-  far_side far;
-} place;
-
-static void answer_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
-{
-  far_side *far = ctx;
-  (void)worker;
-  far->count++;
-  snprintf(far->entity, sizeof far->entity, "%.*s", GH_STR_ARG(call->entity));
-  snprintf(far->to, sizeof far->to, "%.*s", GH_STR_ARG(call->request.to));
-  snprintf(far->from, sizeof far->from, "%.*s", GH_STR_ARG(call->request.from));
-  call->err = far->err;
-  if (far->err == GH_OK) call->response = (gh_response){.rsc = 2000};
-  call->done(call);
-}
-
-static int setup_with(void **state, const char *registrar)
-{
-  place *p = calloc(1, sizeof *p);
-  harness_prepare(&p->h, &gh_cse_function);
-  gh_host_config *c = &p->h.options.config;
-  p->h.options.outbound = (gh_outbound){&p->far, answer_call};
-  c->transit_us = GH_US_PER_S;
-  if (registrar) {
-    c->cse_type = 2;
-    c->self.cse_id = GH_STR("mn9");
-    c->registrar = gh_str_of(registrar);
-  } else {
-    c->providers = providers;
-    c->provider_count = 2;
-  }
-  harness_open(&p->h);
-  *state = p;
-  return 0;
-}
-
 static int setup_in_cse(void **state)
 {
-  return setup_with(state, NULL);
-}
-
-static int setup_mn_cse(void **state)
-{
-  return setup_with(state, "//sp.example.com/in-cse");
-}
-
-static int teardown(void **state)
-{
-  place *p = *state;
-  harness_stop(&p->h);
-  free(p);
+  place *p = place_prepare(NULL);
+  p->h.options.config.providers = providers;
+  p->h.options.config.provider_count = 2;
+  harness_open(&p->h);
+  *state = p;
   return 0;
 }
 
@@ -278,9 +226,9 @@ static void requests_that_do_not_leave(void **state)
   assert_rsc(ask(h, &sp2, GH_OP_RETRIEVE, "//sp4.example.org/x/-/box", "//sp2.example.net/in2/Cx", 0, NULL), 4004);
   assert_rsc(ask(h, &sp2, GH_OP_RETRIEVE, "/nowhere/-/box", "//sp2.example.net/in2/Cx", 0, NULL), 4004);
   assert_int_equal(p->far.count, before);
-  p->far.err = GH_ECONN;
+  p->far = (far_side){.err = GH_ECONN};
   assert_rsc(ask(h, &meter, GH_OP_RETRIEVE, "//sp2.example.net/in2/-/box", "Cmeter", 0, NULL), 5103);
-  p->far.err = GH_ETIMEOUT;
+  p->far = (far_side){.err = GH_ETIMEOUT};
   assert_rsc(ask(h, &meter, GH_OP_RETRIEVE, "//sp2.example.net/in2/-/box", "Cmeter", 0, NULL), 4008);
 }
 
