@@ -19,7 +19,8 @@ typedef struct gh_task {
 GH_MUST_USE gh_err gh_loop_start(const char *name, gh_loop **out);
 /* Any thread. Runs `task` on the loop's thread, in order of posting. After stop was asked, tasks still run once. */
 void gh_loop_post(gh_loop *loop, gh_task *task);
-/* Runs fn on the loop's thread and waits for it. Not from the loop's own thread. */
+/* Runs fn on the loop's thread and waits for it. Not from the loop's own thread. NULL, for a loop that somebody runs
+ * inline: runs it here. */
 void gh_loop_call(gh_loop *loop, void (*fn)(void *arg), void *arg);
 /* Asks the loop to end and joins its thread; every handle of the loop must have been closed on it before. */
 void gh_loop_stop(gh_loop *loop);
