@@ -32,6 +32,8 @@ static gh_err renew_kc(gh_device *device, gh_reply *reply, gh_diag *diag)
 
 static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag)
 {
+  if (device->in_request)
+    return gh_fail(diag, GH_EINVAL, "the association is busy: a notification came over it and is not answered yet");
   if (is_open(device)) return GH_OK;
   gh_device_credential credential = {GH_SE_KPSA, device->state.mef_key_id, "the key registered at the MEF",
                                      "enrol with a key registration"};
@@ -195,9 +197,11 @@ gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_d
   GH_TRY(connect_with(device, gh_device_usual_key(device), reply, diag));
   if (gh_reply_refused(reply)) return GH_OK;
   gh_val *attrs = gh_val_object(a), *points = gh_val_array(a);
+  /*= TS-0020 5.2 the AE is the WebSocket client: it has no point of access, its connection is one */
+  bool connected = gh_str_eq(point, GH_STR(GH_DEVICE_OPEN_WEBSOCKET));
   gh_val_push(points, gh_val_str(a, point));
   gh_val_set(a, attrs, GH_STR("rr"), gh_val_bool(a, !gh_str_empty(point)));
-  gh_val_set(a, attrs, GH_STR("poa"), gh_str_empty(point) ? gh_val_null(a) : points);
+  gh_val_set(a, attrs, GH_STR("poa"), gh_str_empty(point) || connected ? gh_val_null(a) : points);
   gh_request request = {.op = GH_OP_UPDATE,
                         .to = ae_id, /* its resource identifier */
                         .has_from = true,

@@ -116,7 +116,7 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
                                  .policy = gh_security_policy_named(device->config.security_policy),
                                  .tls13 = device->config.tls13,
                                  .binding = binding,
-                                 .on_request = broker ? device->on_request : NULL,
+                                 .on_request = device->on_request,
                                  .on_request_ctx = device->on_request_ctx,
                                  .representation = device->cbor ? GH_REP_CBOR : GH_REP_JSON,
                                  .mtu = (uint16_t)device->config.datagram_mtu,

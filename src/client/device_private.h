@@ -23,8 +23,9 @@ struct gh_device {
   gh_clock clock;
   gh_random random;
   gh_client *cse;                  /* association with the CSE, or NULL */
-  gh_client_on_request on_request; /* over MQTT: of associations with the CSE from now on; NULL: none */
+  gh_client_on_request on_request; /* over MQTT, WebSocket: of associations with the CSE from now on; NULL: none */
   void *on_request_ctx;
+  bool in_request; /* on_request runs, inside that association */
   bool cbor; /* over WebSocket: the serialization of the next association */
 };
 

@@ -128,9 +128,11 @@ static gh_exit run(gh_call *call)
   block_signals(&signals); /* the threads that follow inherit it */
   gh_err err = gh_call_device(call, &l.device, &diag);
   if (err == GH_OK) {
-    bool mqtt = gh_str_eq(gh_device_config_get(l.device)->binding, GH_STR("mqtt"));
-    gh_str at = gh_call_text(call, "at", mqtt ? GH_STR_NONE : GH_STR("127.0.0.1:0"));
-    err = gh_device_listen(l.device, at, on_notify, &l, &l.server, &diag);
+    gh_str binding = gh_device_config_get(l.device)->binding;
+    bool ws = gh_str_eq(binding, GH_STR("ws")), own_link = ws || gh_str_eq(binding, GH_STR("mqtt"));
+    gh_str at = gh_call_text(call, "at", own_link ? GH_STR_NONE : GH_STR("127.0.0.1:0"));
+    if (ws && gh_call_has(call, "poa")) err = gh_fail(&diag, GH_EINVAL, "over WebSocket there is no point of access");
+    if (err == GH_OK) err = gh_device_listen(l.device, at, on_notify, &l, &l.server, &diag);
   }
   gh_exit code = GH_EXIT_FAILED;
   if (err == GH_OK) {
@@ -144,14 +146,15 @@ static gh_exit run(gh_call *call)
   return code;
 }
 
-static const gh_opt options[] = {{"at", 0, GH_OPT_TEXT, "ADDRESS:PORT",
-                                  "where to listen; port 0: the system chooses (127.0.0.1:0); not over MQTT"},
-                                 {"poa", 0, GH_OPT_TEXT, "URL",
-                                  "https://HOST:PORT (over MQTT: mqtts://HOST:PORT) that leads there from the "
-                                  "registrar, where that is another (that of --at)"},
-                                 GH_OPT_BINDING,
-                                 GH_OPT_PASSPHRASE,
-                                 {.name = NULL}};
+static const gh_opt options[] = {
+    {"at", 0, GH_OPT_TEXT, "ADDRESS:PORT",
+     "where to listen; port 0: the system chooses (127.0.0.1:0); not over MQTT and WebSocket"},
+    {"poa", 0, GH_OPT_TEXT, "URL",
+     "https://HOST:PORT (coaps://, coaps+tcp://, over MQTT mqtts://) that leads there "
+     "from the registrar, where that is another (that of --at); not over WebSocket"},
+    GH_OPT_BINDING,
+    GH_OPT_PASSPHRASE,
+    {.name = NULL}};
 
 const gh_verb gh_verb_device_listen = {
     .words = "device listen",
@@ -163,7 +166,9 @@ const gh_verb gh_verb_device_listen = {
         "Tells the registrar that the registered device takes requests, and where; then prints each NOTIFY as a "
         "line of JSON,\n"
         "{\"from\",\"to\",\"rqi\",\"content\"}, and answers it 2000, until SIGTERM or SIGINT.\n"
-        "Over MQTT it listens at its broker, else where --at says.\n"
+        "Over HTTP (https), CoAP (coap: DTLS, coaps_tcp: TLS) it listens where --at says; over WebSocket on the "
+        "connection that it\n"
+        "opens to its registrar, which it keeps; over MQTT at its broker.\n"
         "Only the registrar can come, with the key of the device's own associations with it. Who may notify is "
         "for the policies\n"
         "of the <AE> to say (acop 16).",
