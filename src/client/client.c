@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <stdlib.h>
 
+#include "base/no_sigpipe.h"
 #include "bind/coap_client.h"
 #include "bind/http_codec.h"
 #include "bind/mqtt_client.h"
@@ -277,21 +278,30 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
   return GH_OK;
 }
 
-void gh_client_close(gh_client *client)
+/* What is written at once may find that the peer has gone. */
+static void say_goodbye(gh_client *client)
 {
-  if (!client) return;
+  gh_no_sigpipe held;
+  gh_no_sigpipe_begin(&held);
   if (client->ws && client->conn) {
     gh_client_ws_close(client->ws);
     send_ws(client);
   }
   gh_mqtt_client_close(client->mqtt);
   if (client->conn) gh_conn_close(client->conn, GH_OK, "done");
+  gh_no_sigpipe_end(&held);
+}
+
+void gh_client_close(gh_client *client)
+{
+  if (!client) return;
+  say_goodbye(client);
   bool never = false;
   if (client->conn) run_until(client, &never, 500);
   gh_worker_close(&client->worker);
   uv_close((uv_handle_t *)&client->timer, NULL);
   if (is_coap(client)) gh_coap_client_close(&client->coap);
-  while (uv_run(&client->uv, UV_RUN_DEFAULT) != 0) continue;
+  while (uv_loop_alive(&client->uv)) gh_quiet_run(&client->uv, UV_RUN_DEFAULT);
   uv_loop_close(&client->uv);
   gh_worker_free(&client->worker);
   gh_tls_client_free(client->tls);
@@ -364,7 +374,11 @@ gh_err gh_client_request(gh_client *client, gh_arena *arena, gh_request *request
   if (gh_str_empty(request->rvi)) request->rvi = GH_STR("3");
   if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
   if (client->mqtt) return gh_mqtt_client_request(client->mqtt, arena, request, response, diag);
-  GH_TRY(send_request(client, request, diag));
+  gh_no_sigpipe held;
+  gh_no_sigpipe_begin(&held);
+  gh_err sent = send_request(client, request, diag);
+  gh_no_sigpipe_end(&held);
+  GH_TRY(sent);
   bool http = client->binding == GH_CLIENT_HTTP;
   run_until(client, is_coap(client) ? &client->coap.done : &client->message, client->timeout_ms);
   if (is_coap(client)) client->message = client->coap.done;

@@ -171,7 +171,7 @@ static void end_loop(gh_device_server *server)
   gh_worker_close(&server->worker);
   uv_close((uv_handle_t *)&server->timer, NULL);
   uv_close((uv_handle_t *)&server->stop, NULL);
-  while (uv_run(&server->uv, UV_RUN_DEFAULT) != 0) continue;
+  while (uv_loop_alive(&server->uv)) gh_quiet_run(&server->uv, UV_RUN_DEFAULT);
   uv_loop_close(&server->uv);
   gh_worker_free(&server->worker);
   gh_listener_free(server->streams);
