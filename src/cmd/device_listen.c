@@ -14,6 +14,7 @@ typedef struct listening {
   gh_device *device;
   gh_device_server *server;
   gh_str point;
+  bool said;       /* the line that says where */
   int wait, retry; /* before the next announcement, in looks */
 } listening;
 
@@ -24,12 +25,24 @@ static void put(gh_arena *a, gh_val *o, const char *name, gh_str text)
   if (text.len) gh_val_set(a, o, gh_str_of(name), gh_val_str(a, text));
 }
 
+/* The first line; over an association of its own a notification may come before the announcement is answered. */
+static void say_where(listening *l)
+{
+  if (l->said) return;
+  l->said = true;
+  gh_val *o = gh_val_object(&l->call->arena);
+  gh_val_set(&l->call->arena, o, GH_STR("poa"), gh_val_str(&l->call->arena, l->point));
+  gh_call_done(l->call, o);
+  fflush(l->call->out);
+}
+
 /* What was answered 2000 has been written. */
 static int on_notify(void *ctx, const gh_device_notification *n)
 {
   enum { DONE = 2000, FAULT = 5000 };
-  const listening *l = ctx;
+  listening *l = ctx;
   FILE *out = l->call->out;
+  say_where(l);
   gh_arena arena;
   gh_arena_init(&arena);
   gh_val *o = gh_val_object(&arena), *content = NULL;
@@ -104,10 +117,7 @@ static gh_exit serve(listening *l)
   gh_exit code = GH_EXIT_DONE;
   pthread_t waiter;
   if (!announce(l, &code)) return code;
-  gh_val *o = gh_val_object(&l->call->arena);
-  gh_val_set(&l->call->arena, o, GH_STR("poa"), gh_val_str(&l->call->arena, l->point));
-  gh_call_done(l->call, o);
-  fflush(l->call->out);
+  say_where(l);
   if (pthread_create(&waiter, NULL, wait_for_end, l) != 0) return GH_EXIT_FAILED;
   gh_err err = GH_ETIMEOUT;
   while (err == GH_ETIMEOUT && look_after_association(l, &code)) err = gh_device_serve(l->server, LOOK_MS);
