@@ -133,14 +133,18 @@ typedef struct gh_device_certificate {
   gh_str chain_pem;   /* the own certificate, then intermediates; it names an AE-ID, a node or a device (10.1.1) */
   gh_str key_pem;     /* its private key, not encrypted */
   gh_str anchors_pem; /* CAs, to one of which the CSE's certificate must lead; it must bear the CSE's FQDN */
+  gh_str crl_file; /* path of a file with CRLs, PEM or DER, of the issuers of the CSE's certificate; read again when
+                      it changes. The CSE's certificate must be on none of them, and one that counts must speak for
+                      it, or there is no association (TS-0003 8.1.2.5). Empty: revocation is not looked at */
 } gh_device_certificate;
 
 /* The device's associations with the CSE use certificates from now on, in both directions (TS-0003 8.2.2.2). All of
  * it is copied into the sealed file, in place of an earlier one; the caller keeps and wipes its own. At an MQTT
  * broker the certificate of an AE-ID proves the AE once it is registered. GH_EINVAL: it cannot be read, is outside
  * the profile of 10.1.1, names no AE, node or device, or the key is another's (*diag says which); GH_EAUTH: it has no
- * name, or several; GH_EEXPIRED: it is past its end; GH_ELIMIT: together more than 16 KiB. Nothing has changed then.
- * The status of the CSE's certificate (CRL, OCSP) is not asked for. */
+ * name, or several; GH_EEXPIRED: it is past its end; GH_ELIMIT: together more than 16 KiB; GH_EIO, GH_ESYNTAX: the
+ * CRLs. Nothing has changed then. An association that stands ends within a second or before its next request once a
+ * new list revokes the CSE's certificate; one with an MQTT broker at its next handshake. */
 GH_MUST_USE gh_err gh_device_set_certificate(gh_device *device, const gh_device_certificate *certificate,
                                              gh_diag *diag);
 

@@ -8,8 +8,19 @@
 #include "m2m/json.h"
 #include "m2m/key_id.h"
 
+/*= TS-0003 8.2.1 an association does not outlive its credential: a new list is held against the one that stands */
+static void hold_against_lists(gh_device *device)
+{
+  const gh_status_source *source = gh_device_status_source(&device->status);
+  (void)gh_device_status_look(&device->status, NULL);
+  if (!source || !device->cse || device->cse_lists == device->status.generation) return;
+  device->cse_lists = device->status.generation;
+  if (gh_client_is_revoked(device->cse, source)) gh_device_dissociate(device);
+}
+
 static bool is_open(gh_device *device)
 {
+  hold_against_lists(device);
   if (!device->cse) return false;
   if (gh_client_wait_closed(device->cse, 0) != GH_OK) return true; /* nothing of a close has arrived */
   gh_device_dissociate(device);
@@ -115,6 +126,8 @@ gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply
 gh_err gh_device_wait_closed(gh_device *device, uint32_t timeout_ms)
 {
   GH_REQUIRE(device->cse, GH_ECONN);
+  hold_against_lists(device);
+  if (!device->cse) return GH_OK;
   return gh_client_wait_closed(device->cse, timeout_ms);
 }
 

@@ -11,7 +11,7 @@
 #include "m2m/json.h"
 #include "m2m/tables.h"
 
-enum { CONNECTIONS_MAX = 16, IDLE_MS = 60000 };
+enum { CONNECTIONS_MAX = 16, IDLE_MS = 60000, LOOK_MS = 500 };
 
 /* What a device serves, by the binding that it speaks. */
 typedef struct door {
@@ -66,6 +66,22 @@ static void on_stop(uv_async_t *stop)
   server->stopped = true;
 }
 
+static bool is_revoked(void *ctx, gh_conn *conn)
+{
+  return gh_conn_is_revoked(conn, ctx);
+}
+
+/*= TS-0003 8.2.1 an association does not outlive its credential */
+static void on_look(uv_timer_t *looking)
+{
+  gh_device_server *server = looking->data;
+  gh_device_status *status = &server->device->status;
+  (void)gh_device_status_look(status, NULL);
+  if (server->lists == status->generation) return;
+  server->lists = status->generation;
+  (void)gh_worker_revoke(&server->worker, is_revoked, &status->source);
+}
+
 gh_err gh_device_serve(gh_device_server *server, uint32_t timeout_ms)
 {
   if (server->own_link) return gh_device_server_serve_link(server, timeout_ms);
@@ -108,6 +124,7 @@ static gh_err take_credential(gh_device_server *server, gh_arena *secret, gh_tls
   options->key_pem = own.key_pem;
   options->chain_pem = own.chain_pem;
   options->anchors_pem = own.anchors_pem;
+  options->status = own.chain_pem.len ? gh_device_status_source(&device->status) : NULL;
   return GH_OK;
 }
 
@@ -160,7 +177,9 @@ static gh_err start_loop(gh_device_server *server, gh_diag *diag)
   gh_worker_init(&server->worker, &server->uv, NULL, &server->device->clock, NULL, &limits);
   uv_timer_init(&server->uv, &server->timer);
   uv_async_init(&server->uv, &server->stop, on_stop);
-  server->timer.data = server->stop.data = server;
+  server->timer.data = server->looking.data = server->stop.data = server;
+  uv_timer_init(&server->uv, &server->looking);
+  uv_timer_start(&server->looking, on_look, LOOK_MS, LOOK_MS);
   return GH_OK;
 }
 
@@ -170,6 +189,7 @@ static void end_loop(gh_device_server *server)
   gh_dtls_listener_close(server->datagrams);
   gh_worker_close(&server->worker);
   uv_close((uv_handle_t *)&server->timer, NULL);
+  uv_close((uv_handle_t *)&server->looking, NULL);
   uv_close((uv_handle_t *)&server->stop, NULL);
   while (uv_loop_alive(&server->uv)) gh_quiet_run(&server->uv, UV_RUN_DEFAULT);
   uv_loop_close(&server->uv);

@@ -22,6 +22,8 @@ struct gh_device_server {
   uv_loop_t uv;
   gh_worker worker;
   uv_timer_t timer;
+  uv_timer_t looking; /* at the lists of revoked certificates */
+  unsigned lists;     /* the generation that the associations were held against */
   uv_async_t stop;
   gh_key_source source;
   gh_tls_server *tls;
