@@ -260,7 +260,7 @@ static bool libcoap(const place *p, const char *program, bool stream, const char
 {
   char command[1024];
   snprintf(command, sizeof command,
-           "timeout 20 %s -v 7 -B 3 -u " KEY_ID " -k %s -O 279,/in-cse/Capp -O 283,r1 -O 271,3 -t 50 -e '" NOTE "' "
+           "timeout 10 %s -v 7 -B 3 -u " KEY_ID " -k %s -O 279,/in-cse/Capp -O 283,r1 -O 271,3 -t 50 -e '" NOTE "' "
            "-m post '%s://127.0.0.1:%u/cse-in/Cmeter' 2>&1",
            program, key, stream ? "coaps+tcp" : "coaps", port_of(p));
   return prints(program, command, "c:2.04");

@@ -73,7 +73,7 @@ def over_coap(story, sender, meter):
 
 def coap_client(scheme_and_place, *words, program="coap-client-openssl", method="post"):
     body = ["-t", "50", "-e", json.dumps(NOTE)] if method in ("post", "put") else []
-    return run(["timeout", "20", program, "-v", "7", "-B", "3", *map(str, words), "-O", "279,/in-cse/Csender", "-O", "283,r7", "-O", "271,3", *body,
+    return run(["timeout", "10", program, "-v", "7", "-B", "3", *map(str, words), "-O", "279,/in-cse/Csender", "-O", "283,r7", "-O", "271,3", *body,
                 "-m", method, f"{scheme_and_place}/cse-in/Cx"])[1]
 
 
