@@ -117,10 +117,10 @@ static void on_stranger(gh_dtls_port *p, const struct sockaddr_storage *from, gh
   BIO_ADDR *unused = BIO_ADDR_new();
   if (!unused) return;
   port->path->arrived = datagram;
-  ERR_clear_error();
+  gh_tls_forget_errors();
   bool returned = DTLSv1_listen(port->listening, unused) == 1;
   port->path->arrived = GH_STR_NONE;
-  ERR_clear_error();
+  gh_tls_forget_errors();
   BIO_ADDR_free(unused);
   if (returned) adopt(port, from);
 }
