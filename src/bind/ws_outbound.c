@@ -91,8 +91,8 @@ static void forget_name(gh_ws_outbound *outbound, gh_ws_peer *peer)
 {
   if (!peer->entity.len) return;
   gh_ws_peer **at = place_of(outbound, peer->entity);
-  while (*at != peer) at = &(*at)->same_place;
-  *at = peer->same_place;
+  while (*at && *at != peer) at = &(*at)->same_place;
+  if (*at) *at = peer->same_place;
   gh_str_release(&peer->entity);
 }
 
