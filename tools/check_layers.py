@@ -20,7 +20,7 @@ DEVICE = ("base", "crypto", "se", "link", "m2m", "e2e")
 EXCEPTIONS = {
     "m2m": ("base", "crypto"),  # the vocabulary knows nothing of networks or secure environments
     "store": ("base", "crypto", "se", "m2m"),  # storage knows nothing of associations
-    "client": DEVICE,  # plus bind/*_client.h and bind/*_codec.h, see bind_headers_of()
+    "client": DEVICE,  # plus bind/*_client.h, *_codec.h and *_session.h, see bind_headers_of()
 }
 UP_TO_HOST = ORDER[: ORDER.index("host") + 1]
 for function in FUNCTIONS:  # the functions know nothing of each other
@@ -40,7 +40,7 @@ LIBRARIES = {
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
-DEVICE_BINDING = re.compile(r"_(client|codec)\.[ch]$")
+DEVICE_BINDING = re.compile(r"_(client|codec|session)\.[ch]$")
 
 
 def allowed_folders(folder, name):
@@ -65,7 +65,7 @@ def quoted_fault(folder, name, target):
     if other == "bind" and folder in ("client", "bind"):
         in_device = folder == "client" or DEVICE_BINDING.search(name)
         if in_device and not DEVICE_BINDING.search(header):
-            return "the device library may use only bind/*_client.h and bind/*_codec.h"
+            return "the device library may use only bind/*_client.h, *_codec.h and *_session.h"
         return None
     if other == folder or other in allowed_folders(folder, name):
         return None

@@ -133,14 +133,18 @@ typedef struct gh_device_certificate {
   gh_str chain_pem;   /* the own certificate, then intermediates; it names an AE-ID, a node or a device (10.1.1) */
   gh_str key_pem;     /* its private key, not encrypted */
   gh_str anchors_pem; /* CAs, to one of which the CSE's certificate must lead; it must bear the CSE's FQDN */
+  gh_str crl_file; /* path of a file with CRLs, PEM or DER, of the issuers of the CSE's certificate; read again when
+                      it changes. The CSE's certificate must be on none of them, and one that counts must speak for
+                      it, or there is no association (TS-0003 8.1.2.5). Empty: revocation is not looked at */
 } gh_device_certificate;
 
 /* The device's associations with the CSE use certificates from now on, in both directions (TS-0003 8.2.2.2). All of
  * it is copied into the sealed file, in place of an earlier one; the caller keeps and wipes its own. At an MQTT
  * broker the certificate of an AE-ID proves the AE once it is registered. GH_EINVAL: it cannot be read, is outside
  * the profile of 10.1.1, names no AE, node or device, or the key is another's (*diag says which); GH_EAUTH: it has no
- * name, or several; GH_EEXPIRED: it is past its end; GH_ELIMIT: together more than 16 KiB. Nothing has changed then.
- * The status of the CSE's certificate (CRL, OCSP) is not asked for. */
+ * name, or several; GH_EEXPIRED: it is past its end; GH_ELIMIT: together more than 16 KiB; GH_EIO, GH_ESYNTAX: the
+ * CRLs. Nothing has changed then. An association that stands ends within a second or before its next request once a
+ * new list revokes the CSE's certificate; one with an MQTT broker at its next handshake. */
 GH_MUST_USE gh_err gh_device_set_certificate(gh_device *device, const gh_device_certificate *certificate,
                                              gh_diag *diag);
 
@@ -210,18 +214,22 @@ typedef struct gh_device_notification {
 } gh_device_notification;
 
 /* Returns the response status code for the originator (TS-0004 6.6), 2000 for done; an unknown one becomes 5000.
- * Called within gh_device_serve. May use the device, but neither serve nor close. */
+ * Called within gh_device_serve; over MQTT and WebSocket within every call that uses the association, too, and there
+ * the device must not be used meanwhile (GH_EINVAL). Else it may be, but neither serve nor close. */
 typedef int (*gh_device_on_notify)(void *ctx, const gh_device_notification *notification);
 
-/* Listens for TLS at `at`, a numeric address and port, "127.0.0.1:8443" or "[::1]:0" (0: the system chooses). The
- * device must outlive the server; where it speaks "mqtt", `at` is empty: it listens at its broker, over the
- * association that gh_device_announce opens, and the broker's list sees to it that nobody but the registrar is heard.
+/* Listens in the binding that the device speaks: for HTTP over TLS, for CoAP over DTLS ("coap") or over TLS
+ * ("coaps_tcp"), at `at`, a numeric address and port, "127.0.0.1:8443" or "[::1]:0" (0: the system chooses). The
+ * device must outlive the server. Over "ws" and "mqtt" `at` is empty, and requests come over the association that
+ * gh_device_announce opens: a WebSocket with the registrar, who has proven itself there; or one with the broker,
+ * whose list sees to it that nobody but the registrar is heard.
  * *out is ended by gh_device_server_close. GH_EINVAL: `at`; GH_EIO: it is taken; GH_EUNSUPPORTED: the device uses raw
  * public keys, and this library stands on an OpenSSL before 3.2; GH_EEXPIRED: its certificate is past its end. */
 GH_MUST_USE gh_err gh_device_listen(gh_device *device, gh_str at, gh_device_on_notify on_notify, void *ctx,
                                     gh_device_server **out, gh_diag *diag);
-/* "https://127.0.0.1:8443", where it listens; "mqtts://HOST:PORT[/PREFIX]" of the broker. Lives as long as the
- * server. */
+#define GH_DEVICE_OPEN_WEBSOCKET "wss" /* instead of a point of access: the connection that the device opens */
+/* "https://127.0.0.1:8443", "coaps://..", "coaps+tcp://..": where it listens; "mqtts://HOST:PORT[/PREFIX]" of the
+ * broker; GH_DEVICE_OPEN_WEBSOCKET. Lives as long as the server. */
 GH_NONNULL gh_str gh_device_server_point(const gh_device_server *server);
 /* Tells the registrar in the own <AE> that the device takes requests, and where (requestReachability, pointOfAccess);
  * with an empty `point`, that it takes none. The association stays open; when the registrar ends it

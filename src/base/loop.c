@@ -143,6 +143,10 @@ static void run_call(gh_task *task)
 
 void gh_loop_call(gh_loop *loop, void (*fn)(void *arg), void *arg)
 {
+  if (!loop) {
+    fn(arg);
+    return;
+  }
   call c = {.task = {.run = run_call}, .fn = fn, .arg = arg};
   uv_sem_init(&c.done, 0);
   gh_loop_post(loop, &c.task);

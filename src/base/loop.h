@@ -22,7 +22,8 @@ void gh_loop_post(gh_loop *loop, gh_task *task);
 /* The same in two steps, for who posts many. The second must follow soon: others who post meanwhile rely on it. */
 void gh_loop_put(gh_loop *loop, gh_task *task);
 void gh_loop_wake(gh_loop *loop); /* if anything waits */
-/* Runs fn on the loop's thread and waits for it. Not from the loop's own thread. */
+/* Runs fn on the loop's thread and waits for it. Not from the loop's own thread. NULL, for a loop that somebody runs
+ * inline: runs it here. */
 void gh_loop_call(gh_loop *loop, void (*fn)(void *arg), void *arg);
 /* Asks the loop to end and joins its thread; every handle of the loop must have been closed on it before. */
 void gh_loop_stop(gh_loop *loop);

@@ -89,8 +89,10 @@ static gh_ws_peer **place_of(gh_ws_outbound *outbound, gh_str entity)
 
 static void forget_name(gh_ws_outbound *outbound, gh_ws_peer *peer)
 {
-  if (!peer || !peer->entity.len) return;
-  *place_of(outbound, peer->entity) = peer->same_place;
+  if (!peer->entity.len) return;
+  gh_ws_peer **at = place_of(outbound, peer->entity);
+  while (*at && *at != peer) at = &(*at)->same_place;
+  if (*at) *at = peer->same_place;
   gh_str_release(&peer->entity);
 }
 
@@ -239,13 +241,13 @@ void gh_ws_outbound_enter(gh_ws_outbound *outbound, gh_ws_peer *peer)
   append(shard_of(outbound, peer), ALL, peer);
 }
 
-/*= TS-0020 5.2 one connection between two nodes: the last */
+/*= TS-0020 5.2 one connection between two nodes: the last, for an older one may be half open. When the last one goes,
+ * one that still stands is found again. */
 void gh_ws_outbound_name(gh_ws_outbound *outbound, gh_ws_peer *peer, gh_str entity)
 {
   if (peer->named) return;
   peer->named = true;
   pthread_mutex_lock(&outbound->lock);
-  forget_name(outbound, *place_of(outbound, entity)); /* an older connection may be half open */
   gh_ws_peer **at = place_of(outbound, entity);
   peer->entity = gh_str_clone(entity);
   peer->same_place = *at;

@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <stdlib.h>
 
+#include "base/no_sigpipe.h"
 #include "bind/coap_client.h"
 #include "bind/http_codec.h"
 #include "bind/mqtt_client.h"
@@ -12,7 +13,10 @@
 #include "client/quiet_run.h"
 #include "link/dtls.h"
 
-enum { DEFAULT_TIMEOUT_MS = 10000 };
+enum { DEFAULT_TIMEOUT_MS = 10000, PINGS_MAX = 4, LOOK_MS = 1000 };
+/* Silence after which the other end is pinged, and again: over DTLS, over WebSocket. */
+#define SILENCE_US(ws) ((ws) ? 20 * GH_US_PER_S : 5 * GH_US_PER_S)
+#define PING_AGAIN_US(ws) ((ws) ? 5 * GH_US_PER_S : GH_US_PER_S)
 
 struct gh_client {
   uv_loop_t uv;
@@ -34,7 +38,9 @@ struct gh_client {
   bool ready;     /* association established */
   bool message;   /* a response is complete */
   bool timed_out; /* the timer ran */
-  gh_err why;     /* of the close */
+  int pings;      /* without an answer */
+  int64_t heard_us, pinged_us;
+  gh_err why; /* of the close */
   gh_diag reason, ws_reason;
   gh_diag refusal; /* why we refused the server's certificates; empty: we did not */
   int alert;
@@ -51,6 +57,7 @@ static void on_ready(gh_conn *conn, void *ctx)
 {
   gh_client *client = ctx;
   client->ready = true;
+  client->heard_us = gh_clock_mono_us(&client->clock);
   if (is_coap(client)) gh_coap_client_ready(&client->coap, conn);
 }
 
@@ -73,6 +80,8 @@ static void on_data(gh_conn *conn, void *ctx, gh_str bytes)
 {
   gh_client *client = ctx;
   size_t used = 0;
+  client->heard_us = gh_clock_mono_us(&client->clock);
+  client->pings = 0;
   if (client->ws) {
     on_ws_data(client, conn, bytes);
     return;
@@ -277,21 +286,30 @@ gh_err gh_client_open(const gh_client_options *options, gh_client **out, int *al
   return GH_OK;
 }
 
-void gh_client_close(gh_client *client)
+/* What is written at once may find that the peer has gone. */
+static void say_goodbye(gh_client *client)
 {
-  if (!client) return;
+  gh_no_sigpipe held;
+  gh_no_sigpipe_begin(&held);
   if (client->ws && client->conn) {
     gh_client_ws_close(client->ws);
     send_ws(client);
   }
   gh_mqtt_client_close(client->mqtt);
   if (client->conn) gh_conn_close(client->conn, GH_OK, "done");
+  gh_no_sigpipe_end(&held);
+}
+
+void gh_client_close(gh_client *client)
+{
+  if (!client) return;
+  say_goodbye(client);
   bool never = false;
   if (client->conn) run_until(client, &never, 500);
   gh_worker_close(&client->worker);
   uv_close((uv_handle_t *)&client->timer, NULL);
   if (is_coap(client)) gh_coap_client_close(&client->coap);
-  while (uv_run(&client->uv, UV_RUN_DEFAULT) != 0) continue;
+  while (uv_loop_alive(&client->uv)) gh_quiet_run(&client->uv, UV_RUN_DEFAULT);
   uv_loop_close(&client->uv);
   gh_worker_free(&client->worker);
   gh_tls_client_free(client->tls);
@@ -364,7 +382,11 @@ gh_err gh_client_request(gh_client *client, gh_arena *arena, gh_request *request
   if (gh_str_empty(request->rvi)) request->rvi = GH_STR("3");
   if (gh_str_empty(request->rqi)) GH_TRY(gh_random_id(&client->random, arena, GH_STR("r"), 8, &request->rqi));
   if (client->mqtt) return gh_mqtt_client_request(client->mqtt, arena, request, response, diag);
-  GH_TRY(send_request(client, request, diag));
+  gh_no_sigpipe held;
+  gh_no_sigpipe_begin(&held);
+  gh_err sent = send_request(client, request, diag);
+  gh_no_sigpipe_end(&held);
+  GH_TRY(sent);
   bool http = client->binding == GH_CLIENT_HTTP;
   run_until(client, is_coap(client) ? &client->coap.done : &client->message, client->timeout_ms);
   if (is_coap(client)) client->message = client->coap.done;
@@ -382,12 +404,44 @@ gh_err gh_client_export(gh_client *client, const char *label, uint8_t out[static
   return gh_conn_export(client->conn, label, out);
 }
 
+/* Over DTLS nobody says that the other end was killed, and over a path that has gone nobody says anything: who waits
+ * for requests would wait for ever. */ /*= RFC 7252 4.3; RFC 6455 5.5.2 */
+static void look_after(gh_client *client)
+{
+  bool ws = client->ws != NULL, coap = client->binding == GH_CLIENT_COAP;
+  int64_t now = gh_clock_mono_us(&client->clock);
+  if (!client->conn || !(ws || coap)) return;
+  if (now < client->heard_us + SILENCE_US(ws) || now < client->pinged_us + PING_AGAIN_US(ws)) return;
+  gh_no_sigpipe held;
+  gh_no_sigpipe_begin(&held);
+  client->pinged_us = now;
+  if (client->pings++ == PINGS_MAX) {
+    gh_conn_close(client->conn, GH_ECONN, "the entity is silent");
+  } else if (coap) {
+    gh_coap_layer_ping(&client->coap.layer);
+  } else {
+    gh_client_ws_ping(client->ws);
+    send_ws(client);
+  }
+  gh_no_sigpipe_end(&held);
+}
+
 gh_err gh_client_wait_closed(gh_client *client, uint32_t timeout_ms)
 {
   bool never = false;
   if (client->listens) return gh_mqtt_client_wait(client->mqtt, timeout_ms);
-  run_until(client, &never, timeout_ms);
+  for (uint32_t left = timeout_ms, now = 0;; left -= now) {
+    now = left < LOOK_MS ? left : LOOK_MS;
+    look_after(client);
+    run_until(client, &never, now);
+    if (!client->conn || now == left) break;
+  }
   return client->conn ? GH_ETIMEOUT : GH_OK;
+}
+
+bool gh_client_is_revoked(const gh_client *client, const struct gh_status_source *status)
+{
+  return client->conn && gh_conn_is_revoked(client->conn, status);
 }
 
 bool gh_client_is_open(const gh_client *client)

@@ -67,8 +67,11 @@ GH_MUST_USE gh_err gh_client_request(gh_client *client, gh_arena *arena, gh_requ
                                      gh_diag *diag);
 /* 48 octets of the exporter of this association (TS-0003 10.3.1). GH_ECONN when it is closed. */
 GH_MUST_USE gh_err gh_client_export(gh_client *client, const char *label, uint8_t out[static 48]);
-/* Waits until the entity closes. GH_ETIMEOUT: it is still open. */
+/* Waits until the entity closes. GH_ETIMEOUT: it is still open. Over DTLS and WebSocket an entity that is silent is
+ * pinged meanwhile, and one that answers no ping is taken for gone. */
 GH_MUST_USE gh_err gh_client_wait_closed(gh_client *client, uint32_t timeout_ms);
+/* Is the entity's certificate revoked by now, as `status` of the options says? Not known of a broker's. */
+bool gh_client_is_revoked(const gh_client *client, const struct gh_status_source *status);
 bool gh_client_is_open(const gh_client *client);
 /* The last TLS alert seen, -1: none. */
 int gh_client_alert(const gh_client *client);

@@ -164,6 +164,11 @@ gh_err gh_client_ws_take(gh_client_ws *ws, gh_arena *arena, gh_response *respons
   return gh_response_from_tree(gh_val_copy(arena, ws->response), response, diag);
 }
 
+void gh_client_ws_ping(gh_client_ws *ws)
+{
+  if (ws->stream) gh_ws_ping(ws->stream);
+}
+
 void gh_client_ws_close(gh_client_ws *ws)
 {
   if (ws->stream) gh_ws_close(ws->stream, GH_WS_NORMAL, "");

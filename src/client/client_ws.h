@@ -22,6 +22,8 @@ bool gh_client_ws_done(const gh_client_ws *ws);
 GH_MUST_USE gh_err gh_client_ws_ask(gh_client_ws *ws, const gh_request *request);
 /* The response, once done. GH_ESYNTAX. */
 GH_MUST_USE gh_err gh_client_ws_take(gh_client_ws *ws, gh_arena *arena, gh_response *response, gh_diag *diag);
+/* Whoever is there answers with a pong. */
+void gh_client_ws_ping(gh_client_ws *ws);
 /* Orderly end. */
 void gh_client_ws_close(gh_client_ws *ws);
 

@@ -113,6 +113,7 @@ gh_err gh_device_open(const char *dir, const char *passphrase_file, gh_device **
   gh_arena_init(&device->scratch);
   device->clock = gh_clock_system();
   device->random = gh_random_system();
+  gh_device_status_init(&device->status, &device->clock);
   gh_err err = fill(device, dir, passphrase_file, diag);
   if (err != GH_OK) {
     gh_device_close(device);
@@ -126,6 +127,7 @@ void gh_device_close(gh_device *device)
 {
   if (!device) return;
   gh_client_close(device->cse);
+  gh_device_status_free(&device->status);
   gh_se_close(device->se);
   gh_arena_free(&device->scratch);
   gh_arena_free(&device->arena);

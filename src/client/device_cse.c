@@ -8,8 +8,19 @@
 #include "m2m/json.h"
 #include "m2m/key_id.h"
 
+/*= TS-0003 8.2.1 an association does not outlive its credential: a new list is held against the one that stands */
+static void hold_against_lists(gh_device *device)
+{
+  const gh_status_source *source = gh_device_status_source(&device->status);
+  (void)gh_device_status_look(&device->status, NULL);
+  if (!source || !device->cse || device->cse_lists == device->status.generation) return;
+  device->cse_lists = device->status.generation;
+  if (gh_client_is_revoked(device->cse, source)) gh_device_dissociate(device);
+}
+
 static bool is_open(gh_device *device)
 {
+  hold_against_lists(device);
   if (!device->cse) return false;
   if (gh_client_wait_closed(device->cse, 0) != GH_OK) return true; /* nothing of a close has arrived */
   gh_device_dissociate(device);
@@ -32,6 +43,8 @@ static gh_err renew_kc(gh_device *device, gh_reply *reply, gh_diag *diag)
 
 static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag)
 {
+  if (device->in_request)
+    return gh_fail(diag, GH_EINVAL, "the association is busy: a notification came over it and is not answered yet");
   if (is_open(device)) return GH_OK;
   gh_device_credential credential = {GH_SE_KPSA, device->state.mef_key_id, "the key registered at the MEF",
                                      "enrol with a key registration"};
@@ -113,6 +126,8 @@ gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply
 gh_err gh_device_wait_closed(gh_device *device, uint32_t timeout_ms)
 {
   GH_REQUIRE(device->cse, GH_ECONN);
+  hold_against_lists(device);
+  if (!device->cse) return GH_OK;
   return gh_client_wait_closed(device->cse, timeout_ms);
 }
 
@@ -195,9 +210,11 @@ gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_d
   GH_TRY(connect_with(device, gh_device_usual_key(device), reply, diag));
   if (gh_reply_refused(reply)) return GH_OK;
   gh_val *attrs = gh_val_object(a), *points = gh_val_array(a);
+  /*= TS-0020 5.2 the AE is the WebSocket client: it has no point of access, its connection is one */
+  bool connected = gh_str_eq(point, GH_STR(GH_DEVICE_OPEN_WEBSOCKET));
   gh_val_push(points, gh_val_str(a, point));
   gh_val_set(a, attrs, GH_STR("rr"), gh_val_bool(a, !gh_str_empty(point)));
-  gh_val_set(a, attrs, GH_STR("poa"), gh_str_empty(point) ? gh_val_null(a) : points);
+  gh_val_set(a, attrs, GH_STR("poa"), gh_str_empty(point) || connected ? gh_val_null(a) : points);
   gh_request request = {.op = GH_OP_UPDATE,
                         .to = ae_id, /* its resource identifier */
                         .has_from = true,

@@ -113,10 +113,12 @@ gh_err gh_device_connect(gh_device *device, const gh_device_peer *peer, const gh
                                  .key_pem = proof.certificate.key_pem,
                                  .anchors_pem = proof.certificate.anchors_pem,
                                  .server_keys = public_key ? device->state.cse_key_ids : GH_STR_NONE,
+                                 .status =
+                                     is_certificate(credential) ? gh_device_status_source(&device->status) : NULL,
                                  .policy = gh_security_policy_named(device->config.security_policy),
                                  .tls13 = device->config.tls13,
                                  .binding = binding,
-                                 .on_request = broker ? device->on_request : NULL,
+                                 .on_request = device->on_request,
                                  .on_request_ctx = device->on_request_ctx,
                                  .representation = device->cbor ? GH_REP_CBOR : GH_REP_JSON,
                                  .mtu = (uint16_t)device->config.datagram_mtu,

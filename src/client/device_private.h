@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "client/client.h"
 #include "client/conf_table.h"
+#include "client/device_status.h"
 #include "gatehouse/client.h"
 #include "se/se.h"
 
@@ -23,9 +24,12 @@ struct gh_device {
   gh_clock clock;
   gh_random random;
   gh_client *cse;                  /* association with the CSE, or NULL */
-  gh_client_on_request on_request; /* over MQTT: of associations with the CSE from now on; NULL: none */
+  gh_client_on_request on_request; /* over MQTT, WebSocket: of associations with the CSE from now on; NULL: none */
   void *on_request_ctx;
-  bool cbor; /* over WebSocket: the serialization of the next association */
+  bool in_request;         /* on_request runs, inside that association */
+  gh_device_status status; /* of the CSE's certificate */
+  unsigned cse_lists;      /* the generation that the association with the CSE was held against */
+  bool cbor;               /* over WebSocket: the serialization of the next association */
 };
 
 /* device_conf.c, device_state.c */
@@ -76,7 +80,7 @@ gh_device_key gh_device_usual_key(const gh_device *device);
 GH_MUST_USE gh_err gh_device_choose_key(gh_device *device, gh_device_key key, gh_diag *diag);
 
 /* device_certificate.c: for one handshake; all of it in `secret`, the caller wipes key_pem. GH_ENOTFOUND,
- * GH_EEXPIRED.
+ * GH_EEXPIRED. From then on the device's `status` is by its CRLs.
  */
 GH_MUST_USE gh_err gh_device_use_certificate(gh_device *device, gh_arena *secret, gh_device_certificate *out);
 #define GH_DEVICE_OWN_CERTIFICATE "certificate" /* of the record in the secure environment */

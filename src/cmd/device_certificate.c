@@ -28,6 +28,7 @@ static gh_err take(gh_call *call, gh_device *device, gh_diag *diag)
   if (err == GH_OK) err = read_public(call, "anchors", &certificate.anchors_pem, diag);
   if (err == GH_OK) err = gh_private_file_read(gh_call_text(call, "key-file", GH_STR_NONE).ptr, &key, diag);
   certificate.key_pem = gh_buf_str(&key);
+  certificate.crl_file = gh_call_text(call, "crl", GH_STR_NONE);
   if (err == GH_OK) err = gh_device_set_certificate(device, &certificate, diag);
   gh_buf_wipe_free(&key);
   return err;
@@ -53,6 +54,10 @@ static const gh_opt options[] = {
     {"cert", 0, GH_OPT_TEXT, "FILE", "certificate of the AE, its node or its device, then its chain; PEM (required)"},
     {"key-file", 0, GH_OPT_TEXT, "FILE", "its private key, PEM, in a file of mode 0600 (required)"},
     {"anchors", 0, GH_OPT_TEXT, "FILE", "CA certificates that the CSE's must lead to, PEM (required)"},
+    {"crl", 0, GH_OPT_TEXT, "FILE",
+     "lists of revoked certificates, PEM or DER, read again when they change; without a valid one that speaks for "
+     "the "
+     "CSE's there is no association (nobody looks)"},
     GH_OPT_PASSPHRASE,
     {.name = NULL}};
 
@@ -65,7 +70,8 @@ const gh_verb gh_verb_device_certificate = {
     .details =
         "Key, certificate and anchors are copied into keys.sealed; the key is never shown. The device uses them "
         "from now on, in\nboth directions (device listen); it needs neither MEF nor MAF. A realm's CA issues "
-        "them: gatehouse ca issue --ae-id.",
+        "them: gatehouse ca issue --ae-id. Of --crl the path is kept, not the "
+        "lists.",
     .options = options,
     .run = run,
 };

@@ -14,6 +14,7 @@ typedef struct listening {
   gh_device *device;
   gh_device_server *server;
   gh_str point;
+  bool said;       /* the line that says where */
   int wait, retry; /* before the next announcement, in looks */
 } listening;
 
@@ -24,12 +25,24 @@ static void put(gh_arena *a, gh_val *o, const char *name, gh_str text)
   if (text.len) gh_val_set(a, o, gh_str_of(name), gh_val_str(a, text));
 }
 
+/* The first line; over an association of its own a notification may come before the announcement is answered. */
+static void say_where(listening *l)
+{
+  if (l->said) return;
+  l->said = true;
+  gh_val *o = gh_val_object(&l->call->arena);
+  gh_val_set(&l->call->arena, o, GH_STR("poa"), gh_val_str(&l->call->arena, l->point));
+  gh_call_done(l->call, o);
+  fflush(l->call->out);
+}
+
 /* What was answered 2000 has been written. */
 static int on_notify(void *ctx, const gh_device_notification *n)
 {
   enum { DONE = 2000, FAULT = 5000 };
-  const listening *l = ctx;
+  listening *l = ctx;
   FILE *out = l->call->out;
+  say_where(l);
   gh_arena arena;
   gh_arena_init(&arena);
   gh_val *o = gh_val_object(&arena), *content = NULL;
@@ -104,10 +117,7 @@ static gh_exit serve(listening *l)
   gh_exit code = GH_EXIT_DONE;
   pthread_t waiter;
   if (!announce(l, &code)) return code;
-  gh_val *o = gh_val_object(&l->call->arena);
-  gh_val_set(&l->call->arena, o, GH_STR("poa"), gh_val_str(&l->call->arena, l->point));
-  gh_call_done(l->call, o);
-  fflush(l->call->out);
+  say_where(l);
   if (pthread_create(&waiter, NULL, wait_for_end, l) != 0) return GH_EXIT_FAILED;
   gh_err err = GH_ETIMEOUT;
   while (err == GH_ETIMEOUT && look_after_association(l, &code)) err = gh_device_serve(l->server, LOOK_MS);
@@ -128,9 +138,11 @@ static gh_exit run(gh_call *call)
   block_signals(&signals); /* the threads that follow inherit it */
   gh_err err = gh_call_device(call, &l.device, &diag);
   if (err == GH_OK) {
-    bool mqtt = gh_str_eq(gh_device_config_get(l.device)->binding, GH_STR("mqtt"));
-    gh_str at = gh_call_text(call, "at", mqtt ? GH_STR_NONE : GH_STR("127.0.0.1:0"));
-    err = gh_device_listen(l.device, at, on_notify, &l, &l.server, &diag);
+    gh_str binding = gh_device_config_get(l.device)->binding;
+    bool ws = gh_str_eq(binding, GH_STR("ws")), own_link = ws || gh_str_eq(binding, GH_STR("mqtt"));
+    gh_str at = gh_call_text(call, "at", own_link ? GH_STR_NONE : GH_STR("127.0.0.1:0"));
+    if (ws && gh_call_has(call, "poa")) err = gh_fail(&diag, GH_EINVAL, "over WebSocket there is no point of access");
+    if (err == GH_OK) err = gh_device_listen(l.device, at, on_notify, &l, &l.server, &diag);
   }
   gh_exit code = GH_EXIT_FAILED;
   if (err == GH_OK) {
@@ -144,14 +156,15 @@ static gh_exit run(gh_call *call)
   return code;
 }
 
-static const gh_opt options[] = {{"at", 0, GH_OPT_TEXT, "ADDRESS:PORT",
-                                  "where to listen; port 0: the system chooses (127.0.0.1:0); not over MQTT"},
-                                 {"poa", 0, GH_OPT_TEXT, "URL",
-                                  "https://HOST:PORT (over MQTT: mqtts://HOST:PORT) that leads there from the "
-                                  "registrar, where that is another (that of --at)"},
-                                 GH_OPT_BINDING,
-                                 GH_OPT_PASSPHRASE,
-                                 {.name = NULL}};
+static const gh_opt options[] = {
+    {"at", 0, GH_OPT_TEXT, "ADDRESS:PORT",
+     "where to listen; port 0: the system chooses (127.0.0.1:0); not over MQTT and WebSocket"},
+    {"poa", 0, GH_OPT_TEXT, "URL",
+     "https://HOST:PORT (coaps://, coaps+tcp://, over MQTT mqtts://) that leads there "
+     "from the registrar, where that is another (that of --at); not over WebSocket"},
+    GH_OPT_BINDING,
+    GH_OPT_PASSPHRASE,
+    {.name = NULL}};
 
 const gh_verb gh_verb_device_listen = {
     .words = "device listen",
@@ -163,7 +176,9 @@ const gh_verb gh_verb_device_listen = {
         "Tells the registrar that the registered device takes requests, and where; then prints each NOTIFY as a "
         "line of JSON,\n"
         "{\"from\",\"to\",\"rqi\",\"content\"}, and answers it 2000, until SIGTERM or SIGINT.\n"
-        "Over MQTT it listens at its broker, else where --at says.\n"
+        "Over HTTP (https), CoAP (coap: DTLS, coaps_tcp: TLS) it listens where --at says; over WebSocket on the "
+        "connection that it\n"
+        "opens to its registrar, which it keeps; over MQTT at its broker.\n"
         "Only the registrar can come, with the key of the device's own associations with it. Who may notify is "
         "for the policies\n"
         "of the <AE> to say (acop 16).",

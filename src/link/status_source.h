@@ -15,10 +15,10 @@ typedef struct gh_status_query {
   X509 *cert, *issuer;
   X509 *const *above; /* intermediates with their issuers behind them: above[0] issued `cert`; during the call only */
   size_t above_count;
-  gh_str stapled; /* answer of a responder that came with the handshake; empty: none; during the call only */
-  bool of_server; /* the peer is a server: only servers staple */
-  bool early;     /* a stapled answer may follow: answer at once, and refuse only what is known to be revoked */
-  gh_worker *worker;
+  gh_str stapled;    /* answer of a responder that came with the handshake; empty: none; during the call only */
+  bool of_server;    /* the peer is a server: only servers staple */
+  bool early;        /* a stapled answer may follow: answer at once, and refuse only what is known to be revoked */
+  gh_worker *worker; /* NULL: the answer is needed at once */
   void (*done)(struct gh_status_query *query); /* once after GH_EAGAIN, on the worker's thread */
   gh_err result;                               /* GH_OK: go on; otherwise refuse */
   bool revoked;                                /* refused because it is revoked, not for want of an answer */

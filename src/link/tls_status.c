@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+enum { ABOVE_MAX = 8 };
+
 static int slot = -1;
 static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
 
@@ -82,15 +84,29 @@ static bool judge(const gh_status_query *query, bool *revoked, gh_diag *diag)
   return false;
 }
 
+/* The handshake of a library, which cannot wait. */
+static bool ask_at_once(const gh_status_source *source, STACK_OF(X509) * chain, bool of_server, bool *revoked,
+                        gh_diag *diag)
+{
+  X509 *above[ABOVE_MAX];
+  if (sk_X509_num(chain) < 1 || sk_X509_num(chain) > ABOVE_MAX)
+    return gh_fail(diag, GH_EAUTH, "certificate status: no chain to ask about") == GH_OK;
+  gh_status_query query = {
+      .cert = sk_X509_value(chain, 0), .issuer = sk_X509_value(chain, 1), .above = above, .of_server = of_server};
+  for (int i = 1; i < sk_X509_num(chain); i++) above[query.above_count++] = sk_X509_value(chain, i);
+  query.result = source->find_status(source->ctx, &query); /* without a worker it is answered now */
+  return judge(&query, revoked, diag);
+}
+
 static bool ask(SSL *ssl, STACK_OF(X509) * chain, gh_str stapled, bool early, bool *revoked, gh_diag *diag)
 {
-  enum { ABOVE_MAX = 8 };
   X509 *above[ABOVE_MAX];
   gh_handshake *handshake = gh_tls_handshake(ssl);
   const gh_status_source *source = source_of(ssl);
   *revoked = false;
   if (!source || sk_X509_num(chain) == 1) return true; /* who is an anchor itself is trusted until it is taken away */
-  if (!handshake || sk_X509_num(chain) < 1 || sk_X509_num(chain) > ABOVE_MAX)
+  if (!handshake) return ask_at_once(source, chain, !SSL_is_server(ssl), revoked, diag);
+  if (sk_X509_num(chain) < 1 || sk_X509_num(chain) > ABOVE_MAX)
     return gh_fail(diag, GH_EAUTH, "certificate status: no chain to ask about") == GH_OK;
   gh_tls_status_forget(handshake);
   gh_status_query *query = new_query(handshake, chain, stapled, early);
@@ -117,7 +133,6 @@ bool gh_tls_status_of_path(SSL *ssl, STACK_OF(X509) * chain, bool *revoked, gh_d
 
 bool gh_tls_status_revoked(SSL *ssl, const gh_status_source *source)
 {
-  enum { ABOVE_MAX = 8 };
   X509 *above[ABOVE_MAX];
   STACK_OF(X509) *chain = ssl ? SSL_get0_verified_chain(ssl) : NULL;
   if (!chain || source_of(ssl) != source || sk_X509_num(chain) < 2 || sk_X509_num(chain) > ABOVE_MAX) return false;

@@ -265,7 +265,14 @@ static void reconnects(void **state)
   assert_int_equal(end(&call), GH_OK);
   assert_int_equal(ws_ask(&old, WS_GET("cse-in/meter", "a")), 2000);
   ws_part(&new);
+  wait_connections(w->s, 1);
+  begin(w, &call, w->workers[1], METER, "n2", 5 * GH_US_PER_S);
+  reply(&old, arrives(&old), 2000); /* it is the last again */
+  assert_int_equal(end(&call), GH_OK);
   ws_part(&old);
+  wait_connections(w->s, 0);
+  begin(w, &call, w->workers[1], METER, "n3", GH_US_PER_S);
+  assert_int_equal(end(&call), GH_ENOTFOUND);
 }
 
 /*= TS-0020 5.2; 6.4 before its registration an entity can do nothing and is not reached, afterwards it is */

@@ -1,6 +1,7 @@
 /* A device with a certificate: what it takes and keeps, and who may come to it where it listens. */
 #include "temp_dir.h"
 
+#include "../crypto/status_maker.h"
 #include "../link/link_pki.h"
 
 #include <arpa/inet.h>
@@ -22,6 +23,7 @@ typedef struct place {
   pthread_t thread;
   bool running;
   int count;
+  gh_str crl; /* that the device is given; empty: none */
 } place;
 
 static int64_t late_by_us; /* of the device's clock */
@@ -114,7 +116,7 @@ static gh_err give(place *p, const holder *own, const holder *key, gh_str anchor
   pem_of(own, &chain, NULL);
   pem_of(key, NULL, &key_pem);
   gh_buf_add(&chain, gh_buf_str(&p->p.middle_pem));
-  const gh_device_certificate given = {gh_buf_str(&chain), gh_buf_str(&key_pem), anchors};
+  const gh_device_certificate given = {gh_buf_str(&chain), gh_buf_str(&key_pem), anchors, p->crl};
   gh_err err = gh_device_set_certificate(p->device, &given, &diag);
   if (err != GH_OK) assert_true(diag.text[0]);
   gh_buf_free(&chain);
@@ -180,7 +182,7 @@ static void what_it_refuses(void **state)
   gh_diag diag = {""};
   gh_buf chain = GH_BUF_INIT;
   pem_of(&other, &chain, NULL);
-  gh_device_certificate bad = {gh_buf_str(&chain), GH_STR("no key"), root};
+  gh_device_certificate bad = {gh_buf_str(&chain), GH_STR("no key"), root, GH_STR_NONE};
   assert_int_equal(gh_device_set_certificate(p->device, &bad, &diag), GH_EINVAL);
   gh_buf many = GH_BUF_INIT;
   for (int i = 0; i < 17; i++) gh_buf_add(&many, root);
@@ -298,6 +300,102 @@ static void who_may_come(void **state)
   holder_free(&past);
 }
 
+/* ---- revocation */
+
+typedef struct lists {
+  X509 *revoked;         /* by the intermediate; NULL: nobody */
+  X509 *revoked_by_root; /* the same */
+  int begin_h, end_h;
+} lists;
+
+/* A file takes the place of the one before at once, as `mv` does. */
+static void put_lists(const place *p, const lists *l)
+{
+  gh_buf pem = GH_BUF_INIT;
+  char next[512], path[512];
+  add_list_pem(&pem, &(list_of){.issuer = p->p.middle.cert,
+                                .signer = p->p.middle.key,
+                                .revoked = l->revoked,
+                                .begin_h = l->begin_h,
+                                .end_h = l->end_h});
+  add_list_pem(&pem, &(list_of){.issuer = p->p.root.cert,
+                                .signer = p->p.root.key,
+                                .revoked = l->revoked_by_root,
+                                .begin_h = -1,
+                                .end_h = 24});
+  gh_buf_add_char(&pem, '\0');
+  snprintf(next, sizeof next, "%s", temp_path(p->dir, "next.pem"));
+  snprintf(path, sizeof path, "%s", temp_path(p->dir, "crl.pem"));
+  temp_write(next, pem.ptr, 0644);
+  assert_int_equal(rename(next, path), 0);
+  gh_buf_free(&pem);
+}
+
+/* One that stands already; true: the device ends it. */
+static bool ends(SSL *ssl)
+{
+  char octet;
+  int got = SSL_read(ssl, &octet, 1);
+  ERR_clear_error();
+  return got <= 0;
+}
+
+/*= TS-0003 8.1.2.5 the status of the registrar's certificate: on the list, on none, or with no list that counts */
+static void revoked_certificates(void **state)
+{
+  place *p = *state;
+  holder cse = issued(GH_CERT_CSE_ID, CSE_FQDN, NULL, &p->p.middle);
+  p->crl = gh_str_of(temp_path(p->dir, "crl.pem"));
+  assert_int_equal(give_good(p, &p->p.meter), GH_EIO); /* not there yet */
+  temp_write(temp_path(p->dir, "crl.pem"), "no list", 0644);
+  assert_int_equal(give_good(p, &p->p.meter), GH_ESYNTAX);
+  put_lists(p, &(lists){.begin_h = -1, .end_h = 24});
+  assert_int_equal(give_good(p, &p->p.meter), GH_OK);
+  gh_device_close(p->device); /* it is kept */
+  open_device(p);
+  start(p);
+  static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+  for (int i = 0; i < 2; i++) {
+    const struct {
+      lists lists;
+      bool good;
+    } rows[] = {{{.begin_h = -1, .end_h = 24}, true},
+                {{.revoked = cse.cert, .begin_h = -1, .end_h = 24}, false},
+                {{.revoked = p->p.meter.cert, .begin_h = -1, .end_h = 24}, true},
+                {{.revoked_by_root = p->p.middle.cert, .begin_h = -1, .end_h = 24}, false},
+                {{.begin_h = -2, .end_h = -1}, false}, /* over */
+                {{.begin_h = 1, .end_h = 24}, false},  /* not yet */
+                {{.begin_h = -1, .end_h = 24}, true}};
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+      put_lists(p, &rows[k].lists);
+      if (comes(p, &cse, versions[i]) != rows[k].good) fail_msg("row %zu", k);
+    }
+  }
+  assert_int_equal(unlink(temp_path(p->dir, "crl.pem")), 0);
+  assert_true(comes(p, &cse, TLS1_3_VERSION)); /* what was read counts until its end */
+  temp_write(temp_path(p->dir, "crl.pem"), "no list", 0644);
+  assert_true(comes(p, &cse, TLS1_2_VERSION));
+  /*= TS-0003 8.2.1 an association that stands ends with its credential */
+  int fd = connect_to(p);
+  SSL *ssl = client_of(p, &cse, TLS1_3_VERSION);
+  SSL_set_fd(ssl, fd);
+  assert_int_equal(SSL_connect(ssl), 1);
+  assert_int_equal(SSL_write(ssl, "P", 1), 1);
+  put_lists(p, &(lists){.revoked = cse.cert, .begin_h = -1, .end_h = 24});
+  time_t begun = time(NULL);
+  assert_true(ends(ssl));
+  assert_true(time(NULL) - begun < 9); /* connect_to waits for ten */
+  SSL_free(ssl);
+  close(fd);
+  stop(p);
+  assert_int_equal(unlink(temp_path(p->dir, "crl.pem")), 0);
+  gh_device_close(p->device);
+  open_device(p);
+  start(p);
+  assert_false(comes(p, &cse, TLS1_2_VERSION)); /* nothing was read, and nobody knows */
+  holder_free(&cse);
+}
+
 int main(void)
 {
   signal(SIGPIPE, SIG_IGN);
@@ -305,6 +403,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(what_it_takes, setup, teardown),
       cmocka_unit_test_setup_teardown(what_it_refuses, setup, teardown),
       cmocka_unit_test_setup_teardown(who_may_come, setup, teardown),
+      cmocka_unit_test_setup_teardown(revoked_certificates, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,6 +113,9 @@ class CoapServer:
         while one := os.read(self.process.stdout.fileno(), 65536):
             self.came += len(one)
             size = one[0] & 15
+            if one[1] == 0 and one[0] & 0x30 == 0:  # a ping is answered with a reset (RFC 7252 4.3)
+                self.process.stdin.write(b"\x70\x00" + one[2:4])
+                self.process.stdin.flush()
             if 0 < one[1] < 32:
                 self.answer(one[4:4 + size], one[4 + size:], False, one[2:4])
 

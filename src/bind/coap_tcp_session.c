@@ -1,7 +1,7 @@
 /* CoAP over TLS (coaps+tcp, RFC 8323): frames of a stream, signalling, and the answers in the order they come. */
 #include <stdlib.h>
 
-#include "bind/coap_server.h"
+#include "bind/coap_session.h"
 
 enum {
   HEAD_BYTES_MAX = 16 * 1024, /* options of a message */
@@ -22,7 +22,7 @@ typedef struct session {
 
 static size_t most_frame(const session *s)
 {
-  return s->a.server->max_body_bytes + HEAD_BYTES_MAX;
+  return s->a.service->max_body_bytes + HEAD_BYTES_MAX;
 }
 
 static void set_peer_limit(session *s, uint32_t message_bytes)
@@ -50,7 +50,7 @@ static void send_signal(session *s, uint8_t code, const gh_coap_message *to, uin
 /*= RFC 8323 5.6 */
 static void abort_session(session *s, uint16_t bad_option, const char *text)
 {
-  GH_LOG(&s->a.server->host->log, GH_LOG_INFO, "malformed-coap", GH_F("peer", gh_conn_address_text(s->a.conn)),
+  GH_LOG(s->a.service->log, GH_LOG_INFO, "malformed-coap", GH_F("peer", gh_conn_address_text(s->a.conn)),
          GH_F("reason", text));
   send_signal(s, GH_COAP_ABORT, NULL, bad_option ? 2 : 0, bad_option, text);
   s->ended = true;
@@ -185,7 +185,7 @@ static void on_ready(gh_conn *conn, void *ctx)
 {
   session *s = ctx;
   s->a.conn = conn;
-  gh_bound_log_ready(&s->a.server->host->log, conn);
+  if (s->a.service->ready) s->a.service->ready(&s->a, conn);
   send_csm(s);
   gh_conn_flush(conn);
 }
@@ -204,7 +204,7 @@ static void on_data(gh_conn *conn, void *ctx, gh_str octets)
 static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
 {
   session *s = ctx;
-  gh_bound_log_closed(&s->a.server->host->log, conn, why, reason);
+  if (s->a.service->closed) s->a.service->closed(&s->a, conn, why, reason);
   gh_coap_association_end(&s->a);
 }
 
@@ -220,7 +220,7 @@ static void *new_session(void *owner, gh_worker *worker)
   return s;
 }
 
-void gh_coap_tcp_listen_options(gh_coap_server *server, gh_listener_options *options)
+void gh_coap_tcp_session_options(gh_coap_service *service, gh_listener_options *options)
 {
   /*= TS-0003 6.1.2.2.1 an unprotected request is not served: CSM, then Abort with the reason */
   static const char refusal[] = "\x00\xe1"
@@ -228,6 +228,6 @@ void gh_coap_tcp_listen_options(gh_coap_server *server, gh_listener_options *opt
                                 "4107 security association required";
   options->handler = &handler;
   options->new_ctx = new_session;
-  options->owner = server;
+  options->owner = service;
   options->plain_refusal = GH_STR(refusal);
 }

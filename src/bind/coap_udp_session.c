@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "bind/coap_layer_codec.h"
-#include "bind/coap_server.h"
+#include "bind/coap_session.h"
 
 typedef struct session {
   gh_coap_association a; /* first: `answer` and `released` lead back here */
@@ -72,7 +72,7 @@ static void on_ready(gh_conn *conn, void *ctx)
 {
   session *s = ctx;
   s->a.conn = conn;
-  gh_bound_log_ready(&s->a.server->host->log, conn);
+  if (s->a.service->ready) s->a.service->ready(&s->a, conn);
 }
 
 static void on_data(gh_conn *conn, void *ctx, gh_str datagram)
@@ -92,7 +92,7 @@ static void on_data(gh_conn *conn, void *ctx, gh_str datagram)
 static void on_closed(gh_conn *conn, void *ctx, gh_err why, const char *reason)
 {
   session *s = ctx;
-  gh_bound_log_closed(&s->a.server->host->log, conn, why, reason);
+  if (s->a.service->closed) s->a.service->closed(&s->a, conn, why, reason);
   uv_close((uv_handle_t *)&s->timer, on_timer_closed);
   gh_coap_association_end(&s->a);
 }
@@ -105,8 +105,8 @@ static void *new_session(void *owner, gh_worker *worker)
   gh_coap_association_init(&s->a, owner, worker);
   s->a.answer = answer;
   s->a.released = released;
-  s->a.most = gh_coap_block_bytes(gh_coap_szx_for(s->a.server->mtu));
-  gh_coap_layer_init(&s->layer, NULL, &s->a.server->host->random, emit, s);
+  s->a.most = gh_coap_block_bytes(gh_coap_szx_for(s->a.service->mtu));
+  gh_coap_layer_init(&s->layer, NULL, s->a.service->random, emit, s);
   uv_timer_init(worker->uv, &s->timer);
   s->timer.data = s;
   return s;
@@ -127,10 +127,10 @@ static void refuse_plain(gh_str datagram, gh_buf *out)
   gh_coap_write_udp(out, &refusal);
 }
 
-void gh_coap_udp_listen_options(gh_coap_server *server, gh_listener_options *options)
+void gh_coap_udp_session_options(gh_coap_service *service, gh_listener_options *options)
 {
   options->handler = &handler;
   options->new_ctx = new_session;
-  options->owner = server;
+  options->owner = service;
   options->refuse_plain = refuse_plain;
 }

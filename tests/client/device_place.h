@@ -1,0 +1,140 @@
+/* A device with a Kpsa that takes requests, served on a thread of its own; what its call-back saw. */
+#ifndef GH_TEST_DEVICE_PLACE_H
+#define GH_TEST_DEVICE_PLACE_H
+
+#include "temp_dir.h"
+
+#include <pthread.h>
+
+#include "client/device_private.h"
+#include "gatehouse/gatehouse.h"
+#include "m2m/constants.h"
+#include "m2m/json.h"
+
+#define CSE "in-cse.sp.example.com"
+#define NAME "meter.example.com"
+#define KEY_ID "meter@keys.example.com"
+
+typedef struct place {
+  void *dir;
+  gh_device *device;
+  gh_device_server *server;
+  pthread_t thread;
+  bool running;
+  int rsc; /* the call-back's answer */
+  int count;
+  char from[64], to[64], content[128];
+  size_t content_len;
+} place;
+
+static inline gh_secret key_of_octet(uint8_t octet)
+{
+  gh_secret key = {.len = 32};
+  memset(key.bytes, octet, 32);
+  return key;
+}
+
+static inline void copy(char *out, size_t size, gh_str text)
+{
+  snprintf(out, size, "%.*s", GH_STR_ARG(text));
+}
+
+static inline int on_notify(void *ctx, const gh_device_notification *n)
+{
+  place *p = ctx;
+  p->count++;
+  copy(p->from, sizeof p->from, n->from);
+  copy(p->to, sizeof p->to, n->to);
+  p->content_len = n->content.len;
+  copy(p->content, sizeof p->content, n->content);
+  return p->rsc;
+}
+
+static inline int setup(void **state)
+{
+  place *p = calloc(1, sizeof *p);
+  gh_device_config c;
+  gh_diag diag = {""};
+  gh_secret kpm = key_of_octet(0x5a), kpsa = key_of_octet(0x11);
+  if (temp_dir_make(&p->dir) != 0) return -1;
+  gh_device_config_defaults(&c);
+  c.sp_id = GH_STR("sp.example.com");
+  c.cse = (gh_device_peer){.fqdn = GH_STR(CSE), .endpoint = GH_STR("127.0.0.1:1")};
+  c.mef = (gh_device_peer){.fqdn = GH_STR("mef.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
+  c.maf = (gh_device_peer){.fqdn = GH_STR("maf.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
+  c.kpm_id = GH_STR("dev1@mef.sp.example.com");
+  p->rsc = 2000;
+  const char *dir = temp_path(p->dir, "dev");
+  assert_int_equal(gh_device_create(dir, &c, &kpm, NULL, &diag), GH_OK);
+  assert_int_equal(gh_device_open(dir, NULL, &p->device, &diag), GH_OK);
+  assert_int_equal(gh_device_set_psk(p->device, GH_STR(KEY_ID), &kpsa, &diag), GH_OK);
+  *state = p;
+  return 0;
+}
+
+static inline void *serve(void *ctx)
+{
+  place *p = ctx;
+  while (gh_device_serve(p->server, 60000) == GH_ETIMEOUT) continue;
+  return NULL;
+}
+
+/* "..:8443" */
+static inline uint16_t port_of(const place *p)
+{
+  gh_str point = gh_device_server_point(p->server);
+  uint64_t number = 0;
+  assert_true(gh_str_to_u64(gh_str_sub(point, gh_str_rfind(point, ':') + 1, SIZE_MAX), &number));
+  return (uint16_t)number;
+}
+
+static inline void start(place *p)
+{
+  gh_diag diag = {""};
+  if (gh_device_listen(p->device, GH_STR("127.0.0.1:0"), on_notify, p, &p->server, &diag) != GH_OK)
+    fail_msg("%s", diag.text);
+  assert_int_equal(pthread_create(&p->thread, NULL, serve, p), 0);
+  p->running = true;
+}
+
+static inline void stop(place *p)
+{
+  if (p->running) {
+    gh_device_server_stop(p->server);
+    pthread_join(p->thread, NULL);
+  }
+  p->running = false;
+  gh_device_server_close(p->server);
+  p->server = NULL;
+}
+
+static inline int teardown(void **state)
+{
+  place *p = *state;
+  stop(p);
+  gh_device_close(p->device);
+  void *dir = p->dir;
+  free(p);
+  return temp_dir_drop(&dir);
+}
+
+static inline int ask(gh_client *client, gh_op op, const char *from, const char *content)
+{
+  gh_arena arena;
+  gh_diag diag = {""};
+  gh_response response = {0};
+  gh_arena_init(&arena);
+  gh_request request = {
+      .op = op, .to = GH_STR("cse-in/Cmeter"), .from = gh_str_of(from), .has_from = from != NULL, .rcn = -1, .rt = 3};
+  if (op == GH_OP_CREATE) request.ty = 3, request.has_ty = true;
+  if (content)
+    assert_int_equal(gh_json_parse(&arena, gh_str_of(content), &gh_json_default_limits, &request.pc, &diag), GH_OK);
+  gh_err err = gh_client_request(client, &arena, &request, &response, &diag);
+  if (err != GH_OK) fail_msg("%s", diag.text);
+  gh_arena_free(&arena);
+  return response.rsc;
+}
+
+#define NOTE "{\"m2m:sgn\":{\"sur\":\"x\"}}"
+
+#endif
