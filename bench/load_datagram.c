@@ -81,7 +81,6 @@ static void end(conn *c)
   SSL_free(c->ssl);
   close(c->fd);
   c->ssl = NULL;
-  ERR_clear_error();
 }
 
 static void lost(run *r, conn *c, const char *why)
@@ -93,6 +92,7 @@ static void lost(run *r, conn *c, const char *why)
   if (r->t->failures > 1000) exit(1);
   if (c->stands) r->standing--;
   end(c);
+  ERR_clear_error();
   begin(r, c);
 }
 
@@ -120,7 +120,6 @@ static void step_handshake(run *r, conn *c)
   } else if (SSL_get_error(c->ssl, rc) != SSL_ERROR_WANT_READ) {
     lost(r, c, "handshake");
   }
-  ERR_clear_error();
 }
 
 static void take_answer(run *r, conn *c, size_t len)

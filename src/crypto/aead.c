@@ -4,8 +4,17 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 
 #include "gatehouse/secret.h"
+
+static EVP_CIPHER *cipher; /* looked up once: it takes longer than a small message */
+static pthread_once_t cipher_once = PTHREAD_ONCE_INIT;
+
+static void fetch_cipher(void)
+{
+  cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+}
 
 static bool feed_aad(EVP_CIPHER_CTX *ctx, gh_str aad)
 {
@@ -22,8 +31,9 @@ static bool run(EVP_CIPHER_CTX *ctx, gh_str in, uint8_t *out)
 
 static gh_err begin(const uint8_t *key, const uint8_t *nonce, bool sealing, EVP_CIPHER_CTX **out)
 {
-  EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-  if (!ctx || !EVP_CipherInit_ex2(ctx, EVP_aes_256_gcm(), key, nonce, sealing, NULL)) {
+  pthread_once(&cipher_once, fetch_cipher);
+  EVP_CIPHER_CTX *ctx = cipher ? EVP_CIPHER_CTX_new() : NULL;
+  if (!ctx || !EVP_CipherInit_ex2(ctx, cipher, key, nonce, sealing, NULL)) {
     EVP_CIPHER_CTX_free(ctx);
     ERR_clear_error();
     return GH_ECRYPTO;

@@ -1,5 +1,6 @@
 /* Life of a connection: begin, association established, end. The octets move in conn_io.c. */
 #include "link/dtls_private.h"
+#include "link/tls_common.h"
 #include "link/address.h"
 #include "link/tls_status.h"
 
@@ -49,11 +50,10 @@ static void on_answer(gh_handshake *handshake)
     gh_conn_step_handshake(conn);
 }
 
-static gh_conn *make_conn(gh_worker *worker, int fd, const gh_conn_handler *handler, void *ctx)
+static gh_conn *make_conn(gh_worker *worker, const gh_conn_handler *handler, void *ctx)
 {
   gh_conn *conn = gh_calloc(1, sizeof *conn);
   conn->worker = worker;
-  conn->fd = fd;
   conn->handler = handler;
   conn->ctx = ctx;
   conn->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
@@ -63,13 +63,17 @@ static gh_conn *make_conn(gh_worker *worker, int fd, const gh_conn_handler *hand
   return conn;
 }
 
+static void on_socket_closed(gh_watch *socket)
+{
+  gh_conn *conn = (gh_conn *)socket; /* its first member */
+  gh_buf_wipe_free(&conn->out);
+  free(conn);
+}
+
 static gh_conn *new_conn(gh_worker *worker, int fd, const gh_conn_handler *handler, void *ctx)
 {
-  gh_conn *conn = make_conn(worker, fd, handler, ctx);
-  int one = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  uv_poll_init(worker->uv, &conn->poll, fd);
-  conn->poll.data = conn;
+  gh_conn *conn = make_conn(worker, handler, ctx);
+  conn->socket = (gh_watch){.fd = fd, .on_event = gh_conn_on_event, .on_closed = on_socket_closed};
   return conn;
 }
 
@@ -83,7 +87,7 @@ static void begin_handshake(gh_conn *conn)
 gh_conn *gh_conn_new_datagram(gh_worker *worker, gh_dtls_path *path, const struct sockaddr_storage *address,
                               gh_neighbour *neighbour, const gh_conn_handler *handler, void *ctx)
 {
-  gh_conn *conn = make_conn(worker, -1, handler, ctx);
+  gh_conn *conn = make_conn(worker, handler, ctx);
   conn->neighbour = neighbour;
   conn->address = *address;
   name_address(conn);
@@ -95,12 +99,19 @@ gh_conn *gh_conn_new_datagram(gh_worker *worker, gh_dtls_path *path, const struc
   return conn;
 }
 
+static void send_at_once(int fd)
+{
+  int one = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
 gh_conn *gh_conn_accept(gh_worker *worker, int fd, gh_tls_server *tls, gh_str plain_refusal,
                         const gh_conn_handler *handler, void *ctx)
 {
   struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
   socklen_t len = sizeof address;
   getpeername(fd, (struct sockaddr *)&address, &len);
+  send_at_once(fd);
   return gh_conn_accept_from(worker, fd, &address, NULL, tls, plain_refusal, handler, ctx);
 }
 
@@ -136,6 +147,7 @@ gh_err gh_conn_connect(gh_worker *worker, const struct sockaddr *address, sockle
     close(fd);
     return GH_ECONN;
   }
+  send_at_once(fd);
   gh_conn *conn = new_conn(worker, fd, handler, ctx);
   memcpy(&conn->address, address, address_len);
   name_address(conn);
@@ -150,12 +162,7 @@ gh_err gh_conn_connect(gh_worker *worker, const struct sockaddr *address, sockle
 
 void gh_conn_watch(gh_conn *conn, int events)
 {
-  if (conn->path || conn->watching == events || conn->state == GH_CONN_CLOSED) return;
-  conn->watching = events;
-  if (events)
-    uv_poll_start(&conn->poll, events, gh_conn_on_event);
-  else
-    uv_poll_stop(&conn->poll);
+  if (!conn->path && conn->state != GH_CONN_CLOSED) gh_watch_set(&conn->worker->watcher, &conn->socket, events);
 }
 
 static void end_handshake(gh_conn *conn)
@@ -203,21 +210,13 @@ void gh_conn_established(gh_conn *conn)
   conn->handler->ready(conn, conn->ctx);
 }
 
-static void on_poll_closed(uv_handle_t *handle)
-{
-  gh_conn *conn = handle->data;
-  close(conn->fd);
-  gh_buf_wipe_free(&conn->out);
-  free(conn);
-}
-
 /* A job that waits for a key must be run to its end before its SSL can be freed. */
 static void unwind_waiting_job(gh_conn *conn)
 {
   if (!conn->ssl || !conn->handshake.waiting) return;
   gh_handshake_clear(&conn->handshake);
   SSL_do_handshake(conn->ssl);
-  ERR_clear_error();
+  gh_tls_forget_errors();
 }
 
 void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason)
@@ -241,7 +240,7 @@ void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason)
   if (conn->path)
     gh_dtls_forget(conn);
   else
-    uv_close((uv_handle_t *)&conn->poll, on_poll_closed); /* stops watching */
+    gh_watch_close(&conn->worker->watcher, &conn->socket);
 }
 
 void gh_conn_set_ctx(gh_conn *conn, void *ctx)

@@ -1,5 +1,6 @@
 /* Moving octets: handshake steps, reading, writing, orderly close. Never blocks. */
 #include "link/dtls_private.h"
+#include "link/tls_common.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -35,13 +36,13 @@ void gh_conn_log_failure(gh_conn *conn, const char *reason)
   const gh_key_source *source = conn->server ? gh_tls_server_source(conn->server) : NULL;
   if (source && source->handshake_failed)
     source->handshake_failed(source->ctx, identity, conn->address_text, refused ? key : reason);
-  ERR_clear_error();
+  gh_tls_forget_errors();
 }
 
 void gh_conn_step_handshake(gh_conn *conn)
 {
   if (conn->state != GH_CONN_HANDSHAKE) return;
-  ERR_clear_error();
+  gh_tls_forget_errors();
   int rc = SSL_do_handshake(conn->ssl);
   if (rc == 1) {
     conn->unread = SSL_has_pending(conn->ssl) == 1; /* the first request came with the end of the handshake */
@@ -64,7 +65,7 @@ static void start_tls(gh_conn *conn)
 {
   conn->ssl = conn->server ? gh_tls_server_ssl(conn->server, &conn->handshake)
                            : gh_tls_client_ssl(conn->client, &conn->handshake);
-  if (!conn->ssl || SSL_set_fd(conn->ssl, conn->fd) != 1) {
+  if (!conn->ssl || SSL_set_fd(conn->ssl, conn->socket.fd) != 1) {
     gh_conn_fail(conn, GH_ECRYPTO, "no TLS state");
     return;
   }
@@ -76,7 +77,7 @@ static void start_tls(gh_conn *conn)
 static void sniff(gh_conn *conn)
 {
   unsigned char first;
-  ssize_t got = recv(conn->fd, &first, 1, MSG_PEEK);
+  ssize_t got = recv(conn->socket.fd, &first, 1, MSG_PEEK);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {
     gh_conn_fail(conn, GH_ECONN, "closed before the handshake");
@@ -88,10 +89,10 @@ static void sniff(gh_conn *conn)
   }
   /*= TS-0003 6.1.2.2.1 no association, no service */
   GH_LOG(conn->worker->log, GH_LOG_WARN, "clear-text-refused", GH_F("peer", conn->address_text));
-  ssize_t sent = send(conn->fd, conn->plain_refusal.ptr, conn->plain_refusal.len, MSG_NOSIGNAL);
+  ssize_t sent = send(conn->socket.fd, conn->plain_refusal.ptr, conn->plain_refusal.len, MSG_NOSIGNAL);
   (void)sent;
-  while (recv(conn->fd, conn->worker->read_buffer, GH_WORKER_READ_BYTES, 0) > 0) continue;
-  shutdown(conn->fd, SHUT_WR);
+  while (recv(conn->socket.fd, conn->worker->read_buffer, GH_WORKER_READ_BYTES, 0) > 0) continue;
+  shutdown(conn->socket.fd, SHUT_WR);
   gh_conn_fail(conn, GH_EPROTO, "clear text on a protected port");
 }
 
@@ -99,7 +100,7 @@ static void finish_connect(gh_conn *conn)
 {
   int error = 0;
   socklen_t len = sizeof error;
-  getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+  getsockopt(conn->socket.fd, SOL_SOCKET, SO_ERROR, &error, &len);
   if (error) {
     gh_conn_fail(conn, GH_ECONN, "cannot connect");
     return;
@@ -127,11 +128,11 @@ static io_result read_some(gh_conn *conn, size_t *got)
 {
   char *buffer = conn->worker->read_buffer;
   if (conn->ssl) {
-    ERR_clear_error();
+    gh_tls_forget_errors();
     int rc = SSL_read_ex(conn->ssl, buffer, GH_WORKER_READ_BYTES, got);
     return rc == 1 ? IO_DONE : tls_result(conn, rc);
   }
-  ssize_t n = recv(conn->fd, buffer, GH_WORKER_READ_BYTES, 0);
+  ssize_t n = recv(conn->socket.fd, buffer, GH_WORKER_READ_BYTES, 0);
   if (n > 0) {
     *got = (size_t)n;
     return IO_DONE;
@@ -143,11 +144,11 @@ static io_result read_some(gh_conn *conn, size_t *got)
 static io_result write_some(gh_conn *conn, gh_str bytes, size_t *sent)
 {
   if (conn->ssl) {
-    ERR_clear_error();
+    gh_tls_forget_errors();
     int rc = SSL_write_ex(conn->ssl, bytes.ptr, bytes.len, sent);
     return rc == 1 ? IO_DONE : tls_result(conn, rc);
   }
-  ssize_t n = send(conn->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+  ssize_t n = send(conn->socket.fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
   if (n >= 0) {
     *sent = (size_t)n;
     return IO_DONE;
@@ -160,9 +161,9 @@ static io_result write_some(gh_conn *conn, gh_str bytes, size_t *sent)
 static void finish_close(gh_conn *conn)
 {
   if (conn->ssl) {
-    ERR_clear_error();
+    gh_tls_forget_errors();
     SSL_shutdown(conn->ssl);
-    ERR_clear_error();
+    gh_tls_forget_errors();
   }
   gh_conn_fail(conn, conn->close_why, conn->close_reason);
 }
@@ -284,9 +285,9 @@ static void move_octets(gh_conn *conn, int events)
   if (conn->state == GH_CONN_READY && !conn->wants_room && !is_full(conn)) readable(conn);
 }
 
-void gh_conn_on_event(uv_poll_t *poll, int status, int events)
+void gh_conn_on_event(gh_watch *socket, int status, int events)
 {
-  gh_conn *conn = poll->data;
+  gh_conn *conn = (gh_conn *)socket; /* its first member */
   if (status < 0) {
     gh_conn_fail(conn, GH_ECONN, "socket error");
     return;

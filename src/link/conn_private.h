@@ -16,11 +16,9 @@ typedef enum gh_conn_state {
 } gh_conn_state;
 
 struct gh_conn {
-  uv_poll_t poll;
+  gh_watch socket; /* of a stream */
   gh_worker *worker;
   gh_conn *next, *prev;
-  int fd;
-  int watching; /* events asked of the loop */
   gh_conn_state state;
   bool in_data;    /* inside the data call-back: writes are gathered */
   bool want_write; /* TLS cannot go on before the socket is writable */
@@ -58,7 +56,7 @@ gh_conn *gh_conn_accept_from(gh_worker *worker, int fd, const struct sockaddr_st
 gh_conn *gh_conn_new_datagram(gh_worker *worker, gh_dtls_path *path, const struct sockaddr_storage *address,
                               gh_neighbour *neighbour, const gh_conn_handler *handler, void *ctx);
 void gh_conn_watch(gh_conn *conn, int events);
-void gh_conn_on_event(uv_poll_t *poll, int status, int events);
+void gh_conn_on_event(gh_watch *socket, int status, int events);
 /* Called by conn_io.c when the handshake is done. */
 void gh_conn_established(gh_conn *conn);
 void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason);

@@ -30,7 +30,7 @@ static void on_timer(uv_timer_t *timer)
 {
   gh_conn *conn = timer->data;
   if (conn->state != GH_CONN_HANDSHAKE || conn->handshake.waiting) return;
-  ERR_clear_error();
+  gh_tls_forget_errors();
   if (DTLSv1_handle_timeout(conn->ssl) < 0) {
     gh_conn_fail(conn, GH_ETIMEOUT, "handshake was not answered");
     return;
@@ -43,7 +43,7 @@ static void read_records(gh_conn *conn)
 {
   while (conn->state == GH_CONN_READY) {
     size_t got = 0;
-    ERR_clear_error();
+    gh_tls_forget_errors();
     int rc = SSL_read_ex(conn->ssl, conn->worker->read_buffer, GH_WORKER_READ_BYTES, &got);
     if (rc != 1) {
       int error = SSL_get_error(conn->ssl, rc);
@@ -109,11 +109,11 @@ void gh_dtls_resume(gh_conn *conn)
 void gh_dtls_send(gh_conn *conn, gh_str datagram)
 {
   size_t sent = 0;
-  ERR_clear_error();
+  gh_tls_forget_errors();
   if (SSL_write_ex(conn->ssl, datagram.ptr, datagram.len, &sent) != 1)
     GH_LOG(conn->worker->log, GH_LOG_WARN, "datagram-not-sent", GH_F("association", conn->id),
            GH_F("octets", datagram.len));
-  ERR_clear_error();
+  gh_tls_forget_errors();
 }
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -36,6 +36,11 @@ gh_handshake *gh_tls_handshake(const SSL *ssl)
   return SSL_get_ex_data(ssl, slot);
 }
 
+void gh_tls_forget_errors(void)
+{
+  if (ERR_peek_error()) ERR_clear_error();
+}
+
 const char *gh_tls_error(char *text, size_t size)
 {
   unsigned long code = ERR_peek_last_error();

@@ -48,6 +48,7 @@ void gh_worker_init(gh_worker *worker, uv_loop_t *uv, gh_loop *loop, const gh_cl
   worker->limits = limits ? *limits : gh_link_default_limits;
   gh_admission_init(&worker->admission);
   worker->read_buffer = gh_malloc(GH_WORKER_READ_BYTES);
+  gh_watcher_init(&worker->watcher, uv);
   uv_timer_init(uv, &worker->sweep);
   worker->sweep.data = worker;
   uv_timer_start(&worker->sweep, on_sweep, GH_WORKER_SWEEP_MS, GH_WORKER_SWEEP_MS);
@@ -59,6 +60,7 @@ void gh_worker_close(gh_worker *worker)
   worker->closing = true;
   while (worker->first) gh_conn_fail(worker->first, GH_OK, "shutting down");
   uv_close((uv_handle_t *)&worker->sweep, NULL);
+  gh_watcher_close(&worker->watcher);
 }
 
 void gh_worker_free(gh_worker *worker)

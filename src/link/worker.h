@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "base/random.h"
 #include "link/admission.h"
+#include "link/watch.h"
 
 typedef struct gh_conn gh_conn;
 
@@ -45,6 +46,7 @@ struct gh_worker {
   uint32_t handshaking;
   gh_admission admission;
   uv_timer_t sweep;
+  gh_watcher watcher; /* of the sockets of its connections */
   bool closing;
   char *read_buffer; /* shared by all connections: idle ones own none */
   void *user;        /* of the layer below */

@@ -328,7 +328,7 @@ static void the_peer_leaves_while_its_requests_are_performed(void **state)
 static void cut_the_sockets(void *arg)
 {
   served *s = arg;
-  for (gh_conn *conn = s->h.worker.first; conn; conn = conn->next) shutdown(conn->fd, SHUT_WR);
+  for (gh_conn *conn = s->h.worker.first; conn; conn = conn->next) shutdown(conn->socket.fd, SHUT_WR);
 }
 
 /* The answer is what finds that the connection has gone: it ends the session that is just being written to. */

@@ -1,0 +1,87 @@
+#include "link/watch.h"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { EVENTS = 128 };
+
+static uint32_t epoll_events(int events)
+{
+  return ((events & UV_READABLE) ? (uint32_t)EPOLLIN : 0) | ((events & UV_WRITABLE) ? (uint32_t)EPOLLOUT : 0);
+}
+
+void gh_watch_set(gh_watcher *watcher, gh_watch *watch, int events)
+{
+  struct epoll_event event = {.events = epoll_events(events), .data.ptr = watch};
+  int op = !events ? EPOLL_CTL_DEL : !watch->events ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  if (watch->fd < 0 || watch->events == events) return;
+  watch->events = events;
+  epoll_ctl(watcher->epoll, op, watch->fd, &event);
+}
+
+/* Closing takes it out of the epoll: nothing else holds this socket open. */
+void gh_watch_close(gh_watcher *watcher, gh_watch *watch)
+{
+  close(watch->fd);
+  watch->fd = -1;
+  watch->next = watcher->closed;
+  watcher->closed = watch;
+}
+
+static void reap(gh_watcher *watcher)
+{
+  for (gh_watch *watch = watcher->closed, *next; watch; watch = next) {
+    next = watch->next;
+    watcher->closed = next;
+    watch->on_closed(watch);
+  }
+}
+
+static void on_loop_turn(uv_prepare_t *handle)
+{
+  reap(handle->data);
+}
+
+/* Who hangs up is told by what is read or written next. */
+static void tell(gh_watch *watch, uint32_t got)
+{
+  int events = ((got & (EPOLLIN | EPOLLHUP)) ? UV_READABLE : 0) | ((got & (EPOLLOUT | EPOLLHUP)) ? UV_WRITABLE : 0);
+  if (watch->fd < 0) return; /* closed by one before it */
+  if (got & EPOLLERR)
+    watch->on_event(watch, UV_EBADF, 0);
+  else if (events & watch->events)
+    watch->on_event(watch, 0, events & watch->events);
+}
+
+static void on_readable(uv_poll_t *handle, int status, int events)
+{
+  (void)events;
+  gh_watcher *watcher = handle->data;
+  struct epoll_event got[EVENTS];
+  int count = status < 0 ? 0 : epoll_wait(watcher->epoll, got, EVENTS, 0);
+  for (int i = 0; i < count; i++) tell(got[i].data.ptr, got[i].events);
+}
+
+void gh_watcher_init(gh_watcher *watcher, uv_loop_t *uv)
+{
+  *watcher = (gh_watcher){.epoll = epoll_create1(EPOLL_CLOEXEC)};
+  uv_prepare_init(uv, &watcher->reap);
+  watcher->reap.data = watcher;
+  uv_prepare_start(&watcher->reap, on_loop_turn);
+  uv_poll_init(uv, &watcher->poll, watcher->epoll);
+  watcher->poll.data = watcher;
+  uv_poll_start(&watcher->poll, UV_READABLE, on_readable);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+  gh_watcher *watcher = handle->data;
+  close(watcher->epoll);
+  reap(watcher);
+}
+
+void gh_watcher_close(gh_watcher *watcher)
+{
+  uv_close((uv_handle_t *)&watcher->reap, NULL);
+  uv_close((uv_handle_t *)&watcher->poll, on_poll_closed);
+}
