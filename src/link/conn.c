@@ -129,7 +129,7 @@ gh_conn *gh_conn_accept_from(gh_worker *worker, int fd, const struct sockaddr_st
   atomic_fetch_add_explicit(&worker->counters.accepted, 1, memory_order_relaxed);
   if (tls) {
     begin_handshake(conn);
-    conn->state = GH_CONN_SNIFFING;
+    conn->state = GH_CONN_ACCEPTED;
     gh_conn_watch(conn, UV_READABLE);
   } else {
     gh_conn_established(conn);

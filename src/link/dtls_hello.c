@@ -50,8 +50,7 @@ gh_err gh_dtls_hello_read(gh_str datagram, gh_str *cookie)
   GH_REQUIRE(m[0] == CLIENT_HELLO && whole && body > VERSION_AND_RANDOM, GH_ESYNTAX);
   gh_str rest = gh_str_sub(datagram, RECORD_HEAD + MESSAGE_HEAD + VERSION_AND_RANDOM, body - VERSION_AND_RANDOM),
          session;
-  GH_REQUIRE(m[MESSAGE_HEAD] == DTLS_MAJOR && take_vector(&rest, &session) && take_vector(&rest, cookie),
-             GH_ESYNTAX);
+  GH_REQUIRE(m[MESSAGE_HEAD] == DTLS_MAJOR && take_vector(&rest, &session) && take_vector(&rest, cookie), GH_ESYNTAX);
   return GH_OK;
 }
 
