@@ -23,7 +23,7 @@ typedef struct tls_peer_options {
   const char *suites13, *groups, *sigalgs;
   const char *server_name; /* NULL: in-cse.sp.example.com; "": none is sent */
   uint64_t ssl_options;
-  const char *alpn;    /* names, each behind its length */
+  const char *alpn;              /* names, each behind its length */
   X509 *cert, *issuer, *further; /* issuer, further: sent behind it */
   EVP_PKEY *key;
   const unsigned char *cert_types, *server_types; /* RFC 7250, ended by NO_TYPE; NULL: certificates only */
