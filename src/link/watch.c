@@ -19,9 +19,10 @@ void gh_watch_set(gh_watcher *watcher, gh_watch *watch, int events)
   epoll_ctl(watcher->epoll, op, watch->fd, &event);
 }
 
-/* Closing takes it out of the epoll: nothing else holds this socket open. */
+/* Closing alone would leave it in the epoll as long as a child that has not yet called exec holds the socket too. */
 void gh_watch_close(gh_watcher *watcher, gh_watch *watch)
 {
+  gh_watch_set(watcher, watch, 0);
   close(watch->fd);
   watch->fd = -1;
   watch->next = watcher->closed;
