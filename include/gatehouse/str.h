@@ -32,7 +32,8 @@ static inline bool gh_str_empty(gh_str s)
 /* Octet equality. Not constant time: never for secrets (see gh_secret_equal). */
 static inline bool gh_str_eq(gh_str a, gh_str b)
 {
-  return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+  if (a.len != b.len) return false;
+  return a.len == 0 || (a.ptr[0] == b.ptr[0] && memcmp(a.ptr, b.ptr, a.len) == 0); /* most differ at once */
 }
 
 bool gh_str_eq_nocase(gh_str a, gh_str b); /* ASCII letters only */

@@ -50,29 +50,6 @@ char *gh_buf_reserve(gh_buf *buf, size_t more)
   return buf->ptr + buf->len;
 }
 
-void gh_buf_added(gh_buf *buf, size_t count)
-{
-  buf->len += count;
-}
-
-void gh_buf_add_bytes(gh_buf *buf, const void *bytes, size_t len)
-{
-  if (len == 0) return;
-  memcpy(gh_buf_reserve(buf, len), bytes, len);
-  buf->len += len;
-}
-
-void gh_buf_add(gh_buf *buf, gh_str s)
-{
-  gh_buf_add_bytes(buf, s.ptr, s.len);
-}
-
-void gh_buf_add_char(gh_buf *buf, char c)
-{
-  *gh_buf_reserve(buf, 1) = c;
-  buf->len += 1;
-}
-
 void gh_buf_add_u64(gh_buf *buf, uint64_t value)
 {
   char digits[20];

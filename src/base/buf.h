@@ -23,11 +23,30 @@ void gh_buf_clear(gh_buf *buf);     /* empties, keeps the memory */
 
 /* Room for `more` further octets; returns where they go. Then gh_buf_added. */
 char *gh_buf_reserve(gh_buf *buf, size_t more);
-void gh_buf_added(gh_buf *buf, size_t count);
+static inline void gh_buf_added(gh_buf *buf, size_t count)
+{
+  buf->len += count;
+}
 
-void gh_buf_add(gh_buf *buf, gh_str s);
-void gh_buf_add_bytes(gh_buf *buf, const void *bytes, size_t len);
-void gh_buf_add_char(gh_buf *buf, char c);
+static inline void gh_buf_add_bytes(gh_buf *buf, const void *bytes, size_t len)
+{
+  if (len == 0) return;
+  char *at = buf->cap - buf->len >= len ? buf->ptr + buf->len : gh_buf_reserve(buf, len);
+  memcpy(at, bytes, len);
+  buf->len += len;
+}
+
+static inline void gh_buf_add(gh_buf *buf, gh_str s)
+{
+  gh_buf_add_bytes(buf, s.ptr, s.len);
+}
+
+static inline void gh_buf_add_char(gh_buf *buf, char c)
+{
+  *(buf->cap > buf->len ? buf->ptr + buf->len : gh_buf_reserve(buf, 1)) = c;
+  buf->len++;
+}
+
 void gh_buf_add_u64(gh_buf *buf, uint64_t value); /* decimal */
 void gh_buf_fmt(gh_buf *buf, const char *fmt, ...) GH_PRINTF(2, 3);
 

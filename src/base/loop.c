@@ -95,7 +95,7 @@ gh_err gh_loop_start(const char *name, gh_loop **out)
   return GH_EIO;
 }
 
-void gh_loop_post(gh_loop *loop, gh_task *task)
+static bool put(gh_loop *loop, gh_task *task)
 {
   task->next = NULL;
   pthread_mutex_lock(&loop->lock);
@@ -106,7 +106,25 @@ void gh_loop_post(gh_loop *loop, gh_task *task)
   loop->last = task;
   bool alone = loop->first == task;
   pthread_mutex_unlock(&loop->lock);
-  if (alone) uv_async_send(&loop->wake);
+  return alone;
+}
+
+void gh_loop_post(gh_loop *loop, gh_task *task)
+{
+  if (put(loop, task)) uv_async_send(&loop->wake);
+}
+
+void gh_loop_put(gh_loop *loop, gh_task *task)
+{
+  (void)put(loop, task);
+}
+
+void gh_loop_wake(gh_loop *loop)
+{
+  pthread_mutex_lock(&loop->lock);
+  bool any = loop->first != NULL;
+  pthread_mutex_unlock(&loop->lock);
+  if (any) uv_async_send(&loop->wake);
 }
 
 typedef struct call {

@@ -19,6 +19,9 @@ typedef struct gh_task {
 GH_MUST_USE gh_err gh_loop_start(const char *name, gh_loop **out);
 /* Any thread. Runs `task` on the loop's thread, in order of posting. After stop was asked, tasks still run once. */
 void gh_loop_post(gh_loop *loop, gh_task *task);
+/* The same in two steps, for who posts many. The second must follow soon: others who post meanwhile rely on it. */
+void gh_loop_put(gh_loop *loop, gh_task *task);
+void gh_loop_wake(gh_loop *loop); /* if anything waits */
 /* Runs fn on the loop's thread and waits for it. Not from the loop's own thread. NULL, for a loop that somebody runs
  * inline: runs it here. */
 void gh_loop_call(gh_loop *loop, void (*fn)(void *arg), void *arg);

@@ -313,10 +313,15 @@ static gh_err open_lane(peer_pool *pool, int64_t deadline_us)
   return GH_OK;
 }
 
+static bool is_idle(const lane *l)
+{
+  return l->ready && !l->current && gh_conn_is_open(l->conn);
+}
+
 static lane *idle_lane(peer_pool *pool)
 {
   for (lane *l = pool->lanes; l; l = l->next)
-    if (l->ready && !l->current && !l->leaving && gh_conn_is_open(l->conn)) return l;
+    if (is_idle(l) && !l->leaving) return l;
   return NULL;
 }
 
@@ -364,14 +369,14 @@ static void expire_waiting(peer_pool *pool, int64_t now)
   }
 }
 
-/* A peer that has lost its associations over datagrams, by a restart, says nothing: no call goes to them any more. */
+/* A peer that has lost its associations over datagrams, by a restart, says nothing: no call goes to them any more.
+ * All are left before the first is closed, so that nothing which that sets off can go to the next. */
 static void leave_silent(peer_pool *pool)
 {
+  for (lane *l = pool->lanes; l; l = l->next) l->leaving |= l->binding->datagrams && is_idle(l);
   for (lane *l = pool->lanes, *next; l; l = next) {
     next = l->next;
-    if (!l->binding->datagrams || !l->ready || l->current || l->leaving) continue;
-    l->leaving = true;
-    gh_conn_close(l->conn, GH_ETIMEOUT, "the peer is silent");
+    if (l->leaving && is_idle(l)) gh_conn_close(l->conn, GH_ETIMEOUT, "the peer is silent");
   }
 }
 
@@ -380,10 +385,10 @@ static void give_up(lane *l)
 {
   peer_pool *pool = l->pool;
   pending *p = l->current;
+  leave_silent(pool);
   l->current = NULL;
   l->checking = false;
   l->leaving = true;
-  leave_silent(pool);
   enqueue(pool, p, true);
   gh_conn_close(l->conn, GH_ETIMEOUT, "the peer is silent");
 }
@@ -414,11 +419,10 @@ static void expire_current(peer_pool *pool, int64_t now)
     next = l->next;
     pending *p = l->current;
     if (!p || !is_late(l, now)) continue;
-    bool datagrams = l->binding->datagrams;
+    if (l->binding->datagrams) leave_silent(pool);
     l->current = NULL;
     l->leaving = true;
     gh_conn_close(l->conn, GH_ETIMEOUT, "no answer in time");
-    if (datagrams) leave_silent(pool);
     finish(pool, p, GH_ETIMEOUT);
     return; /* the list has changed; the rest is seen at the next tick */
   }

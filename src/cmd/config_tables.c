@@ -226,7 +226,7 @@ static const gh_conf_key function_keys[] = {
     {"transit_ms", GH_CONF_NUMBER, AT(transit_ms), "10000", 100, 600000, NULL, NULL, NULL,
      "CSE only: a request that is forwarded to another CSE or to an AE must be answered within"},
     {"max_fetches_per_address", GH_CONF_NUMBER, AT(max_fetches_per_address), "256", 0, 1000000, NULL, NULL, NULL,
-     "keys never held here that one IPv4 address or IPv6 /64 may have fetched at a time, per thread and issuer; 0: "
+     "keys never held here that one IPv4 address or IPv6 /48 may have fetched at a time, per thread and issuer; 0: "
      "no "
      "bound"},
     {"negative_s", GH_CONF_NUMBER, AT(negative_s), "10", 0, 3600, NULL, NULL, NULL,
@@ -246,10 +246,10 @@ static const gh_conf_key limit_keys[] = {
      "in flight, per thread"},
     {"max_connections_per_address", GH_CONF_NUMBER, AT(max_connections_per_address), "10000", 0, 10000000, NULL, NULL,
      NULL,
-     "of one IPv4 address or one IPv6 /64, per thread; raise it where many come through one NAT or proxy; 0: no "
-     "bound"},
+     "of one IPv4 address or one IPv6 /64, per thread; of a /48 four times as many; raise it where many come through "
+     "one NAT or proxy; 0: no bound"},
     {"max_handshakes_per_address", GH_CONF_NUMBER, AT(max_handshakes_per_address), "512", 0, 1000000, NULL, NULL,
-     NULL, "of one IPv4 address or one IPv6 /64, in flight, per thread; 0: no bound"},
+     NULL, "of one IPv4 address or one IPv6 /64, in flight, per thread; of a /48 four times as many; 0: no bound"},
     {"handshake_ms", GH_CONF_NUMBER, AT(handshake_ms), "10000", 100, 600000, NULL, NULL, NULL,
      "a handshake must be complete within"},
     {"idle_ms", GH_CONF_NUMBER, AT(idle_ms), "300000", 0, INT64_C(86400000), NULL, NULL, NULL,

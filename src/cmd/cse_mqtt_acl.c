@@ -5,8 +5,6 @@
 #include "cmd/verbs.h"
 #include "cse/cse.h"
 
-enum { COMMON_NAME_MAX = 64 };
-
 typedef struct sources {
   gh_realm realm;
   const gh_realm_function *function;
@@ -42,7 +40,7 @@ static gh_err open_sources(gh_call *call, sources *s, gh_diag *diag)
   s->function = name.len ? gh_realm_function_named(&s->realm, name) : gh_realm_first(&s->realm, GH_REALM_CSE);
   if (!s->function || s->function->kind != GH_REALM_CSE)
     return gh_fail(diag, GH_ENOTFOUND, "the realm has no such CSE");
-  if (s->function->fqdn.len > COMMON_NAME_MAX)
+  if (s->function->fqdn.len > GH_MQTT_ACL_NAME_MAX)
     return gh_fail(diag, GH_EUNSUPPORTED, "the certificate of %.*s has no common name to make a user of",
                    GH_STR_ARG(s->function->fqdn));
   s->random = gh_random_system();

@@ -64,6 +64,13 @@ static void grant_ae(list *l, gh_str user, gh_str stem)
   grant_exchange(l, user, stem, l->self);
 }
 
+/*= TS-0010 7.4 a CSE that is registered here */
+static void grant_registree_cse(list *l, gh_str user, gh_str cse)
+{
+  grant_cse(l, user, cse);
+  grant_exchange(l, user, cse, l->self);
+}
+
 /*= TS-0010 7.4 in all other cases registration, under the Credential-ID */
 static void grant_registration(list *l, gh_str user, gh_str credential_id)
 {
@@ -75,11 +82,14 @@ static void grant_registration(list *l, gh_str user, gh_str credential_id)
 
 /* ---- who */
 
-bool gh_mqtt_acl_user(gh_str credential_id, gh_str *user)
+bool gh_mqtt_acl_user(gh_arena *arena, const gh_self *self, gh_str credential_id, gh_str *user)
 {
   unsigned type;
-  return gh_credential_id_parse(credential_id, &type, user) == GH_OK &&
-         (type == GH_CRED_MEF_KEY || type == GH_CRED_MAF_KEY || type == GH_CRED_SAEF_KEY || type == GH_CRED_AE_CERT);
+  if (gh_credential_id_parse(credential_id, &type, user) != GH_OK) return false;
+  if (type == GH_CRED_CSE_CERT && gh_id_fqdn_form(arena, self, *user, user) != GH_OK) return false;
+  bool certificate = type == GH_CRED_CSE_CERT || type == GH_CRED_AE_CERT;
+  bool key = type == GH_CRED_MEF_KEY || type == GH_CRED_MAF_KEY || type == GH_CRED_SAEF_KEY;
+  return key || (certificate && user->len <= GH_MQTT_ACL_NAME_MAX); /* a longer name is none of the certificate's */
 }
 
 /* The stem of an AE of ours, SP-relative for others. */
@@ -89,15 +99,20 @@ static bool level_of(list *l, gh_str absolute, gh_str *level)
   return gh_mqtt_level_of_id(&l->arena, id, level) == GH_OK;
 }
 
-/* A registered AE or CSE: what the CSE may exchange with it, and what an AE may itself. */
+/* A registered AE or CSE: what the CSE may exchange with it, and what it may itself. */
 static void take_registree(list *l, const gh_node *node)
 {
+  const gh_self *self = &l->acl->host->config.self;
   gh_str level, user;
   bool is_ae = node->ty == GH_TY_AE;
   if ((!is_ae && node->ty != GH_TY_REMOTE_CSE) || gh_str_eq(node->creator, l->acl->registrar)) return;
   if (!level_of(l, node->creator, &level)) return;
   grant_exchange(l, l->acl->user, l->self, level);
-  if (is_ae && gh_mqtt_acl_user(node->extra, &user)) grant_ae(l, user, level);
+  if (!gh_mqtt_acl_user(&l->arena, self, node->extra, &user)) return;
+  if (is_ae)
+    grant_ae(l, user, level);
+  else
+    grant_registree_cse(l, user, level);
 }
 
 static bool is_registered(const list *l, gh_str id)
@@ -125,8 +140,7 @@ static gh_err take_key(list *l, const gh_node *node)
   if (gh_id_is_foreign(&l->acl->host->config.self, owner)) return GH_OK;
   gh_str credential_id = gh_credential_id(&l->arena, GH_CRED_SAEF_KEY, user);
   if (owner.len && gh_id_parse(owner).kind == GH_ID_CSE && level_of(l, owner, &level)) {
-    grant_cse(l, user, level);
-    grant_exchange(l, user, level, l->self);
+    grant_registree_cse(l, user, level);
     grant(l, l->acl->user, "write", GH_MQTT_RESP, level, l->self); /* its registration comes as a request */
   } else if (owner.len && is_registered(l, owner) && level_of(l, owner, &level)) {
     grant_ae(l, user, level);

@@ -13,9 +13,11 @@ typedef struct gh_mqtt_acl {
   size_t user_count; /* set */
 } gh_mqtt_acl;
 
-/* The user that the broker makes of a credential: the PSK identity, or the common name of an AE-ID certificate.
- * False: it makes none of it, so no topic proves whoever registered with it. */
-bool gh_mqtt_acl_user(gh_str credential_id, gh_str *user);
+enum { GH_MQTT_ACL_NAME_MAX = 64 }; /* octets of a common name */
+
+/* The user that the broker makes of a credential: the PSK identity, or the common name in the certificate of an AE or
+ * CSE. False: it makes none of it, so no topic proves whoever registered with it. */
+bool gh_mqtt_acl_user(gh_arena *arena, const gh_self *self, gh_str credential_id, gh_str *user);
 /* Appends the list, users in the order of their names. */
 GH_MUST_USE gh_err gh_mqtt_acl_write(gh_mqtt_acl *acl, gh_buf *out, gh_diag *diag);
 /* Appends "identity:key" lines of the provisioned keys; the keyring must be loaded. Wipe the buffer. */

@@ -115,6 +115,7 @@ static gh_err open_status(gh_served *s, gh_tls_options *tls, gh_diag *diag)
                                                  .staple = f->ocsp_staple,
                                                  .chain_pem = tls->chain_pem,
                                                  .anchors_pem = tls->anchors_pem,
+                                                 .anchors_for = tls->anchors_for,
                                                  .workers = s->runtime->workers,
                                                  .worker_count = s->runtime->worker_count,
                                                  .timeout_ms = (uint32_t)f->status_timeout_ms,

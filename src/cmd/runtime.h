@@ -63,8 +63,9 @@ typedef struct gh_served { /* one function */
   gh_outbound_peer peers[GH_REALM_MAX_FUNCTIONS + GH_REALM_MAX_PROVIDERS];
   gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS + GH_REALM_MAX_PROVIDERS];
   size_t peer_count;
-  pthread_mutex_t found_lock; /* of the two below */
+  pthread_mutex_t found_lock; /* of the three below */
   struct gh_runtime_found *found;
+  struct gh_runtime_said *said;
   gh_runtime_own own;
   gh_pool_outbound *outbound;
   gh_str mqtt_entities[GH_REALM_MAX_FUNCTIONS]; /* CSEs that are reached over MQTT */
@@ -120,21 +121,24 @@ GH_MUST_USE gh_err gh_runtime_renew_peers(gh_served *served, const gh_tls_option
  * access is an address and proves nothing. `choice`: the configured place first, where there is one. */
 GH_MUST_USE gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr_storage *address,
                                       socklen_t *len, const gh_outbound_binding **binding);
-/* Reads an entry of pointOfAccess. An error: it is passed over, which is logged with the reason. */
-GH_MUST_USE gh_err gh_runtime_read_point(const gh_served *served, gh_str entity, gh_str point, gh_poa *out);
-/* Logs it. GH_EUNSUPPORTED always. */
-gh_err gh_runtime_pass_over(const gh_served *served, gh_str entity, gh_str point, const char *why);
-/* NULL: this is the broker that the configuration trusts with our list; else why it is not. */
-const char *gh_runtime_why_not_broker(const gh_served *served, const gh_poa *poa);
-/* A registered CSE that the configuration does not know, and whose first point of access that is for us is at the
- * trusted broker. */
-bool gh_runtime_is_at_broker(void *served, gh_str entity);
-const gh_outbound_binding *gh_runtime_binding_of(gh_poa_scheme scheme); /* NULL: no association of ours */
 const gh_outbound_peer *gh_runtime_find_peer(void *served, gh_str entity);
 /* What the peers that are found later shall use; copies. */
 void gh_runtime_keep_own(gh_served *served, const gh_tls_options *own);
 GH_MUST_USE gh_err gh_runtime_renew_found(gh_served *served, const gh_tls_options *own, gh_diag *diag);
 void gh_runtime_free_found(gh_served *served);
+/* runtime_points.c: the nth point of access of a registered CSE that an association can be opened to. Which of its
+ * entries are passed over is logged, once for each change of its registration. GH_ENOTFOUND: there is none. */
+GH_MUST_USE gh_err gh_runtime_nth_point(gh_served *served, gh_str entity, size_t n, gh_poa *out);
+/* A registered CSE that the configuration does not know, and whose first point of access that is for us is at the
+ * trusted broker, which tells of its credential. */
+bool gh_runtime_is_at_broker(void *served, gh_str entity);
+/* NULL: this is the broker that the configuration trusts with our list, and it tells whoever has registered with this
+ * credential; else why not. */
+const char *gh_runtime_why_not_at_broker(const gh_served *served, const gh_poa *poa, gh_str credential_id);
+/* Logs it. GH_EUNSUPPORTED always. */
+gh_err gh_runtime_pass_over(const gh_served *served, gh_str entity, gh_str point, const char *why);
+const gh_outbound_binding *gh_runtime_binding_of(gh_poa_scheme scheme); /* NULL: no association of ours */
+void gh_runtime_free_points(gh_served *served);
 /* runtime_registree.c: where AEs are, and how they prove themselves there. */
 gh_point_source gh_runtime_point_source(gh_served *served);
 /* runtime_peers.c: the same identity of the peer, over whatever binding. */

@@ -2,10 +2,8 @@
  * answers there must prove the CSE-ID all the same. */
 #include <stdlib.h>
 
-#include "cmd/poa.h"
 #include "cmd/reach.h"
 #include "cmd/runtime.h"
-#include "cse/registration.h"
 
 enum { FOUND_MAX = 4096 };
 
@@ -23,104 +21,6 @@ static gh_err resolve(const gh_served *s, const char *host, uint16_t port, struc
                       socklen_t *len)
 {
   return address ? gh_names_find(s->runtime->names, host, port, address, len) : GH_OK;
-}
-
-/* pointOfAccess of the registration, or NULL: not registered, or not request-reachable. */
-static const gh_val *points_of(gh_host *host, gh_arena *arena, gh_str entity)
-{
-  gh_val *attrs = NULL;
-  bool reachable = false;
-  gh_node *node = gh_tree_by_id(host->tree, GH_VIEW_COMMITTED, gh_remote_cse_id(arena, entity));
-  bool own = node && gh_str_eq(node->creator, entity) && gh_node_attrs(arena, node, &attrs) == GH_OK;
-  gh_node_unref(node);
-  if (!own || !gh_val_get_bool(attrs, GH_STR("rr"), &reachable) || !reachable) return NULL;
-  const gh_val *list = gh_val_get(attrs, GH_STR("poa"));
-  return list && list->type == GH_VAL_ARRAY ? list : NULL;
-}
-
-gh_err gh_runtime_pass_over(const gh_served *s, gh_str entity, gh_str point, const char *why)
-{
-  GH_LOG(&s->runtime->log, GH_LOG_WARN, "point-of-access-passed-over", GH_F("entity", entity), GH_F("point", point),
-         GH_F("reason", why));
-  return GH_EUNSUPPORTED;
-}
-
-gh_err gh_runtime_read_point(const gh_served *s, gh_str entity, gh_str point, gh_poa *out)
-{
-  gh_err err = gh_poa_parse(point, s->runtime->realm->sp_fqdn, out);
-  return err == GH_OK ? GH_OK : gh_runtime_pass_over(s, entity, point, out->why);
-}
-
-const gh_outbound_binding *gh_runtime_binding_of(gh_poa_scheme scheme)
-{
-  switch (scheme) {
-  case GH_POA_HTTPS: return &gh_http_outbound;
-  case GH_POA_COAPS: return &gh_coap_outbound;
-  case GH_POA_COAPS_TCP: return &gh_coap_tcp_outbound;
-  case GH_POA_MQTTS: break;
-  }
-  return NULL;
-}
-
-static bool is_listener(gh_str text, const gh_poa *poa)
-{
-  gh_endpoint at;
-  return gh_endpoint_parse(text, &at) == GH_OK && at.port == poa->at.port &&
-         gh_str_eq_nocase(gh_str_of(at.host), gh_str_of(poa->at.host));
-}
-
-/*= TS-0010 6.6; TS-0010 7.2 whom topics name is believed of one broker only, and a registree does not choose it */
-const char *gh_runtime_why_not_broker(const gh_served *s, const gh_poa *poa)
-{
-  const gh_realm_mqtt *own = &s->function->mqtt;
-  bool known = own->broker.len && is_listener(own->broker, poa);
-  for (size_t i = 0; i < own->listeners.count && !known; i++) known = is_listener(own->listeners.items[i], poa);
-  if (!known) return "not the broker of this CSE";
-  if (!own->enforces) return "the broker enforces no list of ours";
-  return gh_str_eq(poa->prefix, own->prefix) ? NULL : "another prefix of topics";
-}
-
-static gh_err read_point(const gh_served *s, gh_str entity, gh_str point, bool quiet, gh_poa *out)
-{
-  return quiet ? gh_poa_parse(point, s->runtime->realm->sp_fqdn, out) : gh_runtime_read_point(s, entity, point, out);
-}
-
-/*= TS-0004 7.3.2.6 the entries of pointOfAccess in their order; those that are not for us are passed over */
-static gh_err nth_point(const gh_served *s, gh_str entity, size_t n, bool quiet, gh_poa *out)
-{
-  gh_arena arena;
-  gh_err err = GH_ENOTFOUND;
-  gh_arena_init(&arena);
-  const gh_val *list = points_of(s->host, &arena, entity);
-  for (const gh_val *v = list ? list->u.array.first : NULL; v && err != GH_OK; v = v->next) {
-    bool usable = v->type == GH_VAL_STR && read_point(s, entity, v->u.str, quiet, out) == GH_OK &&
-                  gh_runtime_binding_of(out->scheme) && n-- == 0;
-    if (usable) err = GH_OK;
-  }
-  gh_arena_free(&arena);
-  return err;
-}
-
-bool gh_runtime_is_at_broker(void *served, gh_str entity)
-{
-  const gh_served *s = served;
-  gh_arena arena;
-  gh_str fqdn;
-  gh_poa poa = {.scheme = GH_POA_HTTPS};
-  bool found = false;
-  if (!s->host || !gh_str_starts(entity, GH_STR("//"))) return false; /* a function without resources */
-  gh_arena_init(&arena);
-  /* CSEs of other providers are where the operator has said, as those that the configuration knows */
-  bool ours = gh_str_starts(entity, gh_arena_fmt(&arena, "//%.*s/", GH_STR_ARG(s->runtime->realm->sp_fqdn)));
-  bool strange = ours && gh_id_fqdn_form(&arena, &s->host->config.self, entity, &fqdn) == GH_OK &&
-                 !gh_realm_function_of(s->runtime->realm, fqdn);
-  const gh_val *list = strange ? points_of(s->host, &arena, entity) : NULL;
-  for (const gh_val *v = list ? list->u.array.first : NULL; v && !found; v = v->next) {
-    found = v->type == GH_VAL_STR && read_point(s, entity, v->u.str, true, &poa) == GH_OK &&
-            (gh_runtime_binding_of(poa.scheme) || !gh_runtime_why_not_broker(s, &poa));
-  }
-  gh_arena_free(&arena);
-  return found && poa.scheme == GH_POA_MQTTS;
 }
 
 /* The operator has said where, and nowhere else. */
@@ -148,7 +48,7 @@ gh_err gh_runtime_address(void *ctx, gh_str fqdn, size_t choice, struct sockaddr
   gh_arena_init(&arena);
   entity = gh_arena_fmt(&arena, "//%.*s/%.*s", GH_STR_ARG(s->runtime->realm->sp_fqdn),
                         GH_STR_ARG(f ? f->cse_id : gh_str_sub(fqdn, 0, gh_str_find(fqdn, '.'))));
-  gh_err err = nth_point(s, entity, choice - placed, !address, &point);
+  gh_err err = gh_runtime_nth_point(peer->served, entity, choice - placed, &point);
   gh_arena_free(&arena);
   GH_TRY(err);
   *binding = gh_runtime_binding_of(point.scheme);
@@ -201,7 +101,7 @@ const gh_outbound_peer *gh_runtime_find_peer(void *served, gh_str entity)
   gh_served *s = served;
   gh_poa ignored;
   size_t count;
-  if (!s->host || nth_point(s, entity, 0, true, &ignored) != GH_OK) return NULL;
+  if (!s->host || gh_runtime_nth_point(s, entity, 0, &ignored) != GH_OK) return NULL;
   pthread_mutex_lock(&s->found_lock);
   struct gh_runtime_found *f = known(s, entity, &count);
   if (!f && count < FOUND_MAX && (f = new_found(s, entity)) != NULL) {
@@ -266,6 +166,7 @@ void gh_runtime_free_found(gh_served *s)
     gh_str_release(&f->fqdn);
     free(f);
   }
+  gh_runtime_free_points(s);
   drop_own(&s->own);
   pthread_mutex_destroy(&s->found_lock);
 }

@@ -1,42 +1,15 @@
 /* How an AE is reached that takes requests (SA2): its points of access as addresses, and the credential by which it
  * registered as the only proof that it is there. */
-#include "cmd/mqtt_acl.h"
 #include "cmd/poa.h"
 #include "cmd/runtime.h"
 #include "host/fetch.h"
 #include "m2m/key_id.h"
 
-/* The broker's files are as old as they are: a provisioned key that has gone since proves nothing. Of those that a
- * MAF or MEF gave nobody here can tell before they are used. */
-static bool is_taken_away(const gh_served *s, gh_str credential_id)
-{
-  const gh_host_config *c = &s->host->config;
-  gh_key_record key = {.key = {.len = 0}};
-  gh_key_id parsed;
-  unsigned type;
-  gh_str value;
-  if (gh_credential_id_parse(credential_id, &type, &value) != GH_OK || type != GH_CRED_SAEF_KEY) return false;
-  if (gh_key_id_parse(value, false, &parsed) != GH_OK) return true;
-  if (gh_host_lists(c->mafs, c->maf_count, parsed.fqdn) || gh_host_lists(c->mefs, c->mef_count, parsed.fqdn))
-    return false;
-  gh_arena arena;
-  gh_arena_init(&arena);
-  gh_err err = gh_keyring_find(s->host->keyring, &arena, GH_KEY_KPSA, gh_key_id_canonical(&arena, &parsed), &key);
-  gh_secret_wipe(&key.key);
-  gh_arena_free(&arena);
-  return err != GH_OK;
-}
-
-/*= TS-0010 6.4.2; TS-0010 7.2; TS-0010 7.4 our list lets nobody read what we publish for the AE, and nobody answer
- * for it, but whoever proves to the broker the credential that it registered with */
+/*= TS-0010 6.4.2 */
 static gh_err at_broker(const gh_served *s, const gh_outbound_call *call, gh_str point, const gh_poa *poa,
                         gh_point_place *place)
 {
-  gh_str user;
-  const char *why = gh_runtime_why_not_broker(s, poa);
-  if (!why && !gh_mqtt_acl_user(call->credential_id, &user))
-    why = "the broker cannot tell who proves this credential";
-  if (!why && is_taken_away(s, call->credential_id)) why = "its key has been taken away";
+  const char *why = gh_runtime_why_not_at_broker(s, poa, call->credential_id);
   if (why) return gh_runtime_pass_over(s, call->entity, point, why);
   place->port = gh_mqtt_outbound_ae_port(s->mqtt_outbound);
   return gh_mqtt_outbound_is_open(s->mqtt_outbound) ? GH_OK : GH_ECONN;
@@ -47,7 +20,8 @@ static gh_err find(void *ctx, const gh_outbound_call *call, gh_str point, gh_poi
 {
   const gh_served *s = ctx;
   gh_poa poa;
-  GH_TRY(gh_runtime_read_point(s, call->entity, point, &poa));
+  if (gh_poa_parse(point, s->runtime->realm->sp_fqdn, &poa) != GH_OK)
+    return gh_runtime_pass_over(s, call->entity, point, poa.why);
   if (poa.scheme == GH_POA_MQTTS) return at_broker(s, call, point, &poa, place);
   place->binding = gh_runtime_binding_of(poa.scheme);
   return gh_names_find(s->runtime->names, poa.at.host, poa.at.port, &place->address, &place->address_len);

@@ -1,7 +1,9 @@
 /* The From parameter is data: it must agree with the peer of the association, or the request goes no further. */
 #include "cse/identify.h"
 
+#include "cse/registration.h"
 #include "host/id_map.h"
+#include "host/provisioned_key.h"
 #include "m2m/constants.h"
 #include "m2m/key_id.h"
 
@@ -115,9 +117,41 @@ static void settle_again(gh_exchange *x)
   x->peer.id = ae_id;
 }
 
+/* The Credential-ID that the entity behind a topic has proven, or registered with; empty: unknown. */
+static gh_str credential_at_broker(gh_exchange *x)
+{
+  const gh_self *self = &x->host->config.self;
+  if (x->peer.credential_id.len || gh_str_empty(x->peer.id)) return x->peer.credential_id;
+  bool is_cse = x->peer.kind == GH_PEER_CSE;
+  gh_str id = is_cse ? gh_remote_cse_id(&x->arena, x->peer.id) : gh_id_relative(&x->arena, self, x->peer.id);
+  gh_node *node = gh_tree_by_id(x->host->tree, GH_VIEW_COMMITTED, id);
+  bool own = node && gh_str_eq(node->creator, x->peer.id);
+  gh_str credential_id = own ? gh_arena_dup(&x->arena, node->extra) : GH_STR_NONE;
+  gh_node_unref(node);
+  return credential_id;
+}
+
+static bool has_another_key(gh_exchange *x)
+{
+  gh_key_record key = {.key = {.len = 0}};
+  bool has =
+      x->peer.id.len && gh_keyring_find_owned(x->host->keyring, &x->arena, GH_KEY_KPSA, x->peer.id, &key) == GH_OK;
+  gh_secret_wipe(&key.key);
+  return has;
+}
+
+/*= TS-0010 7.3 the broker believes a key until its files are made anew; this CSE, which gave it to the broker, no
+ * longer than it holds it itself, or another one of the same entity: which of them was proven it is not told */
+static bool is_gone_meanwhile(gh_exchange *x)
+{
+  return x->peer.method == GH_METHOD_BROKER && gh_provisioned_key_is_gone(x->host, credential_at_broker(x)) &&
+         !has_another_key(x);
+}
+
 int gh_cse_identify(gh_exchange *x)
 {
   settle_again(x);
+  if (is_gone_meanwhile(x)) return impersonation(x, "key-taken-away");
   if (!x->request.has_from && !is_ae_registration(x)) {
     x->decision = (gh_decision){.outcome = GH_REFUSE, .reason = "from-missing"};
     return gh_refuse(x, GH_RSC_BAD_REQUEST, "fr is missing");

@@ -45,13 +45,14 @@ static gh_str *behind(gh_arena *arena, const gh_self *self, gh_str next, const g
   return all;
 }
 
+/*= TS-0001 6.5.1.0 a CSE of another provider is below nobody here */
 static bool may_be_below(const gh_host_config *config, gh_str cse, gh_str next)
 {
   gh_str place = gh_cse_configured_place(config, cse);
-  return gh_str_empty(place) || gh_str_eq(place, next);
+  return !gh_id_is_foreign(&config->self, cse) && (gh_str_empty(place) || gh_str_eq(place, next));
 }
 
-/* Also what was stored when the configuration said something else. */
+/* Also what was stored when the configuration, or this program, said something else. */
 static void apply(gh_host *host, void *ctx)
 {
   route_change *c = ctx;
@@ -59,7 +60,8 @@ static void apply(gh_host *host, void *ctx)
   for (size_t i = 0; i < c->gone_count; i++)
     if (gh_id_map_get(host->routes, &c->arena, c->gone[i], &now) && gh_str_eq(now, c->next))
       gh_id_map_set(host->routes, c->gone[i], GH_STR_NONE);
-  for (size_t i = 0; i < c->come_count; i++) {
+  bool ours = !gh_id_is_foreign(&host->config.self, c->next); /* nobody registers over Mcc' */
+  for (size_t i = 0; ours && i < c->come_count; i++) {
     bool registered_itself = gh_id_map_get(host->routes, &c->arena, c->come[i], &now) && gh_str_eq(now, c->come[i]);
     if (i == 0 || (!registered_itself && may_be_below(&host->config, c->come[i], c->next)))
       gh_id_map_set(host->routes, c->come[i], c->next);
@@ -101,9 +103,8 @@ static int check_descendants(gh_exchange *x, gh_str next, const gh_val *attrs)
     if (v->type != GH_VAL_STR || gh_id_parse(v->u.str).kind != GH_ID_CSE ||
         gh_id_absolute(&x->arena, self, v->u.str, &cse) != GH_OK)
       return refuse(x, GH_RSC_BAD_REQUEST, "dcse", "dcse must list CSE-IDs");
-    /*= TS-0001 6.5.1.0 a CSE of another provider is below nobody here */
-    bool elsewhere = gh_id_is_foreign(self, cse) || gh_str_eq(cse, own) ||
-                     !may_be_below(&x->host->config, cse, next) || gh_str_eq(cse, x->host->config.registrar) ||
+    bool elsewhere = gh_str_eq(cse, own) || !may_be_below(&x->host->config, cse, next) ||
+                     gh_str_eq(cse, x->host->config.registrar) ||
                      (gh_id_map_get(x->host->routes, &x->arena, cse, &known) && !gh_str_eq(known, next));
     if (elsewhere)
       return refuse(x, GH_RSC_BAD_REQUEST, "dcse-elsewhere", "dcse names a CSE that is not below this one");

@@ -279,6 +279,7 @@ gh_err gh_certificate_status_open(const gh_certificate_status_options *options, 
   s->lists = gh_status_lists_new(&s->options);
   gh_err err = gh_status_answers_new(&s->options, &s->answers, diag);
   s->options.chain_pem = s->options.anchors_pem = GH_STR_NONE; /* the caller's, for this call */
+  s->options.anchors_for = NULL;
   if (err == GH_OK) err = gh_status_lists_read_file(s->lists, diag);
   bool needs_thread = options->crl_path || options->crl_url || options->ocsp_url;
   if (err == GH_OK && needs_thread && pthread_create(&s->thread, NULL, run, s) != 0)

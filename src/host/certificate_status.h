@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/certs.h"
 #include "host/web.h"
 #include "link/status_source.h"
 #include "link/worker.h"
@@ -25,9 +26,11 @@ typedef struct gh_certificate_status_options {
   gh_status_policy stapling; /* of servers; off: clients do not ask for it */
   const char *ocsp_url;      /* NULL: nobody is asked */
   gh_status_policy ocsp;
-  bool staple;                   /* staple an answer about our own certificate, from the same responder */
-  gh_str chain_pem, anchors_pem; /* during the call: our certificate, and where its issuer is found, for that */
-  gh_worker *const *workers;     /* a new list ends associations on these; may be none */
+  bool staple; /* staple an answer about our own certificate, from the same responder */
+  /* For that, during the call: our certificate, and where its issuer is found. */
+  gh_str chain_pem, anchors_pem;
+  const gh_str *anchors_for; /* GH_CERT_FLAVOURS; may be NULL */
+  gh_worker *const *workers; /* a new list ends associations on these; may be none */
   size_t worker_count;
   uint32_t timeout_ms;
   gh_web web;

@@ -126,7 +126,11 @@ static void write_done(gh_store_job *job, gh_err err)
     gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the change could not be stored");
   }
   x->task.run = answer_write;
-  gh_loop_post(x->worker->loop, &x->task);
+  gh_loop *loop = x->worker->loop;
+  if (x->host->worker_count)
+    gh_loop_put(loop, &x->task); /* all_told wakes it */
+  else
+    gh_loop_post(loop, &x->task);
 }
 
 static void submit_write(gh_exchange *x)

@@ -96,6 +96,13 @@ static void after_commit(void *ctx, gh_err err)
   }
 }
 
+/* The workers are woken once for all the answers of a commit. */
+static void all_told(void *ctx)
+{
+  gh_host *host = ctx;
+  for (size_t i = 0; i < host->worker_count; i++) gh_loop_wake(host->workers[i]->loop);
+}
+
 static gh_err load_resource(void *ctx, const gh_store_row *row)
 {
   gh_host *host = ctx;
@@ -169,7 +176,7 @@ static gh_err fill(gh_host *host, const gh_host_options *options, gh_diag *diag)
     return load_resources(host, options, diag);
   }
   gh_store_options store = {
-      .path = options->store_path, .hooks = {before_commit, after_commit, host}, .log = &host->log};
+      .path = options->store_path, .hooks = {before_commit, after_commit, all_told, host}, .log = &host->log};
   GH_TRY(gh_store_open(&store, &host->store, diag));
   GH_TRY(load_resources(host, options, diag));
   GH_TRY(gh_keyring_load(host->keyring, host->store, diag));

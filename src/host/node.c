@@ -87,8 +87,10 @@ static gh_node *allocate(const gh_node_draft *d, gh_str body, size_t root_len)
 
 gh_err gh_node_make(const gh_node_draft *draft, const gh_self *self, gh_node **out, gh_diag *diag)
 {
+  enum { USUAL_BYTES = 1024 };
   gh_buf body = GH_BUF_INIT;
   gh_str root = gh_str_of(draft->type->root);
+  gh_buf_reserve(&body, USUAL_BYTES);
   gh_buf_add(&body, GH_STR("{\""));
   gh_buf_add(&body, root);
   gh_buf_add(&body, GH_STR("\":"));

@@ -54,13 +54,24 @@ static int settle_expiry(gh_exchange *x, const gh_type_def *type, gh_val *attrs)
   return GH_RSC_OK;
 }
 
+/* "cin-2f" */
+static gh_str numbered_id(gh_arena *arena, const char *short_name, uint64_t seq)
+{
+  enum { HEX_DIGITS_MAX = 16 };
+  size_t head = strlen(short_name) + 1, digits = 1;
+  while (digits < HEX_DIGITS_MAX && seq >> (4 * digits)) digits++;
+  char *text = gh_arena_alloc(arena, head + digits + 1);
+  memcpy(text, short_name, head - 1);
+  text[head - 1] = '-';
+  for (size_t i = 0; i < digits; i++) text[head + i] = "0123456789abcdef"[seq >> (4 * (digits - 1 - i)) & 15];
+  text[head + digits] = '\0';
+  return (gh_str){text, head + digits};
+}
+
 static int settle_name(gh_exchange *x, const gh_type_def *type, const gh_val *attrs)
 {
   gh_val_get_str(attrs, GH_STR("rn"), &x->new_name);
-  if (!x->new_id.len) {
-    int64_t seq = gh_tree_next_seq(x->host->tree);
-    x->new_id = gh_arena_fmt(&x->arena, "%s-%llx", type->short_name, (unsigned long long)seq);
-  }
+  if (!x->new_id.len) x->new_id = numbered_id(&x->arena, type->short_name, (uint64_t)gh_tree_next_seq(x->host->tree));
   bool given = x->new_name.len != 0;
   if (!given) x->new_name = x->new_id;
   if (!gh_resource_name_valid(x->new_name)) return gh_refuse(x, GH_RSC_BAD_REQUEST, "rn is not a resource name");

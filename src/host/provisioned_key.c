@@ -110,6 +110,25 @@ int gh_provisioned_key_remove(gh_exchange *x, const gh_node *target, gh_key_kind
   return gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the key could not be removed");
 }
 
+bool gh_provisioned_key_is_gone(gh_host *host, gh_str credential_id)
+{
+  const gh_host_config *c = &host->config;
+  gh_key_record key = {.key = {.len = 0}};
+  gh_key_id parsed;
+  unsigned type;
+  gh_str value;
+  if (gh_credential_id_parse(credential_id, &type, &value) != GH_OK || type != GH_CRED_SAEF_KEY) return false;
+  if (gh_key_id_parse(value, false, &parsed) != GH_OK) return true;
+  if (gh_host_lists(c->mafs, c->maf_count, parsed.fqdn) || gh_host_lists(c->mefs, c->mef_count, parsed.fqdn))
+    return false;
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_err err = gh_keyring_find(host->keyring, &arena, GH_KEY_KPSA, gh_key_id_canonical(&arena, &parsed), &key);
+  gh_secret_wipe(&key.key);
+  gh_arena_free(&arena);
+  return err != GH_OK;
+}
+
 gh_decision gh_provisioned_key_decide(const gh_exchange *x, const gh_node *target)
 {
   (void)target;

@@ -13,6 +13,9 @@ int gh_provisioned_key_create(gh_exchange *x, gh_val *attrs, const char *prefix,
 int gh_provisioned_public_key_create(gh_exchange *x, gh_val *attrs, const char *prefix, gh_key_record *record);
 /* DELETE hook's work: the key goes, and every association built on it. */
 int gh_provisioned_key_remove(gh_exchange *x, const gh_node *target, gh_key_kind kind);
+/* Is this the Credential-ID of a provisioned key that the host does not hold (any more)? Of a key that a MAF or MEF
+ * gave nobody here can tell before it is used: false. Any thread. */
+bool gh_provisioned_key_is_gone(gh_host *host, gh_str credential_id);
 /* Only the administrator reads and deletes. */
 gh_decision gh_provisioned_key_decide(const gh_exchange *x, const gh_node *target);
 

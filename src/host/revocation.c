@@ -1,10 +1,11 @@
-/* The revocation file is appended to, one key identifier a line; identifiers are no secrets. Read
-  five times a second: a poll of the file size, cheaper to reason about than file events. */
+/* The revocation file is appended to, one key identifier a line; identifiers are no secrets. Read five times a
+ * second: a poll of the file size, cheaper to reason about than file events. */
 #include "host/revocation.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/fetch.h"
@@ -14,8 +15,9 @@ enum { POLL_MS = 200, LINE_BYTES = 300 };
 struct gh_revocation {
   gh_host *host;
   uv_timer_t timer;
-  int fd;
-  off_t read_to;
+  int fd;        /* that is read; on the loop of the first worker */
+  off_t read_to; /* of it */
+  int spare;     /* to write to where the file cannot be opened: also a process without descriptors announces */
 };
 
 typedef struct revoke_task {
@@ -60,17 +62,25 @@ void gh_revocation_apply_associations(gh_host *host, gh_str key_id)
   }
 }
 
+static int open_file(const gh_host *host)
+{
+  return open(host->config.revocation_path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
 /* One write to the end of the file, with a line's end before it, too: what another writer left half written (the disk
- * was full, or it was killed) does not become the beginning of this line. */
+ * was full, or it was killed) does not become the beginning of this line. The file is opened each time: whoever
+ * replaces it must not lose a line that is written before we have noticed. */
 static void announce(gh_host *host, gh_str key_id)
 {
   char line[LINE_BYTES];
-  if (!host->revocation || host->revocation->fd < 0) return;
+  if (!host->revocation) return;
   int len = snprintf(line, sizeof line, "\n%.*s\n", GH_STR_ARG(key_id));
   bool fits = len > 0 && (size_t)len < sizeof line;
   errno = 0;
-  if (!fits || write(host->revocation->fd, line, (size_t)len) != len)
+  int opened = open_file(host), fd = opened < 0 ? host->revocation->spare : opened;
+  if (!fits || write(fd, line, (size_t)len) != len)
     GH_LOG(&host->log, GH_LOG_ERROR, "revocation-not-announced", GH_F("key", key_id), GH_F("errno", errno));
+  if (opened >= 0) close(opened);
 }
 
 void gh_host_revoke_key(gh_host *host, gh_str key_id)
@@ -79,10 +89,8 @@ void gh_host_revoke_key(gh_host *host, gh_str key_id)
   announce(host, key_id);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void read_lines(struct gh_revocation *r)
 {
-  struct gh_revocation *r = timer->data;
-  gh_fetch_confirm(r->host->fetcher, r->host->workers[0]);
   char text[4096];
   for (;;) {
     ssize_t got = pread(r->fd, text, sizeof text, r->read_to);
@@ -98,6 +106,31 @@ static void on_timer(uv_timer_t *timer)
   }
 }
 
+/* Somebody has cut the file, or put another in its place: that is read from its beginning. To end again what was
+ * revoked before harms nobody. */
+static bool is_another_file(struct gh_revocation *r)
+{
+  struct stat ours, there;
+  if (fstat(r->fd, &ours) != 0) return false;
+  bool same = stat(r->host->config.revocation_path, &there) == 0 && there.st_dev == ours.st_dev &&
+              there.st_ino == ours.st_ino;
+  if (same && ours.st_size >= r->read_to) return false;
+  int fresh = same ? r->fd : open_file(r->host);
+  if (fresh < 0) return false; /* with the next tick, perhaps */
+  if (!same) close(r->fd);
+  r->fd = fresh;
+  r->read_to = 0;
+  return true;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+  struct gh_revocation *r = timer->data;
+  gh_fetch_confirm(r->host->fetcher, r->host->workers[0]);
+  read_lines(r); /* of the file as it was, to its end */
+  if (is_another_file(r)) read_lines(r);
+}
+
 static void start_timer(void *arg)
 {
   struct gh_revocation *r = arg;
@@ -111,8 +144,10 @@ gh_err gh_revocation_start(gh_host *host, gh_diag *diag)
   if (!host->config.revocation_path || !host->worker_count) return GH_OK;
   struct gh_revocation *r = gh_calloc(1, sizeof *r);
   r->host = host;
-  r->fd = open(host->config.revocation_path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (r->fd < 0) {
+  r->fd = open_file(host);
+  r->spare = r->fd < 0 ? -1 : fcntl(r->fd, F_DUPFD_CLOEXEC, 0);
+  if (r->spare < 0) {
+    if (r->fd >= 0) close(r->fd);
     free(r);
     return gh_fail(diag, GH_EIO, "cannot open the revocation file %s", host->config.revocation_path);
   }
@@ -140,5 +175,6 @@ void gh_revocation_free(gh_host *host)
   if (!r) return;
   host->revocation = NULL;
   close(r->fd);
+  close(r->spare);
   free(r);
 }

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,4 +59,12 @@ uint64_t gh_address_key(const struct sockaddr_storage *address)
   uint64_t key = 0;
   for (int i = 0; i < 8; i++) key = key << 8 | in6->s6_addr[i];
   return key;
+}
+
+/* ff00::/8 is multicast: no address begins like this, either. */
+uint64_t gh_address_network_key(const struct sockaddr_storage *address)
+{
+  uint64_t key = gh_address_key(address);
+  bool whole = key == 0 || key >> 48 == 0xffff;
+  return whole ? key : UINT64_C(0xfffe000000000000) | key >> 16;
 }

@@ -12,5 +12,8 @@ void gh_address_text(const struct sockaddr_storage *address, char out[static GH_
 /* The same for whoever one subscriber of a network is: an IPv4 address (also one that IPv6 carries), the first 64
  * bits of an IPv6 address. 0: unknown. */
 uint64_t gh_address_key(const struct sockaddr_storage *address);
+/* The same for the network around it: whoever has a /64 may have many more of them, up to the 65536 of a /48. No such
+ * key is one of gh_address_key, but that an IPv4 address is its own network. 0: unknown. */
+uint64_t gh_address_network_key(const struct sockaddr_storage *address);
 
 #endif

@@ -101,35 +101,68 @@ bool gh_admission_has_room(gh_worker *worker, const struct sockaddr_storage *fro
   return !reason;
 }
 
+/* Why it may not have one more, or NULL. */
+static const char *over_bound(const gh_link_limits *limits, const gh_neighbour *neighbour,
+                              const gh_neighbour *network)
+{
+  uint32_t connections = limits->max_connections_per_address, handshakes = limits->max_handshakes_per_address;
+  if (neighbour && connections && neighbour->connections >= connections) return "max_connections_per_address";
+  if (neighbour && handshakes && neighbour->handshakes >= handshakes) return "max_handshakes_per_address";
+  if (network && connections && network->connections / GH_NETWORK_SHARE >= connections)
+    return "max_connections_per_address, of its /48";
+  if (network && handshakes && network->handshakes / GH_NETWORK_SHARE >= handshakes)
+    return "max_handshakes_per_address, of its /48";
+  return NULL;
+}
+
 gh_neighbour *gh_admission_enter(gh_worker *worker, const struct sockaddr_storage *from)
 {
-  const gh_link_limits *limits = &worker->limits;
+  gh_admission *a = &worker->admission;
   if (!gh_admission_has_room(worker, from)) return NULL;
-  uint64_t key = gh_address_key(from);
-  gh_neighbour *neighbour = *find(&worker->admission, key);
-  const char *reason = NULL;
-  if (neighbour && limits->max_connections_per_address &&
-      neighbour->connections >= limits->max_connections_per_address)
-    reason = "max_connections_per_address";
-  if (neighbour && limits->max_handshakes_per_address && neighbour->handshakes >= limits->max_handshakes_per_address)
-    reason = "max_handshakes_per_address";
+  uint64_t key = gh_address_key(from), wide = gh_address_network_key(from);
+  gh_neighbour *neighbour = *find(a, key), *network = wide == key ? NULL : *find(a, wide);
+  const char *reason = over_bound(&worker->limits, neighbour, network);
   if (reason) {
     atomic_fetch_add_explicit(&worker->counters.refused_address, 1, memory_order_relaxed);
     refuse(worker, from, reason);
     return NULL;
   }
-  if (!neighbour) neighbour = add(&worker->admission, key);
+  if (!network && wide != key) network = add(a, wide);
+  if (!neighbour) neighbour = add(a, key);
+  neighbour->network = network;
   neighbour->connections++;
+  if (network) network->connections++;
   return neighbour;
 }
 
-void gh_admission_leave(gh_worker *worker, gh_neighbour *neighbour)
+static void leave(gh_admission *a, gh_neighbour *neighbour)
 {
-  gh_admission *a = &worker->admission;
-  if (!neighbour || --neighbour->connections) return;
+  if (--neighbour->connections) return;
   gh_neighbour **at = find(a, neighbour->key);
   *at = neighbour->next;
   a->count--;
   free(a->spare);
   a->spare = neighbour;
+}
+
+void gh_admission_leave(gh_worker *worker, gh_neighbour *neighbour)
+{
+  if (!neighbour) return;
+  gh_neighbour *network = neighbour->network; /* it goes when the last address in it does */
+  leave(&worker->admission, neighbour);
+  if (network) leave(&worker->admission, network);
+}
+
+void gh_admission_begin_handshake(gh_neighbour *neighbour)
+{
+  if (!neighbour) return;
+  neighbour->handshakes++;
+  if (neighbour->network) neighbour->network->handshakes++;
+}
+
+void gh_admission_end_handshake(gh_neighbour *neighbour)
+{
+  if (!neighbour) return;
+  neighbour->handshakes--;
+  if (neighbour->network) neighbour->network->handshakes--;
 }

@@ -1,7 +1,7 @@
 /* Who may still connect: bounds of a worker, and of what one address has on it (an IPv4 address, the /64 of an IPv6
- * address), so that a single neighbour cannot take all places. Each worker counts for itself: the kernel spreads the
- * connections of an address over the workers, and no lock is needed. Only addresses that have a connection are
- * remembered, so the table is bounded by max_connections. */
+ * address, with a larger bound the /48), so that a single neighbour cannot take all places. Each worker counts for
+ * itself: the kernel spreads the connections of an address over the workers, and no lock is needed. Only addresses
+ * that have a connection are remembered, so the table is bounded by max_connections. */
 #ifndef GH_LINK_ADMISSION_H
 #define GH_LINK_ADMISSION_H
 
@@ -12,9 +12,12 @@
 
 typedef struct gh_worker gh_worker;
 
-/* What an address has at present. */
+enum { GH_NETWORK_SHARE = 4 }; /* a /48 may have so many times what one address may */
+
+/* What an address, or a network, has at present. */
 typedef struct gh_neighbour {
   struct gh_neighbour *next;
+  struct gh_neighbour *network; /* around the address; NULL: IPv4, or it is one itself */
   uint64_t key;
   uint32_t connections, handshakes;
 } gh_neighbour;
@@ -36,5 +39,8 @@ bool gh_admission_has_room(gh_worker *worker, const struct sockaddr_storage *fro
  * it with gh_admission_leave. */
 gh_neighbour *gh_admission_enter(gh_worker *worker, const struct sockaddr_storage *from);
 void gh_admission_leave(gh_worker *worker, gh_neighbour *neighbour);
+/* A connection of this neighbour (NULL: not counted) begins its handshake, or has ended it. */
+void gh_admission_begin_handshake(gh_neighbour *neighbour);
+void gh_admission_end_handshake(gh_neighbour *neighbour);
 
 #endif

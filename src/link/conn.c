@@ -38,7 +38,7 @@ static void link_out(gh_conn *conn)
 static void name_address(gh_conn *conn)
 {
   gh_address_text(&conn->address, conn->address_text);
-  conn->handshake.address = gh_address_key(&conn->address);
+  conn->handshake.network = gh_address_network_key(&conn->address);
 }
 
 static void on_answer(gh_handshake *handshake)
@@ -80,7 +80,7 @@ static gh_conn *new_conn(gh_worker *worker, int fd, const gh_conn_handler *handl
 static void begin_handshake(gh_conn *conn)
 {
   conn->worker->handshaking++;
-  if (conn->neighbour) conn->neighbour->handshakes++;
+  gh_admission_begin_handshake(conn->neighbour);
   conn->counted_handshake = true;
 }
 
@@ -129,7 +129,7 @@ gh_conn *gh_conn_accept_from(gh_worker *worker, int fd, const struct sockaddr_st
   atomic_fetch_add_explicit(&worker->counters.accepted, 1, memory_order_relaxed);
   if (tls) {
     begin_handshake(conn);
-    conn->state = GH_CONN_SNIFFING;
+    conn->state = GH_CONN_ACCEPTED;
     gh_conn_watch(conn, UV_READABLE);
   } else {
     gh_conn_established(conn);
@@ -167,7 +167,7 @@ void gh_conn_watch(gh_conn *conn, int events)
 
 static void end_handshake(gh_conn *conn)
 {
-  if (conn->counted_handshake && conn->neighbour) conn->neighbour->handshakes--;
+  if (conn->counted_handshake) gh_admission_end_handshake(conn->neighbour);
   if (conn->counted_handshake) conn->worker->handshaking--;
   conn->counted_handshake = false;
 }

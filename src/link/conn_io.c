@@ -39,6 +39,30 @@ void gh_conn_log_failure(gh_conn *conn, const char *reason)
   gh_tls_forget_errors();
 }
 
+/* Whoever speaks clear text here gets one answer and is closed. */
+/*= TS-0003 6.1.2.2.1 no association, no service */
+static void refuse_clear_text(gh_conn *conn)
+{
+  GH_LOG(conn->worker->log, GH_LOG_WARN, "clear-text-refused", GH_F("peer", conn->address_text));
+  ssize_t sent = send(conn->socket.fd, conn->plain_refusal.ptr, conn->plain_refusal.len, MSG_NOSIGNAL);
+  (void)sent;
+  while (recv(conn->socket.fd, conn->worker->read_buffer, GH_WORKER_READ_BYTES, 0) > 0) continue;
+  shutdown(conn->socket.fd, SHUT_WR);
+  gh_conn_fail(conn, GH_EPROTO, "clear text on a protected port");
+}
+
+static void end_failed_handshake(gh_conn *conn)
+{
+  if (conn->clear_text) {
+    refuse_clear_text(conn);
+  } else if (conn->server && !conn->path && !conn->heard) {
+    gh_conn_fail(conn, GH_ECONN, "closed before the handshake");
+  } else {
+    gh_conn_log_failure(conn, NULL);
+    gh_conn_fail(conn, GH_EAUTH, "handshake failed");
+  }
+}
+
 void gh_conn_step_handshake(gh_conn *conn)
 {
   if (conn->state != GH_CONN_HANDSHAKE) return;
@@ -57,43 +81,21 @@ void gh_conn_step_handshake(gh_conn *conn)
     return;
   default: break;
   }
-  gh_conn_log_failure(conn, NULL);
-  gh_conn_fail(conn, GH_EAUTH, "handshake failed");
+  end_failed_handshake(conn);
 }
 
 static void start_tls(gh_conn *conn)
 {
   conn->ssl = conn->server ? gh_tls_server_ssl(conn->server, &conn->handshake)
                            : gh_tls_client_ssl(conn->client, &conn->handshake);
-  if (!conn->ssl || SSL_set_fd(conn->ssl, conn->socket.fd) != 1) {
+  BIO *bio = conn->ssl ? gh_stream_bio_new(conn) : NULL;
+  if (!bio) {
     gh_conn_fail(conn, GH_ECRYPTO, "no TLS state");
     return;
   }
+  SSL_set_bio(conn->ssl, bio, bio);
   conn->state = GH_CONN_HANDSHAKE;
   gh_conn_step_handshake(conn);
-}
-
-/* The first octet of a TLS record is 22. Whoever speaks clear text here gets one answer and is closed. */
-static void sniff(gh_conn *conn)
-{
-  unsigned char first;
-  ssize_t got = recv(conn->socket.fd, &first, 1, MSG_PEEK);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) {
-    gh_conn_fail(conn, GH_ECONN, "closed before the handshake");
-    return;
-  }
-  if (first == 22) {
-    start_tls(conn);
-    return;
-  }
-  /*= TS-0003 6.1.2.2.1 no association, no service */
-  GH_LOG(conn->worker->log, GH_LOG_WARN, "clear-text-refused", GH_F("peer", conn->address_text));
-  ssize_t sent = send(conn->socket.fd, conn->plain_refusal.ptr, conn->plain_refusal.len, MSG_NOSIGNAL);
-  (void)sent;
-  while (recv(conn->socket.fd, conn->worker->read_buffer, GH_WORKER_READ_BYTES, 0) > 0) continue;
-  shutdown(conn->socket.fd, SHUT_WR);
-  gh_conn_fail(conn, GH_EPROTO, "clear text on a protected port");
 }
 
 static void finish_connect(gh_conn *conn)
@@ -294,7 +296,7 @@ void gh_conn_on_event(gh_watch *socket, int status, int events)
   }
   switch (conn->state) {
   case GH_CONN_CONNECTING: finish_connect(conn); return;
-  case GH_CONN_SNIFFING: sniff(conn); return;
+  case GH_CONN_ACCEPTED: start_tls(conn); return;
   case GH_CONN_HANDSHAKE: gh_conn_step_handshake(conn); return;
   case GH_CONN_READY: move_octets(conn, events); return;
   case GH_CONN_DRAINING: gh_conn_flush(conn); return;

@@ -8,7 +8,7 @@ typedef struct gh_dtls_path gh_dtls_path;
 
 typedef enum gh_conn_state {
   GH_CONN_CONNECTING,
-  GH_CONN_SNIFFING, /* server: the first octet tells TLS from clear text */
+  GH_CONN_ACCEPTED, /* server: nothing was heard yet, and no TLS state made */
   GH_CONN_HANDSHAKE,
   GH_CONN_READY,
   GH_CONN_DRAINING, /* closing, unsent octets left */
@@ -26,6 +26,9 @@ struct gh_conn {
   bool wants_room; /* the owner waits until `out` has room */
   bool in_request; /* the deadline is that of a request */
   bool counted_handshake;
+  bool heard;      /* by stream_bio.c: an octet has come */
+  bool clear_text; /* and the first was none of TLS */
+  bool peer_ended; /* and there are no more */
   SSL *ssl;
   gh_tls_server *server;
   gh_tls_client *client;
@@ -55,6 +58,8 @@ gh_conn *gh_conn_accept_from(gh_worker *worker, int fd, const struct sockaddr_st
 /* A connection of datagrams in state HANDSHAKE; takes over the path and the neighbour (NULL: an outgoing one). */
 gh_conn *gh_conn_new_datagram(gh_worker *worker, gh_dtls_path *path, const struct sockaddr_storage *address,
                               gh_neighbour *neighbour, const gh_conn_handler *handler, void *ctx);
+/* stream_bio.c. Borrows the connection; NULL: out of memory in OpenSSL. */
+BIO *gh_stream_bio_new(gh_conn *conn);
 void gh_conn_watch(gh_conn *conn, int events);
 void gh_conn_on_event(gh_watch *socket, int status, int events);
 /* Called by conn_io.c when the handshake is done. */

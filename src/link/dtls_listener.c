@@ -10,9 +10,10 @@
 
 #include "crypto/hmac.h"
 #include "crypto/kdf.h"
+#include "link/dtls_hello.h"
 #include "link/tls_common.h"
 
-enum { COOKIE_BYTES = 32, COOKIE_LIFE_S = 60, SECRET_BYTES = 32 };
+enum { COOKIE_LIFE_S = 60, SECRET_BYTES = 32 };
 
 typedef struct port_of_worker {
   gh_dtls_port port; /* first */
@@ -29,31 +30,43 @@ struct gh_dtls_listener {
 };
 
 /* Bound to address, port and time: of this minute, or of the one before. */ /*= RFC 6347 4.2.1 */
-static bool make_cookie(const SSL *ssl, int64_t minutes_ago, uint8_t out[static COOKIE_BYTES])
+static bool make_cookie(const port_of_worker *port, const struct sockaddr_storage *from, int64_t minutes_ago,
+                        uint8_t out[static GH_DTLS_COOKIE_BYTES])
 {
-  const gh_dtls_path *path = BIO_get_data(SSL_get_rbio(ssl));
-  const port_of_worker *port = (const port_of_worker *)path->port;
   int64_t minute = gh_clock_mono_us(&port->port.worker->clock) / (COOKIE_LIFE_S * GH_US_PER_S) - minutes_ago;
-  const gh_str parts[] = {{(const char *)&minute, sizeof minute},
-                          {(const char *)&path->peer, gh_address_len(&path->peer)}};
+  const gh_str parts[] = {{(const char *)&minute, sizeof minute}, {(const char *)from, gh_address_len(from)}};
   return gh_hmac_run(port->cookies, parts, 2, out) == GH_OK;
+}
+
+static bool is_our_cookie(const port_of_worker *port, const struct sockaddr_storage *from, gh_str cookie)
+{
+  uint8_t good[GH_DTLS_COOKIE_BYTES];
+  if (cookie.len != sizeof good) return false;
+  for (int64_t ago = 0; ago < 2; ago++)
+    if (make_cookie(port, from, ago, good) && gh_bytes_equal_ct(cookie.ptr, good, sizeof good)) return true;
+  return false;
+}
+
+static void ask_for_cookie(port_of_worker *port, const struct sockaddr_storage *from, gh_str hello)
+{
+  uint8_t cookie[GH_DTLS_COOKIE_BYTES], request[GH_DTLS_VERIFY_BYTES];
+  if (!make_cookie(port, from, 0, cookie)) return;
+  gh_dtls_verify_request(hello, cookie, request);
+  gh_dtls_port_send(&port->port, from, (gh_str){(const char *)request, sizeof request});
+}
+
+/* OpenSSL sees hellos with good cookies only; it asks all the same, twice. */
+static int on_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
+{
+  (void)cookie;
+  const gh_dtls_path *path = BIO_get_data(SSL_get_rbio(ssl));
+  return path->reachable && len == GH_DTLS_COOKIE_BYTES;
 }
 
 static int on_cookie_wanted(SSL *ssl, unsigned char *out, unsigned *len)
 {
-  *len = COOKIE_BYTES;
-  return make_cookie(ssl, 0, out);
-}
-
-/* OpenSSL asks twice about the same ClientHello: when it listens, and again in the handshake that follows. */
-static int on_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
-{
-  gh_dtls_path *path = BIO_get_data(SSL_get_rbio(ssl));
-  uint8_t good[COOKIE_BYTES];
-  if (len != COOKIE_BYTES) return 0;
-  for (int64_t ago = 0; ago < 2 && !path->reachable; ago++)
-    path->reachable = make_cookie(ssl, ago, good) && gh_bytes_equal_ct(cookie, good, sizeof good);
-  return path->reachable;
+  (void)ssl, (void)out, (void)len;
+  return 0; /* none is asked for without one */
 }
 
 static void drop_listening(port_of_worker *port)
@@ -70,7 +83,6 @@ static bool prepare(port_of_worker *port, const struct sockaddr_storage *from)
     drop_listening(port); /* made before the credentials were renewed */
   if (port->listening) {
     port->path->peer = *from;
-    port->path->reachable = false;
     return true;
   }
   SSL *ssl = gh_tls_server_ssl(port->listener->options.tls, NULL);
@@ -81,6 +93,7 @@ static bool prepare(port_of_worker *port, const struct sockaddr_storage *from)
     SSL_free(ssl);
     return false;
   }
+  port->path->reachable = true;
   port->listening = ssl;
   return true;
 }
@@ -112,7 +125,12 @@ static void adopt(port_of_worker *port, const struct sockaddr_storage *from)
 static void on_stranger(gh_dtls_port *p, const struct sockaddr_storage *from, gh_str datagram)
 {
   port_of_worker *port = (port_of_worker *)p;
-  if (!gh_admission_has_room(p->worker, from)) return;
+  gh_str cookie;
+  if (gh_dtls_hello_read(datagram, &cookie) != GH_OK || !gh_admission_has_room(p->worker, from)) return;
+  if (!is_our_cookie(port, from, cookie)) {
+    ask_for_cookie(port, from, datagram);
+    return;
+  }
   if (!prepare(port, from)) return;
   BIO_ADDR *unused = BIO_ADDR_new();
   if (!unused) return;

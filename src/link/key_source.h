@@ -13,7 +13,7 @@ typedef struct gh_worker gh_worker;
 typedef struct gh_psk_query {
   gh_str identity;                          /* as received, UTF-8 unchecked */
   gh_str server_name;                       /* whom the client asked for (SNI), lower case; empty: it did not say */
-  uint64_t address;                         /* gh_address_key of the peer; 0: unknown */
+  uint64_t address;                         /* gh_address_network_key of the peer; 0: unknown */
   gh_worker *worker;                        /* asking thread: `done` must run there */
   void (*done)(struct gh_psk_query *query); /* call once after answering a question that was GH_EAGAIN */
   gh_err result;                            /* GH_OK: key and peer are set; otherwise refuse */

@@ -95,7 +95,7 @@ typedef struct gh_handshake {
   bool waiting;            /* a query is with its source */
   void (*on_answer)(struct gh_handshake *handshake);
   void *owner;
-  uint64_t address; /* gh_address_key of the peer */
+  uint64_t network; /* gh_address_network_key of the peer */
   int alert;        /* last alert sent or received, -1: none */
   bool alert_sent;
   gh_str server_name; /* owned; server: whom the client asked for, lower case, or empty */

@@ -161,12 +161,9 @@ out:
 static bool path_stands(SSL *ssl, X509_STORE_CTX *store, gh_diag *diag)
 {
   bool revoked = false;
-  bool guest = gh_tls_guests_choose(ssl, store);
-  bool stands = gh_cert_path_verify(store, SSL_is_server(ssl) ? GH_CERT_OF_CLIENT : GH_CERT_OF_SERVER, diag);
-  if (stands && !guest && !gh_anchors_vouch(store, diag)) {
-    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
-    return false;
-  }
+  gh_cert_role role = SSL_is_server(ssl) ? GH_CERT_OF_CLIENT : GH_CERT_OF_SERVER;
+  bool stands = gh_tls_guests_choose(ssl, store) ? gh_cert_path_verify(store, role, diag)
+                                                 : gh_anchors_verify(store, role, diag);
   if (stands && gh_tls_status_of_path(ssl, X509_STORE_CTX_get0_chain(store), &revoked, diag)) return true;
   if (stands) X509_STORE_CTX_set_error(store, revoked ? X509_V_ERR_CERT_REVOKED : X509_V_ERR_CERT_UNTRUSTED);
   return false;

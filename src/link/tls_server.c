@@ -88,7 +88,7 @@ static gh_psk_query *new_query(gh_handshake *handshake, gh_str identity)
   query->server_name = gh_str_clone(handshake->server_name);
   query->identity = gh_str_clone(identity);
   query->worker = handshake->worker;
-  query->address = handshake->address;
+  query->address = handshake->network;
   query->done = take_answer;
   query->owner = handshake;
   query->result = GH_EAUTH;

@@ -147,14 +147,23 @@ static char lower(char c)
   return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-/* "//" + sp in lower case + tail */
-static gh_str absolute_of(gh_arena *arena, gh_str sp, gh_str tail)
+enum { TAIL_PARTS = 4 };
+
+static char *put(char *at, gh_str part)
 {
-  char *text = gh_arena_alloc(arena, 2 + sp.len + tail.len);
-  memcpy(text, "//", 2);
-  for (size_t i = 0; i < sp.len; i++) text[2 + i] = lower(sp.ptr[i]);
-  if (tail.len) memcpy(text + 2 + sp.len, tail.ptr, tail.len);
-  return (gh_str){text, 2 + sp.len + tail.len};
+  if (part.len) memcpy(at, part.ptr, part.len);
+  return at + part.len;
+}
+
+/* "//" + sp in lower case + the parts of its tail; of every request's originator */
+static gh_str absolute_of(gh_arena *arena, gh_str sp, const gh_str tail[static TAIL_PARTS])
+{
+  size_t len = 2 + sp.len;
+  for (size_t i = 0; i < TAIL_PARTS; i++) len += tail[i].len;
+  char *text = gh_arena_alloc(arena, len), *at = put(text, GH_STR("//"));
+  for (size_t i = 0; i < sp.len; i++) *at++ = lower(sp.ptr[i]);
+  for (size_t i = 0; i < TAIL_PARTS; i++) at = put(at, tail[i]);
+  return (gh_str){text, len};
 }
 
 /*= TS-0003 7.1.5; originators are compared in one form; the absolute one, so that a stem, an SP-relative and an
@@ -164,21 +173,22 @@ gh_err gh_id_absolute(gh_arena *arena, const gh_self *self, gh_str text, gh_str 
   gh_id id = gh_id_parse(text);
   if (id.kind == GH_ID_INVALID) return GH_ESYNTAX;
   if (id.scope == GH_SCOPE_ABSOLUTE) {
-    *out = absolute_of(arena, id.sp, gh_str_sub(text, 2 + id.sp.len, SIZE_MAX));
+    *out = absolute_of(arena, id.sp, (gh_str[TAIL_PARTS]){gh_str_sub(text, 2 + id.sp.len, SIZE_MAX)});
     return GH_OK;
   }
-  gh_str tail = text;
-  if (id.scope == GH_SCOPE_STEM && id.kind == GH_ID_AE_S)
-    tail = gh_arena_fmt(arena, "/%.*s", GH_STR_ARG(text));
-  else if (id.scope == GH_SCOPE_STEM)
-    tail = gh_arena_fmt(arena, "/%.*s/%.*s", GH_STR_ARG(self->cse_id), GH_STR_ARG(text));
-  *out = absolute_of(arena, self->sp_fqdn, tail);
+  gh_str slash = GH_STR("/");
+  gh_str sp_relative[TAIL_PARTS] = {text}, registered_at_the_in_cse[TAIL_PARTS] = {slash, text},
+         registered_here[TAIL_PARTS] = {slash, self->cse_id, slash, text};
+  *out = absolute_of(arena, self->sp_fqdn,
+                     id.scope != GH_SCOPE_STEM ? sp_relative
+                     : id.kind == GH_ID_AE_S   ? registered_at_the_in_cse
+                                               : registered_here);
   return GH_OK;
 }
 
 gh_str gh_self_cse_absolute(gh_arena *arena, const gh_self *self)
 {
-  return absolute_of(arena, self->sp_fqdn, gh_arena_fmt(arena, "/%.*s", GH_STR_ARG(self->cse_id)));
+  return absolute_of(arena, self->sp_fqdn, (gh_str[TAIL_PARTS]){GH_STR("/"), self->cse_id});
 }
 
 /*= TS-0004 7.3.2.6; stem inside the own CSE, SP-relative inside the own SP, absolute beyond */
@@ -207,7 +217,7 @@ gh_err gh_id_fqdn_form(gh_arena *arena, const gh_self *self, gh_str absolute, gh
     return GH_OK;
   }
   GH_REQUIRE(id.scope == GH_SCOPE_ABSOLUTE, GH_ESYNTAX);
-  gh_str sp = gh_str_sub(absolute_of(arena, id.sp, GH_STR_NONE), 2, SIZE_MAX);
+  gh_str sp = gh_str_sub(absolute_of(arena, id.sp, (gh_str[TAIL_PARTS]){GH_STR_NONE}), 2, SIZE_MAX);
   gh_str cse = GH_STR_NONE;
   if (id.cse.len) {
     /* which CSE of a foreign SP is its IN-CSE is not known here */

@@ -42,16 +42,33 @@ static size_t plain_run(const char *at, size_t left)
   return len;
 }
 
-void gh_json_write_string(gh_buf *out, gh_str text)
+/* With what comes behind it: most strings need no escape. */
+static void write_string(gh_buf *out, gh_str text, gh_str behind)
 {
-  gh_buf_add_char(out, '"');
-  for (size_t i = 0; i < text.len;) {
+  size_t plain = plain_run(text.ptr, text.len);
+  char *at = gh_buf_reserve(out, plain + 2 + behind.len);
+  *at++ = '"';
+  if (plain) memcpy(at, text.ptr, plain);
+  if (plain == text.len) {
+    at[plain] = '"';
+    if (behind.len) memcpy(at + plain + 1, behind.ptr, behind.len);
+    gh_buf_added(out, plain + 2 + behind.len);
+    return;
+  }
+  gh_buf_added(out, plain + 1);
+  for (size_t i = plain; i < text.len;) {
     size_t run = plain_run(text.ptr + i, text.len - i);
     gh_buf_add_bytes(out, text.ptr + i, run);
     i += run;
     if (i < text.len) write_special(out, (unsigned char)text.ptr[i++]);
   }
   gh_buf_add_char(out, '"');
+  gh_buf_add(out, behind);
+}
+
+void gh_json_write_string(gh_buf *out, gh_str text)
+{
+  write_string(out, text, GH_STR_NONE);
 }
 
 static void write_int(gh_buf *out, int64_t value)
@@ -100,8 +117,7 @@ static void write_object(gh_buf *out, const gh_val *object, int level)
   gh_buf_add_char(out, '{');
   for (const gh_member *member = object->u.object.first; member; member = member->next) {
     new_line(out, deeper(level));
-    gh_json_write_string(out, member->name);
-    gh_buf_add(out, level == COMPACT ? GH_STR(":") : GH_STR(": "));
+    write_string(out, member->name, level == COMPACT ? GH_STR(":") : GH_STR(": "));
     write_value(out, member->value, deeper(level));
     if (member->next) gh_buf_add_char(out, ',');
   }
@@ -116,7 +132,7 @@ static void write_value(gh_buf *out, const gh_val *value, int level)
   case GH_VAL_BOOL: gh_buf_add(out, value->u.boolean ? GH_STR("true") : GH_STR("false")); break;
   case GH_VAL_INT: write_int(out, value->u.integer); break;
   case GH_VAL_REAL: write_real(out, value->u.real); break;
-  case GH_VAL_STR: gh_json_write_string(out, value->u.str); break;
+  case GH_VAL_STR: write_string(out, value->u.str, GH_STR_NONE); break;
   case GH_VAL_ARRAY: write_array(out, value, level); break;
   case GH_VAL_OBJECT: write_object(out, value, level); break;
   }

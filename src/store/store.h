@@ -49,6 +49,7 @@ typedef struct gh_store_job {
 typedef struct gh_store_hooks { /* around each group commit, on the writer thread; any may be NULL */
   gh_err (*before_commit)(void *ctx, gh_store_txn *txn);
   void (*after_commit)(void *ctx, gh_err err);
+  void (*all_told)(void *ctx); /* `done` of every job of the commit has run */
   void *ctx;
 } gh_store_hooks;
 

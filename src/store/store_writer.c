@@ -217,6 +217,7 @@ static void finish(gh_store *store, const batch *b, gh_err err)
     next = job->next; /* `done` may free the job */
     job->done(job, err != GH_OK ? err : job->err);
   }
+  if (hooks->all_told) hooks->all_told(hooks->ctx);
 }
 
 static void run_batch(gh_store *store, batch *b)

@@ -180,12 +180,35 @@ static void tasks_of_close_callbacks_run(void **state)
   assert_int_equal(ran, 1);
 }
 
+/* Many are put, one wake is enough; who posts between the two is not forgotten. */
+static void one_wake_for_many(void **state)
+{
+  (void)state;
+  gh_loop *loop;
+  int counts[2];
+  ran = out_of_order = 0;
+  last_of[0] = -1;
+  assert_int_equal(gh_loop_start("woken", &loop), GH_OK);
+  for (int i = 0; i < 10; i++) {
+    numbered *n = gh_calloc(1, sizeof *n);
+    *n = (numbered){{.run = run_numbered}, 0, i};
+    if (i == 5)
+      gh_loop_post(loop, &n->task);
+    else
+      gh_loop_put(loop, &n->task);
+  }
+  gh_loop_wake(loop);
+  while (counts[0] = 0, gh_loop_call(loop, take_counts, counts), counts[0] < 10) continue;
+  assert_int_equal(counts[1], 0);
+  gh_loop_wake(loop); /* nothing waits */
+  gh_loop_stop(loop);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(many_threads_post_in_order),
-      cmocka_unit_test(calls_wait_for_their_end),
-      cmocka_unit_test(what_waits_at_the_end_still_runs),
+      cmocka_unit_test(many_threads_post_in_order),   cmocka_unit_test(one_wake_for_many),
+      cmocka_unit_test(calls_wait_for_their_end),     cmocka_unit_test(what_waits_at_the_end_still_runs),
       cmocka_unit_test(tasks_of_close_callbacks_run),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

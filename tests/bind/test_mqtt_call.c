@@ -1,6 +1,7 @@
 /* Requests from topics without a broker: who is believed, what is answered, what is dropped. TP-03, TP-07. */
 #include "../host/harness.h"
 
+#include "base/encoding.h"
 #include "bind/mqtt_call_server.h"
 #include "m2m/cbor.h"
 
@@ -13,6 +14,30 @@ typedef struct mqtt_test {
   bool is_duplicate, is_unreadable;
 } mqtt_test;
 
+static const who admin = {
+    GH_PEER_AE, GH_METHOD_CERTIFICATE, "//sp.example.com/Sadmin", "33-//sp.example.com/Sadmin", "", false};
+
+/* owner NULL: whoever registers with it. */
+static void give_key(mqtt_test *t, const char *id, const char *owner)
+{
+  char body[300];
+  snprintf(body, sizeof body,
+           "{\"gh:ask\":{\"syki\":\"%s\",%s%s%s\"kv\":\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"}}", id,
+           owner ? "\"enid\":\"" : "", owner ? owner : "", owner ? "\"," : "");
+  assert_rsc(ask(&t->h, &admin, GH_OP_CREATE, "cse-in", "Sadmin", GH_TY_ASSOCIATION_KEY, body), 2001);
+}
+
+static void take_key_away(mqtt_test *t, const char *id)
+{
+  char to[200];
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_str hex = gh_hex_upper(&arena, id, strlen(id));
+  snprintf(to, sizeof to, "ask-%.*s", GH_STR_ARG(hex));
+  gh_arena_free(&arena);
+  assert_rsc(ask(&t->h, &admin, GH_OP_DELETE, to, "Sadmin", 0, NULL), 2002);
+}
+
 static int setup(void **state)
 {
   mqtt_test *t = calloc(1, sizeof *t);
@@ -20,6 +45,8 @@ static int setup(void **state)
   t->h.options.config.open_registration = true;
   harness_open(&t->h);
   t->seen = gh_mqtt_seen_new(8);
+  give_key(t, "m@keys.example.com", NULL);
+  give_key(t, "n@keys.example.com", NULL);
   uv_sem_init(&t->answered, 0);
   *state = t;
   return 0;
@@ -106,17 +133,6 @@ static void a_credential_registers(void **state)
   SAYS(REQ("Cmeter"), READ("Cmeter", "cse-in/Cmeter", "6"), true, 2000);
 }
 
-static void give_key(mqtt_test *t, const char *id, const char *owner)
-{
-  static const who admin = {
-      GH_PEER_AE, GH_METHOD_CERTIFICATE, "//sp.example.com/Sadmin", "33-//sp.example.com/Sadmin", "", false};
-  char body[300];
-  snprintf(body, sizeof body,
-           "{\"gh:ask\":{\"syki\":\"%s\",\"enid\":\"%s\",\"kv\":\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"}}",
-           id, owner);
-  assert_rsc(ask(&t->h, &admin, GH_OP_CREATE, "cse-in", "Sadmin", GH_TY_ASSOCIATION_KEY, body), 2001);
-}
-
 /*= TS-0010 7.2 the credential says which AE-ID is assigned */
 static void a_provisioned_key_names_its_ae(void **state)
 {
@@ -125,6 +141,41 @@ static void a_provisioned_key_names_its_ae(void **state)
   SAYS(REG("12-pump@keys.example.com"), REGISTER("Cother", "1"), true, 4106);
   SAYS(REG("12-pump@keys.example.com"), REGISTER("C", "2"), true, 2001);
   assert_non_null(strstr(t->text, "\"aei\":\"Cpump\""));
+}
+
+/*= TS-0010 7.3 the broker's files are as old as they are, but a key that was taken away opens nothing any more: for
+ * an AE, for one that is not registered yet, for a CSE */
+static void a_key_that_was_taken_away(void **state)
+{
+  mqtt_test *t = *state;
+  static const who mn1 = {
+      GH_PEER_CSE, GH_METHOD_PSK, "//sp.example.com/mn1", "12-mn1@keys.example.com", "mn1@keys.example.com", false};
+  static const who by_maf = {
+      GH_PEER_AE, GH_METHOD_PSK, "//sp.example.com/in-cse/Cmaf", "12-K1@maf.sp.example.com", "K1@maf.sp.example.com",
+      false};
+  give_key(t, "mn1@keys.example.com", "//sp.example.com/mn1");
+  assert_rsc(ask(&t->h, &mn1, GH_OP_CREATE, "cse-in", "/mn1", 16,
+                 "{\"m2m:csr\":{\"cb\":\"/mn1/base\",\"rr\":true,\"srv\":[\"3\"]}}"),
+             2001);
+  assert_rsc(ask(&t->h, &by_maf, GH_OP_CREATE, "cse-in", "C", 2,
+                 "{\"m2m:ae\":{\"api\":\"N.x\",\"rr\":false,\"srv\":[\"3\"]}}"),
+             2001);
+  SAYS(REG("12-m@keys.example.com"), REGISTER("Cmeter", "1"), true, 2001);
+  SAYS(REQ("Cmeter"), READ("Cmeter", "cse-in/Cmeter", "2"), true, 2000);
+  SAYS(REQ("mn1"), READ("/mn1", "cse-in/Cmeter", "3"), true, 4103);
+  take_key_away(t, "m@keys.example.com");
+  SAYS(REQ("Cmeter"), READ("Cmeter", "cse-in/Cmeter", "4"), true, 4106);
+  SAYS(REQ("in-cse:Cmeter"), READ("Cmeter", "cse-in/Cmeter", "5"), true, 4106);
+  SAYS(REG("12-m@keys.example.com"), REGISTER("Cmeter", "6"), true, 4106);
+  take_key_away(t, "n@keys.example.com");
+  SAYS(REG("12-n@keys.example.com"), REGISTER("C", "7"), true, 4106);
+  take_key_away(t, "mn1@keys.example.com");
+  SAYS(REQ("mn1"), READ("/mn1", "cse-in/Cmeter", "8"), true, 4106);
+  /* whose key nobody here has to hold is as before */
+  SAYS(REQ("Cmaf"), READ("Cmaf", "cse-in/Cmaf", "9"), true, 2000);
+  /* a new key instead of the old one */
+  give_key(t, "new@keys.example.com", "//sp.example.com/in-cse/Cmeter");
+  SAYS(REQ("Cmeter"), READ("Cmeter", "cse-in/Cmeter", "10"), true, 2000);
 }
 
 /*= TS-0010 7.2; TS-0003 7.2.1 */
@@ -246,6 +297,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       TEST(a_credential_registers),
       TEST(a_provisioned_key_names_its_ae),
+      TEST(a_key_that_was_taken_away),
       TEST(a_topic_does_not_lend_its_name),
       TEST(nobody_is_us_or_the_administrator),
       TEST(a_broker_that_enforces_nothing_proves_nothing),

@@ -133,6 +133,48 @@ static void registered_and_not(void **state)
              "topic write /oneM2M/resp/in-cse/Cmeter/+\n");
 }
 
+/*= TS-0010 7.4 a CSE that registered with its certificate is known by the name in it; one whose credential the broker
+ * makes no user of has no rights */
+static void a_registered_cse(void **state)
+{
+  harness *h = *state;
+  static const char body[] = "{\"m2m:csr\":{\"cb\":\"/x/base\",\"rr\":true,\"srv\":[\"3\"]}}";
+  const who mn1 = {GH_PEER_CSE, GH_METHOD_CERTIFICATE, "//sp.example.com/mn1", "32-//sp.example.com/mn1", "", false};
+  const who mn2 = {GH_PEER_CSE, GH_METHOD_CERTIFICATE, "//sp.example.com/mn2", "34-urn:example:node2", "", false};
+  const who mn3 = {GH_PEER_CSE,
+                   GH_METHOD_CERTIFICATE,
+                   "//sp.example.com/mn-with-a-name-that-no-common-name-can-hold",
+                   "32-//sp.example.com/mn-with-a-name-that-no-common-name-can-hold",
+                   "",
+                   false};
+  assert_rsc(ask(h, &mn1, GH_OP_CREATE, "cse-in", "/mn1", GH_TY_REMOTE_CSE, body), 2001);
+  assert_rsc(ask(h, &mn2, GH_OP_CREATE, "cse-in", "/mn2", GH_TY_REMOTE_CSE, body), 2001);
+  assert_rsc(
+      ask(h, &mn3, GH_OP_CREATE, "cse-in", "/mn-with-a-name-that-no-common-name-can-hold", GH_TY_REMOTE_CSE, body),
+      2001);
+  assert_acl(h, NULL, NULL,
+             "\nuser in-cse.sp.example.com\n"
+             "topic read /oneM2M/reg_req/+/in-cse/+\n"
+             "topic read /oneM2M/req/+/in-cse/+\n"
+             "topic read /oneM2M/resp/in-cse/mn-with-a-name-that-no-common-name-can-hold/+\n"
+             "topic read /oneM2M/resp/in-cse/mn1/+\n"
+             "topic read /oneM2M/resp/in-cse/mn2/+\n"
+             "topic write /oneM2M/reg_resp/+/in-cse/+\n"
+             "topic write /oneM2M/req/in-cse/mn-with-a-name-that-no-common-name-can-hold/+\n"
+             "topic write /oneM2M/req/in-cse/mn1/+\n"
+             "topic write /oneM2M/req/in-cse/mn2/+\n"
+             "topic write /oneM2M/resp/mn-with-a-name-that-no-common-name-can-hold/in-cse/+\n"
+             "topic write /oneM2M/resp/mn1/in-cse/+\n"
+             "topic write /oneM2M/resp/mn2/in-cse/+\n"
+             "\nuser mn1.in-cse.sp.example.com\n"
+             "topic read /oneM2M/reg_req/+/mn1/+\n"
+             "topic read /oneM2M/req/+/mn1/+\n"
+             "topic read /oneM2M/resp/mn1/in-cse/+\n"
+             "topic write /oneM2M/reg_resp/+/mn1/+\n"
+             "topic write /oneM2M/req/mn1/in-cse/+\n"
+             "topic write /oneM2M/resp/in-cse/mn1/+\n");
+}
+
 /*= TS-0010 7.3 */
 static void keys_of_the_broker(void **state)
 {
@@ -168,7 +210,8 @@ static void the_key_of_another_provider(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-  const struct CMUnitTest tests[] = {TEST(a_cse_alone), TEST(a_cse_with_a_registrar), TEST(registered_and_not),
+  const struct CMUnitTest tests[] = {TEST(a_cse_alone),        TEST(a_cse_with_a_registrar),
+                                     TEST(registered_and_not), TEST(a_registered_cse),
                                      TEST(keys_of_the_broker), TEST(the_key_of_another_provider)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* Mcc': the IN-CSE of another service provider, what it may say in whose name, what leaves for it, and what stays. */
-#include "../host/harness.h"
+#include "far_side.h"
 
 #define PEER(method, id, credential, key)                                                                            \
   {                                                                                                                  \
@@ -26,65 +26,13 @@ static const gh_provider providers[] = {
 #define NOTIFICATION "{\"m2m:sgn\":{\"sur\":\"x\"}}"
 #define CSR(more) "{\"m2m:csr\":{\"cb\":\"/x/cse\",\"rr\":true,\"srv\":[\"3\"]" more "}}"
 
-typedef struct far_side { /* the other side of the outbound port */
-  int count;
-  char entity[128], to[128], from[128];
-  gh_err err; /* GH_OK: it answers 2000 */
-} far_side;
-
-typedef struct place {
-  harness h;
-  far_side far;
-} place;
-
-static void answer_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
-{
-  far_side *far = ctx;
-  (void)worker;
-  far->count++;
-  snprintf(far->entity, sizeof far->entity, "%.*s", GH_STR_ARG(call->entity));
-  snprintf(far->to, sizeof far->to, "%.*s", GH_STR_ARG(call->request.to));
-  snprintf(far->from, sizeof far->from, "%.*s", GH_STR_ARG(call->request.from));
-  call->err = far->err;
-  if (far->err == GH_OK) call->response = (gh_response){.rsc = 2000};
-  call->done(call);
-}
-
-static int setup_with(void **state, const char *registrar)
-{
-  place *p = calloc(1, sizeof *p);
-  harness_prepare(&p->h, &gh_cse_function);
-  gh_host_config *c = &p->h.options.config;
-  p->h.options.outbound = (gh_outbound){&p->far, answer_call};
-  c->transit_us = GH_US_PER_S;
-  if (registrar) {
-    c->cse_type = 2;
-    c->self.cse_id = GH_STR("mn9");
-    c->registrar = gh_str_of(registrar);
-  } else {
-    c->providers = providers;
-    c->provider_count = 2;
-  }
-  harness_open(&p->h);
-  *state = p;
-  return 0;
-}
-
 static int setup_in_cse(void **state)
 {
-  return setup_with(state, NULL);
-}
-
-static int setup_mn_cse(void **state)
-{
-  return setup_with(state, "//sp.example.com/in-cse");
-}
-
-static int teardown(void **state)
-{
-  place *p = *state;
-  harness_stop(&p->h);
-  free(p);
+  place *p = place_prepare(NULL);
+  p->h.options.config.providers = providers;
+  p->h.options.config.provider_count = 2;
+  harness_open(&p->h);
+  *state = p;
   return 0;
 }
 
@@ -278,9 +226,9 @@ static void requests_that_do_not_leave(void **state)
   assert_rsc(ask(h, &sp2, GH_OP_RETRIEVE, "//sp4.example.org/x/-/box", "//sp2.example.net/in2/Cx", 0, NULL), 4004);
   assert_rsc(ask(h, &sp2, GH_OP_RETRIEVE, "/nowhere/-/box", "//sp2.example.net/in2/Cx", 0, NULL), 4004);
   assert_int_equal(p->far.count, before);
-  p->far.err = GH_ECONN;
+  p->far = (far_side){.err = GH_ECONN};
   assert_rsc(ask(h, &meter, GH_OP_RETRIEVE, "//sp2.example.net/in2/-/box", "Cmeter", 0, NULL), 5103);
-  p->far.err = GH_ETIMEOUT;
+  p->far = (far_side){.err = GH_ETIMEOUT};
   assert_rsc(ask(h, &meter, GH_OP_RETRIEVE, "//sp2.example.net/in2/-/box", "Cmeter", 0, NULL), 4008);
 }
 
@@ -360,6 +308,87 @@ static void below_a_registrar(void **state)
   }
 }
 
+/* ---- registrations as older versions stored them */
+
+typedef struct old_registration {
+  gh_store_job job;
+  gh_host *host;
+  const char *creator, *stem, *dcse;
+  uv_sem_t done;
+  gh_err err;
+} old_registration;
+
+static gh_err store_old(gh_store_job *job, gh_store_txn *txn)
+{
+  (void)txn;
+  old_registration *o = (old_registration *)job;
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_str id = gh_arena_fmt(&arena, "rcse-%s", o->stem), now = GH_STR("20260101T000000");
+  gh_val *attrs = gh_val_object(&arena), *below = gh_val_array(&arena);
+  const char *const texts[][2] = {{"rn", id.ptr},  {"ri", id.ptr},      {"pi", "mn9"},     {"ct", now.ptr},
+                                  {"lt", now.ptr}, {"csi", o->creator}, {"cb", o->creator}};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    gh_val_set(&arena, attrs, gh_str_of(texts[i][0]), gh_val_str(&arena, gh_str_of(texts[i][1])));
+  gh_val_set(&arena, attrs, GH_STR("ty"), gh_val_int(&arena, GH_TY_REMOTE_CSE));
+  gh_val_push(below, gh_val_str(&arena, gh_str_of(o->dcse)));
+  gh_val_set(&arena, attrs, GH_STR("dcse"), below);
+  const gh_node_draft draft = {.type = gh_type_by_number(GH_TY_REMOTE_CSE),
+                               .seq = gh_tree_next_seq(o->host->tree),
+                               .ri = id,
+                               .pi = GH_STR("mn9"),
+                               .rn = id,
+                               .creator = gh_str_of(o->creator),
+                               .attrs = attrs};
+  gh_node *node;
+  gh_err err = gh_node_make(&draft, &o->host->config.self, &node, NULL);
+  if (err == GH_OK) err = gh_tree_insert(o->host->tree, node);
+  gh_arena_free(&arena);
+  return err;
+}
+
+static void stored_old(gh_store_job *job, gh_err err)
+{
+  old_registration *o = (old_registration *)job;
+  o->err = err;
+  uv_sem_post(&o->done);
+}
+
+static void keep_old(harness *h, const char *creator, const char *stem, const char *dcse)
+{
+  old_registration o = {
+      .job = {.run = store_old, .done = stored_old}, .host = h->host, .creator = creator, .stem = stem, .dcse = dcse};
+  uv_sem_init(&o.done, 0);
+  assert_int_equal(gh_store_submit(h->host->store, &o.job), GH_OK);
+  uv_sem_wait(&o.done);
+  uv_sem_destroy(&o.done);
+  assert_int_equal(o.err, GH_OK);
+}
+
+/*= TS-0001 6.5.1.0 what a registration says of CSEs of another provider leads nowhere, however old it is */
+static void old_registrations(void **state)
+{
+  place *p = *state;
+  harness *h = &p->h;
+  const who local = {GH_PEER_AE, GH_METHOD_PSK, "//sp.example.com/mn9/Cmeter", "12-K6@maf.sp.example.com",
+                     "K6@m",     false};
+  assert_rsc(ask(h, &local, GH_OP_CREATE, "cse-in", "Cmeter", 2, AE), 2001);
+  keep_old(h, "//sp.example.com/mn1", "mn1", "//sp2.example.net/in2");
+  keep_old(h, "//sp3.example.org/in-cse", "in-cse", "/mn5");
+  harness_reopen(h);
+  const struct {
+    const char *to, *next;
+  } cases[] = {{"/mn1/-/box", "//sp.example.com/mn1"}, /* it was read */
+               {"/mn5/-/box", "//sp.example.com/in-cse"},
+               {"//sp2.example.net/in2/-/box", "//sp.example.com/in-cse"},
+               {"//sp3.example.org/in-cse/-/box", "//sp.example.com/in-cse"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    assert_rsc(ask(h, &local, GH_OP_RETRIEVE, cases[i].to, "Cmeter", 0, NULL), 2000);
+    assert_string_equal(p->far.entity, cases[i].next);
+  }
+  assert_rsc(ask(h, &mn1, GH_OP_RETRIEVE, "cse-in/Cmeter", "//sp2.example.net/in2/Cx", 0, NULL), 4106);
+}
+
 #define IN(test) cmocka_unit_test_setup_teardown(test, setup_in_cse, teardown)
 #define MN(test) cmocka_unit_test_setup_teardown(test, setup_mn_cse, teardown)
 
@@ -377,6 +406,7 @@ int main(void)
       IN(notifications),
       IN(never_an_administrator),
       MN(below_a_registrar),
+      MN(old_registrations),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* CSE to CSE: registration, what a CSE may say in whose name, and requests on their way through. TP-01, TP-02. */
-#include "../host/harness.h"
+#include "far_side.h"
+
 #include "host/id_map.h"
 
 #define CSE(name)                                                                                                    \
@@ -14,71 +15,14 @@ static const who meter = {
 #define AE "{\"m2m:ae\":{\"api\":\"N.demo\",\"rr\":false,\"srv\":[\"3\"]}}"
 #define CSR(more) "{\"m2m:csr\":{\"cb\":\"/x/cse\",\"rr\":true,\"srv\":[\"3\"]" more "}}"
 
-/* The other side of the outbound port: keeps what it was sent, answers as the test says. */
-typedef struct far_side {
-  int count;
-  char entity[128], to[128], from[128];
-  int rsc; /* 0: the call fails with `err` */
-  gh_err err;
-} far_side;
-
-typedef struct place {
-  harness h;
-  far_side far;
-} place;
-
-static void answer_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
-{
-  far_side *far = ctx;
-  (void)worker;
-  far->count++;
-  snprintf(far->entity, sizeof far->entity, "%.*s", GH_STR_ARG(call->entity));
-  snprintf(far->to, sizeof far->to, "%.*s", GH_STR_ARG(call->request.to));
-  snprintf(far->from, sizeof far->from, "%.*s", GH_STR_ARG(call->request.from));
-  call->err = far->rsc ? GH_OK : far->err;
-  if (far->rsc)
-    call->response = (gh_response){
-        .rsc = far->rsc,
-        .pc = gh_val_wrap(&call->arena, GH_STR("m2m:cnt"),
-                          gh_val_wrap(&call->arena, GH_STR("rn"), gh_val_str(&call->arena, GH_STR("far"))))};
-  call->done(call);
-}
-
 static const gh_cse_place places[] = {{GH_STR("//sp.example.com/mn5"), GH_STR("//sp.example.com/mn5")},
                                       {GH_STR("//sp.example.com/mn6"), GH_STR("//sp.example.com/mn2")}};
 
-static int setup_with(void **state, const char *registrar)
-{
-  place *p = calloc(1, sizeof *p);
-  p->far.rsc = 2000;
-  harness_prepare(&p->h, &gh_cse_function);
-  p->h.options.outbound = (gh_outbound){&p->far, answer_call};
-  p->h.options.config.transit_us = GH_US_PER_S;
-  if (registrar) {
-    p->h.options.config.cse_type = 2;
-    p->h.options.config.self.cse_id = GH_STR("mn9");
-    p->h.options.config.registrar = gh_str_of(registrar);
-  }
-  harness_open(&p->h);
-  *state = p;
-  return 0;
-}
-
 static int setup_in_cse(void **state)
 {
-  return setup_with(state, NULL);
-}
-
-static int setup_mn_cse(void **state)
-{
-  return setup_with(state, "//sp.example.com/in-cse");
-}
-
-static int teardown(void **state)
-{
-  place *p = *state;
-  harness_stop(&p->h);
-  free(p);
+  place *p = place_prepare(NULL);
+  harness_open(&p->h);
+  *state = p;
   return 0;
 }
 

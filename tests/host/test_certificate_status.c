@@ -528,6 +528,48 @@ static void stapling_between_our_own(void **state)
   }
 }
 
+/* Stapling needs the issuer of our certificate: behind it in the chain, or among the anchors, also those for one
+ * flavour (an issuer that vouches for nothing else). Another of the same name is not the issuer. */
+static void where_our_issuer_is_found(void **state)
+{
+  (void)state;
+  gh_buf alone = GH_BUF_INIT, stranger_pem = GH_BUF_INIT;
+  holder stranger = issued(GH_CERT_CA, "Intermediate", "sp.example.com", &p.root);
+  pem_of(&p.server, &alone, NULL);
+  pem_of(&stranger, &stranger_pem, NULL);
+  gh_buf both = GH_BUF_INIT;
+  gh_buf_add(&both, gh_buf_str(&stranger_pem));
+  gh_buf_add(&both, gh_buf_str(&p.middle_pem));
+  const struct {
+    const gh_buf *chain, *anchors, *anchors_for;
+    bool found;
+  } cases[] = {{&p.server_chain_pem, NULL, NULL, true},    {&alone, &p.middle_pem, NULL, true},
+               {&alone, NULL, &p.middle_pem, true},        {&alone, &p.root_pem, &p.middle_pem, true},
+               {&alone, &stranger_pem, &both, true},       {&alone, &p.root_pem, NULL, false},
+               {&alone, NULL, &p.root_pem, false},         {&alone, NULL, NULL, false},
+               {&alone, &stranger_pem, &p.root_pem, false}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (int flavour = 0; flavour < GH_CERT_FLAVOURS; flavour++) {
+      gh_certificate_status *status = NULL;
+      gh_diag diag = {""};
+      gh_certificate_status_options o = status_options(&web);
+      o.ocsp_url = "http://scripted/";
+      o.staple = true;
+      o.chain_pem = gh_buf_str(cases[i].chain);
+      if (cases[i].anchors) o.anchors_pem = gh_buf_str(cases[i].anchors);
+      gh_str anchors_for[GH_CERT_FLAVOURS] = {{NULL, 0}};
+      if (cases[i].anchors_for) anchors_for[flavour] = gh_buf_str(cases[i].anchors_for);
+      o.anchors_for = anchors_for;
+      gh_err err = gh_certificate_status_open(&o, &status, &diag);
+      if (err != (cases[i].found ? GH_OK : GH_ESYNTAX)) fail_msg("row %zu, flavour %d: %s", i, flavour, diag.text);
+      if (err == GH_OK) gh_certificate_status_close(status);
+    }
+  gh_buf_free(&alone);
+  gh_buf_free(&both);
+  gh_buf_free(&stranger_pem);
+  holder_free(&stranger);
+}
+
 /* A server that does not staple, and a client that asks the responder itself. */
 static void a_client_that_asks(void **state)
 {
@@ -593,21 +635,14 @@ static void names_of_policies(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      TEST(a_list_and_its_policies),
-      TEST(a_revoked_intermediate),
-      TEST(a_file_that_changes),
-      TEST(a_stapled_answer),
-      TEST(a_revoked_client),
-      TEST(an_anchor_is_not_asked_about),
-      TEST(a_new_list_ends_associations),
-      TEST(a_responder_is_asked_once),
-      TEST(a_responder_that_is_down),
-      TEST(waiting_stops_nobody),
-      TEST(an_end_in_the_middle),
-      TEST(stapling_between_our_own),
-      TEST(a_client_that_asks),
-      TEST(a_list_from_the_web),
-      TEST(names_of_policies),
+      TEST(a_list_and_its_policies),      TEST(a_revoked_intermediate),
+      TEST(a_file_that_changes),          TEST(a_stapled_answer),
+      TEST(where_our_issuer_is_found),    TEST(a_revoked_client),
+      TEST(an_anchor_is_not_asked_about), TEST(a_new_list_ends_associations),
+      TEST(a_responder_is_asked_once),    TEST(a_responder_that_is_down),
+      TEST(waiting_stops_nobody),         TEST(an_end_in_the_middle),
+      TEST(stapling_between_our_own),     TEST(a_client_that_asks),
+      TEST(a_list_from_the_web),          TEST(names_of_policies),
   };
   return cmocka_run_group_tests(tests, make_all, free_all);
 }

@@ -132,11 +132,67 @@ static void damage_holds_up_nothing(void **state)
   free(noise);
 }
 
+/* Whoever tidies up: what is written afterwards counts, however short the file is then. */
+static void a_file_that_is_cut(void **state)
+{
+  revocation_test *t = *state;
+  hold_key(t, "AA@maf.sp.example.com");
+  hold_key(t, "BB@maf.sp.example.com");
+  append(t, "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\nAA@maf.sp.example.com\n");
+  wait_revoked(t, "AA@maf.sp.example.com");
+  assert_int_equal(truncate(t->path, 0), 0);
+  append(t, "\nBB@maf.sp.example.com\n");
+  wait_revoked(t, "BB@maf.sp.example.com");
+}
+
+static void revoke_on_worker(void *arg)
+{
+  const revocation_test *t = arg;
+  gh_host_revoke_key(t->h.host, gh_str_of(t->identity));
+}
+
+static bool file_has(const revocation_test *t, const char *line)
+{
+  char text[256] = "";
+  FILE *file = fopen(t->path, "r");
+  assert_non_null(file);
+  size_t len = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  text[len] = '\0';
+  return strstr(text, line) != NULL;
+}
+
+static void a_file_that_is_replaced(void **state)
+{
+  revocation_test *t = *state;
+  char old[110];
+  snprintf(old, sizeof old, "%s.1", t->path);
+  hold_key(t, "AA@maf.sp.example.com");
+  hold_key(t, "BB@maf.sp.example.com");
+  hold_key(t, "CC@maf.sp.example.com");
+  assert_int_equal(rename(t->path, old), 0);
+  /* we write to the file that is there now, not to that which we had opened */
+  t->identity = "ZZ@maf.sp.example.com";
+  gh_loop_call(t->h.loop, revoke_on_worker, t);
+  assert_true(file_has(t, "\nZZ@maf.sp.example.com\n"));
+  append(t, "\nAA@maf.sp.example.com\n");
+  wait_revoked(t, "AA@maf.sp.example.com");
+  assert_int_equal(unlink(t->path), 0); /* it is made anew, for whoever comes to write */
+  for (int i = 0; i < 1000 && access(t->path, F_OK) != 0; i++) usleep(10000);
+  append(t, "\nBB@maf.sp.example.com\n");
+  wait_revoked(t, "BB@maf.sp.example.com");
+  assert_int_equal(ask_for(t, "CC@maf.sp.example.com"), GH_OK);
+  gh_secret_wipe(&t->query.key);
+  gh_peer_clear(&t->query.peer);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_line_ends_a_key, setup, teardown),
       cmocka_unit_test_setup_teardown(damage_holds_up_nothing, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_file_that_is_cut, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_file_that_is_replaced, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

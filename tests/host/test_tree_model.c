@@ -245,7 +245,8 @@ static int setup_model(void **state)
   m->tree = part;
   new_folder(&part);
   m->store = part;
-  m->store->options.hooks = (gh_store_hooks){flush_or_fail, publish_or_undo, m};
+  m->store->options.hooks =
+      (gh_store_hooks){.before_commit = flush_or_fail, .after_commit = publish_or_undo, .ctx = m};
   open_store(m->store);
   m->committed[0].there = true;
   *state = m;

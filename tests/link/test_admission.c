@@ -250,32 +250,80 @@ static void datagrams_count_behind_the_cookie(void **state)
   dtls_end(&d);
 }
 
-/* Who has a /64 has all of it, and IPv4 in IPv6's clothes is IPv4. */
+static struct sockaddr_storage address_of(const char *text)
+{
+  struct sockaddr_storage at = {.ss_family = strchr(text, ':') ? AF_INET6 : AF_INET};
+  void *octets = at.ss_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)&at)->sin6_addr
+                                          : (void *)&((struct sockaddr_in *)&at)->sin_addr;
+  assert_int_equal(inet_pton(at.ss_family, text, octets), 1);
+  return at;
+}
+
+/* Who has a /64 has all of it, perhaps a /48 too, and IPv4 in IPv6's clothes is IPv4. */
 static void what_counts_as_one_address(void **state)
 {
   (void)state;
   static const struct {
     const char *a, *b;
-    bool same;
+    bool same, same_network;
   } rows[] = {
-      {"2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true},
-      {"2001:db8:1:2::1", "2001:db8:1:3::1", false},
-      {"192.0.2.1", "192.0.2.2", false},
-      {"192.0.2.1", "::ffff:192.0.2.1", true},
-      {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
-      {"::1", "::ffff:127.0.0.1", false},
+      {"2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true, true},
+      {"2001:db8:1:2::1", "2001:db8:1:3::1", false, true},
+      {"2001:db8:1::1", "2001:db8:1:ffff::1", false, true},
+      {"2001:db8:1::1", "2001:db8:2::1", false, false},
+      {"192.0.2.1", "192.0.2.2", false, false},
+      {"192.0.2.1", "::ffff:192.0.2.1", true, true},
+      {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false, false},
+      {"::1", "::ffff:127.0.0.1", false, false},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    uint64_t keys_of[2];
-    for (int k = 0; k < 2; k++) {
-      const char *text = k ? rows[i].b : rows[i].a;
-      struct sockaddr_storage at = {.ss_family = strchr(text, ':') ? AF_INET6 : AF_INET};
-      void *octets = at.ss_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)&at)->sin6_addr
-                                              : (void *)&((struct sockaddr_in *)&at)->sin_addr;
-      assert_int_equal(inet_pton(at.ss_family, text, octets), 1);
-      keys_of[k] = gh_address_key(&at);
+    struct sockaddr_storage a = address_of(rows[i].a), b = address_of(rows[i].b);
+    bool same = gh_address_key(&a) == gh_address_key(&b);
+    bool same_network = gh_address_network_key(&a) == gh_address_network_key(&b);
+    if (same != rows[i].same || same_network != rows[i].same_network) fail_msg("%s and %s", rows[i].a, rows[i].b);
+    bool global = strncmp(rows[i].a, "2001:", 5) == 0; /* IPv4 and this machine are in no network */
+    assert_int_equal(gh_address_key(&a) != gh_address_network_key(&a), global);
+  }
+  const struct sockaddr_storage unknown = {.ss_family = AF_UNIX};
+  assert_int_equal(gh_address_key(&unknown), 0);
+  assert_int_equal(gh_address_network_key(&unknown), 0);
+}
+
+/* As many /64s as they like: together they have four times the share of one, and the next /48 is not concerned. */
+static void a_network_has_a_share(void **state)
+{
+  (void)state;
+  enum { EACH = 3, ALL = EACH * GH_NETWORK_SHARE };
+  gh_neighbour *places[2 * ALL], *other;
+  struct sockaddr_storage outside = address_of("2001:db8:2::1");
+  char text[64];
+  for (int handshakes = 0; handshakes < 2; handshakes++) {
+    gh_worker worker = {.clock = gh_clock_system(), .limits = {.max_connections = 1000, .max_handshakes = 1000}};
+    *(handshakes ? &worker.limits.max_handshakes_per_address : &worker.limits.max_connections_per_address) = EACH;
+    gh_admission_init(&worker.admission);
+    int entered = 0;
+    for (int i = 0; i < 2 * ALL; i++) {
+      snprintf(text, sizeof text, "2001:db8:1:%x::1", (unsigned)(i / 2)); /* two of each /64: below its own bound */
+      struct sockaddr_storage at = address_of(text);
+      gh_neighbour *place = gh_admission_enter(&worker, &at);
+      assert_int_equal(place != NULL, entered < ALL);
+      if (place) gh_admission_begin_handshake(places[entered++] = place);
     }
-    if ((keys_of[0] == keys_of[1]) != rows[i].same) fail_msg("%s and %s", rows[i].a, rows[i].b);
+    assert_int_equal(atomic_load(&worker.counters.refused_address), ALL);
+    assert_non_null(other = gh_admission_enter(&worker, &outside));
+    gh_admission_end_handshake(places[0]);
+    gh_admission_leave(&worker, places[0]); /* who leaves makes room, in another /64, too */
+    struct sockaddr_storage at = address_of("2001:db8:1:ffff::1");
+    assert_non_null(places[0] = gh_admission_enter(&worker, &at));
+    gh_admission_begin_handshake(places[0]);
+    assert_null(gh_admission_enter(&worker, &at));
+    for (int i = 0; i < ALL; i++) {
+      gh_admission_end_handshake(places[i]);
+      gh_admission_leave(&worker, places[i]);
+    }
+    gh_admission_leave(&worker, other);
+    assert_int_equal(worker.admission.count, 0);
+    gh_admission_free(&worker.admission);
   }
 }
 
@@ -351,6 +399,7 @@ int main(void)
       cmocka_unit_test(datagrams_count_behind_the_cookie),
       cmocka_unit_test(addresses_as_text),
       cmocka_unit_test(what_counts_as_one_address),
+      cmocka_unit_test(a_network_has_a_share),
       cmocka_unit_test(many_addresses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

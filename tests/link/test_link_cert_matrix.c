@@ -346,6 +346,53 @@ static void renewed_root(gh_buf *pem, long end_s, const char *constraints)
   X509_free(cert);
 }
 
+/* The same CA, certified by the other root, too. */
+static X509 *cross_signed(const holder *middle)
+{
+  X509 *cert = X509_dup(middle->cert);
+  int at = X509_get_ext_by_NID(cert, NID_authority_key_identifier, -1);
+  if (at >= 0) X509_EXTENSION_free(X509_delete_ext(cert, at));
+  ASN1_INTEGER_set(X509_get_serialNumber(cert), 4712);
+  assert_int_equal(X509_set_issuer_name(cert, X509_get_subject_name(foreign_root.cert)), 1);
+  assert_true(X509_sign(cert, foreign_root.key, EVP_sha256()) > 0);
+  return cert;
+}
+
+/*= TS-0003 8.1.2.4 a path to an anchor that vouches for the flavour is found, whatever else was sent: a CA may have
+ * been certified by two roots, of which one is for other flavours */
+static void a_cross_signed_authority(void **state)
+{
+  link_test *t = *state;
+  gh_buf pem = GH_BUF_INIT;
+  gh_diag diag;
+  made ae = make(&flavours[1], &p.root, flavours[1].name, NULL),
+       device = make(&flavours[5], &p.root, flavours[5].name, NULL);
+  X509 *ae_cross = cross_signed(&ae.middle), *device_cross = cross_signed(&device.middle);
+  trust_foreign(&t->tls, &pem, 1u << GH_CERT_DEVICE);
+  assert_int_equal(gh_tls_server_renew(t->server, &t->tls, &diag), GH_OK);
+  for (size_t v = 0; v < 2; v++) {
+    tls_peer_options as_ae = with(&ae, true, versions[v]), as_device = with(&device, true, versions[v]);
+    as_ae.further = ae_cross;
+    let_in(t, "AE, the good one first", &as_ae);
+    as_ae.issuer = ae_cross;
+    as_ae.further = ae.middle.cert;
+    let_in(t, "AE, the other one first", &as_ae);
+    as_ae.further = NULL;
+    refused(t, "AE, the other one alone", &as_ae, SSL_AD_BAD_CERTIFICATE, "does not vouch for AE-ID");
+    as_ae.issuer = NULL;
+    refused(t, "AE, nothing", &as_ae, SSL_AD_UNKNOWN_CA, "unable to get local issuer");
+    as_device.issuer = device_cross;
+    let_in(t, "device", &as_device);
+    as_device.further = device.middle.cert;
+    let_in(t, "device, both", &as_device);
+  }
+  X509_free(ae_cross);
+  X509_free(device_cross);
+  gh_buf_free(&pem);
+  unmake(&ae);
+  unmake(&device);
+}
+
 /* A CA renews its certificate, and the operator has the new one in one list and the old one in another: the key
  * vouches for both flavours, whichever of the two OpenSSL takes. It vouches for no third one, not by a certificate
  * that has ended, and not by one that is bound to other names. */
@@ -372,11 +419,16 @@ static void a_renewed_anchor(void **state)
     let_in(t, "device", &as_device);
     refused(t, "node", &as_node, SSL_AD_BAD_CERTIFICATE, "does not vouch for Node-ID");
   }
-  const gh_buf *const none[] = {&over, &bound};
+  const struct {
+    const gh_buf *pem;
+    int alert;
+    const char *why;
+  } none[] = {{&over, SSL_AD_CERTIFICATE_EXPIRED, "expired"},
+              {&bound, SSL_AD_CERTIFICATE_UNKNOWN, "permitted subtree violation"}};
   for (size_t i = 0; i < 2; i++) {
-    t->tls.anchors_for[GH_CERT_AE_ID] = gh_buf_str(none[i]);
+    t->tls.anchors_for[GH_CERT_AE_ID] = gh_buf_str(none[i].pem);
     assert_int_equal(gh_tls_server_renew(t->server, &t->tls, &diag), GH_OK);
-    refused(t, "AE", &as_ae, SSL_AD_BAD_CERTIFICATE, "does not vouch for AE-ID");
+    refused(t, "AE", &as_ae, none[i].alert, none[i].why);
     let_in(t, "device", &as_device);
   }
   gh_buf_free(&first);
@@ -554,6 +606,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(a_good_path_of_a_stranger, setup, teardown),
       cmocka_unit_test_setup_teardown(an_anchor_for_one_flavour, setup, teardown),
       cmocka_unit_test_setup_teardown(an_anchor_in_several_lists, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_cross_signed_authority, setup, teardown),
       cmocka_unit_test_setup_teardown(a_renewed_anchor, setup, teardown),
       cmocka_unit_test(servers_below_an_anchor_for_one_flavour),
       cmocka_unit_test(certificates_of_servers),

@@ -23,8 +23,8 @@ typedef struct tls_peer_options {
   const char *suites13, *groups, *sigalgs;
   const char *server_name; /* NULL: in-cse.sp.example.com; "": none is sent */
   uint64_t ssl_options;
-  const char *alpn;    /* names, each behind its length */
-  X509 *cert, *issuer; /* issuer: sent behind it */
+  const char *alpn;              /* names, each behind its length */
+  X509 *cert, *issuer, *further; /* issuer, further: sent behind it */
   EVP_PKEY *key;
   const unsigned char *cert_types, *server_types; /* RFC 7250, ended by NO_TYPE; NULL: certificates only */
   int connected;                                  /* a socket that is connected already; 0: none */
@@ -124,6 +124,7 @@ static inline void peer_prepare(tls_peer *p, uint16_t port, const tls_peer_optio
   if (options->cert) assert_int_equal(SSL_CTX_use_certificate(p->ctx, options->cert), 1);
   if (options->key) assert_int_equal(SSL_CTX_use_PrivateKey(p->ctx, options->key), 1);
   if (options->issuer) assert_int_equal(SSL_CTX_add1_chain_cert(p->ctx, options->issuer), 1);
+  if (options->further) assert_int_equal(SSL_CTX_add1_chain_cert(p->ctx, options->further), 1);
   p->fd = options->connected ? options->connected : tcp_connect(port);
   p->ssl = SSL_new(p->ctx);
   SSL_set_app_data(p->ssl, p);

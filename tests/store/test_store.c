@@ -297,7 +297,7 @@ static void hooks_surround_the_commit(void **state)
 {
   store_test *t = *state;
   hooked h = {.before = GH_OK};
-  t->options.hooks = (gh_store_hooks){hook_before, hook_after, &h};
+  t->options.hooks = (gh_store_hooks){.before_commit = hook_before, .after_commit = hook_after, .ctx = &h};
   reopen_store(t);
   job j;
   begin_job(t, &j, put_row, 1);

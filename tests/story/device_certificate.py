@@ -7,20 +7,17 @@ usage: device_certificate.py GATEHOUSE   (exit code 0: every check held)
 import json
 import pathlib
 import re
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from kept_websocket import until  # noqa: E402
 from mqtt import BROKER, Broker, free_ports  # noqa: E402
 from mqtt_cses import mqtt_of  # noqa: E402
-from notify_ae import NOTE, Authority, Listener, OpenSSL, Story  # noqa: E402
+from notify_ae import NOTE, Authority, Listener, OpenSSL, tell  # noqa: E402
 from notify_mqtt import lists  # noqa: E402
 from outgoing import settings  # noqa: E402
-from third_party import Checks, listen_for_coap, run  # noqa: E402
+from third_party import listen_for_coap, run  # noqa: E402
 from transit import SP  # noqa: E402
 
 CSE = f"in-cse.{SP}"
@@ -214,35 +211,19 @@ def at_a_broker(story, meter, node, stem):
         broker.kill()
 
 
-def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-device-cert-"))
-    checks = Checks()
-    story = Story(pathlib.Path(sys.argv[1]).resolve(), folder, checks)
-    try:
-        code, answer = story.call("init", story.dir, "--sp-id", SP)
-        checks.expect(code == 0, "a realm", str(answer))
-        listen_for_coap(story.dir)
-        settings(story, "cse", open_registration=True, transit_ms=4000)
-        story.start("cse")
-        sender, _ = story.kpsa_device("sender")
-        meter, key = over_each_binding(story)
-        nothing_is_shown(story, meter, key)
-        what_is_not_taken(story)
-        whom_it_believes(story, meter)
-        it_listens(story, meter, sender)
-        node, stem = of_a_node(story, sender)
-        at_a_broker(story, meter, node, stem)
-        for name in list(story.processes):
-            checks.expect(story.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
-    finally:
-        for name in list(story.processes):
-            story.kill(name)
-        for process in story.servers:
-            process.kill()
-            process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if checks.failed else 0
+def chapters(story):
+    listen_for_coap(story.dir)
+    settings(story, "cse", open_registration=True, transit_ms=4000)
+    story.start("cse")
+    sender, _ = story.kpsa_device("sender")
+    meter, key = over_each_binding(story)
+    nothing_is_shown(story, meter, key)
+    what_is_not_taken(story)
+    whom_it_believes(story, meter)
+    it_listens(story, meter, sender)
+    node, stem = of_a_node(story, sender)
+    at_a_broker(story, meter, node, stem)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell("device-cert", chapters))

@@ -14,8 +14,6 @@ import pathlib
 import random
 import re
 import select
-import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -26,27 +24,14 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from kept_websocket import until  # noqa: E402
 from outgoing import settings  # noqa: E402
-from small_path import HERE, INSIDE, THERE, There, TwoMachines  # noqa: E402
+from small_path import HERE, THERE, There, TwoMachines, enter_namespaces  # noqa: E402
 from third_party import Checks, key_in_hex, run  # noqa: E402
-from transit import SP  # noqa: E402
+from transit import SP, play  # noqa: E402
 
 LOST, DOUBLED, DELAYED = 0.20, 0.10, 0.20  # of all packets, in each direction
 DELAY_S = (0.010, 0.060)
 TUNSETIFF, IFF_TUN, IFF_NO_PI, CLONE_NEWNET = 0x400454CA, 0x0001, 0x1000, 0x40000000
 WRITES = 3
-
-
-def enter_namespace():
-    """Runs this program again in a network of its own."""
-    users = [] if os.getuid() == 0 else ["-Ur"]
-    if os.environ.get(INSIDE):
-        return
-    probe = subprocess.run(["unshare", *users, "-n", "ip", "tuntap", "add", "dev", "gha", "mode", "tun"], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, check=False)
-    if probe.returncode:
-        print(f"skipped: no network namespaces with TUN devices here: {probe.stdout.decode(errors='replace').strip()}")
-        sys.exit(77)
-    os.execvpe("unshare", ["unshare", *users, "-n", sys.executable, *sys.argv], {**os.environ, INSIDE: "1"})
 
 
 def open_tun(name):
@@ -198,30 +183,20 @@ def foreign_clients(checks, realm, path):
 
 
 def main():
-    enter_namespace()
+    enter_namespaces("TUN devices", "tuntap", "add", "dev", "gha", "mode", "tun")
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}", flush=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-faulty-"))
     checks, path = Checks(), FaultyPath(seed)
-    realm = TwoMachines(pathlib.Path(sys.argv[1]).resolve(), folder, path)
-    try:
+    realm = TwoMachines(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-faulty-")), path)
+
+    def chapters(realm):
         prepare(checks, realm)
         far = a_device(checks, realm)
         the_cses(checks, realm, far)
         every_binding(checks, realm, far)
         foreign_clients(checks, realm, path)
         checks.expect(all(path.count[name] > 20 for name in ("lost", "doubled", "delayed")), f"the path did its worst: {dict(path.count)}")
-        for name in list(realm.processes):
-            checks.expect(realm.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
-        if checks.failed:
-            for name in ("cse", "mn1"):
-                print(f"--- {name}", realm.log(name)[-5000:], sep="\n")
-    finally:
-        for name in list(realm.processes):
-            realm.kill(name)
-        path.end()
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if checks.failed else 0
+    return play(realm, checks, chapters)
 
 
 if __name__ == "__main__":

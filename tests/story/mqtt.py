@@ -309,6 +309,13 @@ class Story:
         self.expect(code == 1 and answer.get("rsc") == 4103, "another's AE is refused it", answer)
         code, answer = call("get", where, "cse-in/Cvalve1", "--from", "Cpump1")
         self.expect(code != 0 and answer.get("rsc") is None, "under another's name the broker lets nothing through", answer)
+        #  /*= TS-0010 7.3 */
+        self.expect(call("cse", "key", "delete", self.realm.dir, identity)[0] == 0, "its key is taken away")
+        code, answer = call("get", where, "cse-in/Cvalve1")
+        self.expect(answer.get("rsc") == 4106, "the broker does not know yet, but the CSE answers 4106", answer)
+        self.expect("key-taken-away" in str(call("audit", self.realm.dir, "cse")[1]), "and the audit says why")
+        code, answer = call("cse", "key", "add", self.realm.dir, "--id", identity, "--peer", f"//{SP}/in-cse/Cvalve1", "--key-file", self.folder / "valve1")
+        self.expect(code == 0, "it gets the key again", answer)
         code, answer = call("delete", where, "cse-in/Cvalve1")
         self.expect(answer.get("rsc") == 2002, "it leaves", answer)
 

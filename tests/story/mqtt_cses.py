@@ -4,6 +4,7 @@ access control list from both; what must not go through does not.
 
 usage: mqtt_cses.py GATEHOUSE   (exit code 0: every check held)
 """
+import datetime
 import json
 import pathlib
 import re
@@ -114,12 +115,29 @@ def impostors(checks, realm, broker, near):
     checks.expect(len(re.findall("duplicate-request", realm.log("cse"))) == 0 and before == 0, "no request was taken for another")
 
 
+def end_of_request(device):
+    """When the request that mn1 does not fetch is void: its rqet, as another session of mn1 at the broker reads it."""
+    device.listen("/oneM2M/req/in-cse/mn1/json", 20)
+
+    def wait():
+        device.read_until(lambda line: line.startswith("ANSWER "))
+        device.listener.terminate()
+        device.listener.wait(10)
+        device.listener.stdout.close()
+        text = json.loads(device.answers[0])["rqet"] if device.answers else "19700101T000000"
+        return datetime.datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=datetime.timezone.utc)
+    return wait
+
+
 def away(checks, realm, broker, far, near):
     realm.kill("mn1")
+    its_end = end_of_request(Device(broker, "mn1@keys.example.com", key_in_hex(realm.folder / "mn1key")))
     begin = time.monotonic()
     checks.expect(realm.rsc("create", near, "/mn1/cse-mn/Cfar/box", "--ty", "cin", "--content", '{"con":"too late"}') == 4008, "mn1 is away: 4008")
     checks.expect(time.monotonic() - begin < 6, "in time")
-    time.sleep(2)  # the request that the broker keeps bears an end a second after the answer
+    end = its_end()
+    checks.expect(end.year > 1970, "the request that the broker keeps for it bears an end", str(end))
+    checks.expect(until(lambda: datetime.datetime.now(datetime.timezone.utc) > end), "which is soon")
     realm.start("mn1")
     checks.expect(until(lambda: realm.rsc("get", near, "/mn1/cse-mn/Cfar/box/la") == 2000, 30), "it is back")
     answer = realm.call("get", near, "/mn1/cse-mn/Cfar/box/la")[1]

@@ -8,7 +8,6 @@ usage: notify_ae.py GATEHOUSE   (exit code 0: every check held)
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import ssl
@@ -20,7 +19,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from outgoing import settings  # noqa: E402
 from third_party import Checks, key_in_hex, run  # noqa: E402
-from transit import SP, Realm  # noqa: E402
+from transit import SP, Realm, play  # noqa: E402
 
 NOTE = {"m2m:sgn": {"nev": {"net": 3, "rep": {"m2m:cin": {"con": "21.5"}}}, "sur": "cse-in/Csender/data/sub"}}
 DONE = "HTTP/1.1 200 OK\r\nX-M2M-RSC: 2000\r\nX-M2M-RI: {}\r\nX-M2M-RVI: 3\r\nContent-Length: 0\r\n\r\n"
@@ -30,6 +29,11 @@ class Story(Realm):
     def __init__(self, gatehouse, folder, checks):
         super().__init__(gatehouse, folder)
         self.checks, self.servers = checks, []
+
+    def end(self):
+        for process in self.servers:
+            process.kill()
+            process.wait()
 
     def expect(self, held, title, detail=""):
         self.checks.expect(held, title, str(detail))
@@ -57,6 +61,18 @@ class Story(Realm):
             if code != 0:
                 raise SystemExit(f"{' '.join(map(str, step))}: {answer}")
         return where, key_in_hex(key)
+
+
+def tell(name, chapters, *init):
+    """A story in a realm of its own; `init`: more words for gatehouse init."""
+    checks = Checks()
+    story = Story(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(tempfile.mkdtemp(prefix=f"gatehouse-{name}-")), checks)
+
+    def from_the_beginning(story):
+        code, answer = story.call("init", story.dir, "--sp-id", SP, *init)
+        story.expect(code == 0, "a realm", answer)
+        chapters(story)
+    return play(story, checks, from_the_beginning)
 
 
 class Authority:
@@ -336,37 +352,21 @@ def key_is_revoked(story, sender, meter):
     listener.end(signal.SIGKILL)
 
 
-def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-notify-"))
-    checks = Checks()
-    story = Story(pathlib.Path(sys.argv[1]).resolve(), folder, checks)
-    try:
-        code, answer = story.call("init", story.dir, "--sp-id", SP, "--mn-cse", "mn1")
-        checks.expect(code == 0, "a realm", str(answer))
-        authority = Authority(story)
-        for number in (1, 2):
-            authority.certify(f"node{number}", f"urn:example:node{number}")
-        settings(story, "cse", open_registration=True, transit_ms=4000)  # less than the patience of the device that asks
-        for name in ("mef", "maf", "cse", "mn1"):
-            story.start(name)
-        sender, far = story.device("sender", "in-cse"), story.device("far", "mn1")
-        mine, other = Certified(story, "Ccert"), Certified(story, "Cother")
-        meter = with_a_maf(story, sender, far)
-        with_a_kpsa(story, sender)
-        with_a_certificate(story, sender, mine, other)
-        with_the_certificate_of_a_node(story)
-        key_is_revoked(story, sender, meter)
-        for name in list(story.processes):
-            checks.expect(story.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
-    finally:
-        for name in list(story.processes):
-            story.kill(name)
-        for process in story.servers:
-            process.kill()
-            process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if checks.failed else 0
+def chapters(story):
+    authority = Authority(story)
+    for number in (1, 2):
+        authority.certify(f"node{number}", f"urn:example:node{number}")
+    settings(story, "cse", open_registration=True, transit_ms=4000)  # less than the patience of the device that asks
+    for name in ("mef", "maf", "cse", "mn1"):
+        story.start(name)
+    sender, far = story.device("sender", "in-cse"), story.device("far", "mn1")
+    mine, other = Certified(story, "Ccert"), Certified(story, "Cother")
+    meter = with_a_maf(story, sender, far)
+    with_a_kpsa(story, sender)
+    with_a_certificate(story, sender, mine, other)
+    with_the_certificate_of_a_node(story)
+    key_is_revoked(story, sender, meter)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell("notify", chapters, "--mn-cse", "mn1"))

@@ -7,17 +7,14 @@ usage: notify_coap.py GATEHOUSE   (exit code 0: every check held)
 """
 import json
 import pathlib
-import shutil
 import signal
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from coap_ae import CoapServer  # noqa: E402
-from notify_ae import NOTE, Certified, Story  # noqa: E402
+from notify_ae import Certified, tell  # noqa: E402
 from outgoing import settings  # noqa: E402
 from poa import ANSWER, Registree  # noqa: E402
-from third_party import Checks  # noqa: E402
 from transit import SP  # noqa: E402
 
 KINDS = ((False, "coaps"), (True, "coaps+tcp"))
@@ -120,32 +117,16 @@ def with_a_cse(story, near):
     story.expect(asked(own.poa) == 2000 and own.seen, "after a restart it knows where, over coaps+tcp", own.seen)
 
 
-def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-notify-coap-"))
-    checks = Checks()
-    story = Story(pathlib.Path(sys.argv[1]).resolve(), folder, checks)
-    try:
-        code, answer = story.call("init", story.dir, "--sp-id", SP)
-        checks.expect(code == 0, "a realm", str(answer))
-        settings(story, "cse", open_registration=True, transit_ms=4000)  # less than the patience of the device that asks
-        for name in ("mef", "maf", "cse"):
-            story.start(name)
-        sender = story.device("sender", "in-cse")
-        near = story.device("near", "in-cse")
-        with_a_certificate(story, sender)
-        with_a_kpsa(story, sender)
-        with_a_cse(story, near)
-        for name in list(story.processes):
-            checks.expect(story.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
-    finally:
-        for name in list(story.processes):
-            story.kill(name)
-        for process in story.servers:
-            process.kill()
-            process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if checks.failed else 0
+def chapters(story):
+    settings(story, "cse", open_registration=True, transit_ms=4000)  # less than the patience of the device that asks
+    for name in ("mef", "maf", "cse"):
+        story.start(name)
+    sender = story.device("sender", "in-cse")
+    near = story.device("near", "in-cse")
+    with_a_certificate(story, sender)
+    with_a_kpsa(story, sender)
+    with_a_cse(story, near)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell("notify-coap", chapters))

@@ -8,8 +8,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,21 +18,20 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from kept_websocket import until  # noqa: E402
 from outgoing import settings  # noqa: E402
 from third_party import Checks, key_in_hex, run  # noqa: E402
-from transit import SP, Realm  # noqa: E402
+from transit import SP, Realm, play  # noqa: E402
 
 HERE, THERE, MTU = "10.66.0.1", "10.66.0.2", 600
 INSIDE = "GATEHOUSE_STORY_INSIDE"
 
 
-def enter_namespaces():
-    """Runs this program again in a network of its own."""
+def enter_namespaces(what, *words):
+    """Runs this program again in a network of its own, where `ip` understands the words."""
     users = [] if os.getuid() == 0 else ["-Ur"]
     if os.environ.get(INSIDE):
         return
-    probe = subprocess.run(["unshare", *users, "-n", "ip", "link", "add", "gha", "type", "veth", "peer", "name", "ghb"], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, check=False)
+    probe = subprocess.run(["unshare", *users, "-n", "ip", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if probe.returncode:
-        print(f"skipped: no network namespaces with veth here: {probe.stdout.decode(errors='replace').strip()}")
+        print(f"skipped: no network namespaces with {what} here: {probe.stdout.decode(errors='replace').strip()}")
         sys.exit(77)
     os.execvpe("unshare", ["unshare", *users, "-n", sys.executable, *sys.argv], {**os.environ, INSIDE: "1"})
 
@@ -85,6 +82,9 @@ class TwoMachines(Realm):
     def __init__(self, gatehouse, folder, there):
         super().__init__(gatehouse, folder)
         self.there = there
+
+    def end(self):
+        self.there.end()
 
     def start(self, name):
         if name != "mn1":
@@ -210,26 +210,16 @@ def link_goes_down(checks, realm, there, near, far):
 
 
 def main():
-    enter_namespaces()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-path-"))
+    enter_namespaces("veth", "link", "add", "gha", "type", "veth", "peer", "name", "ghb")
     checks, there = Checks(), There()
-    realm = TwoMachines(pathlib.Path(sys.argv[1]).resolve(), folder, there)
-    try:
+    realm = TwoMachines(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-path-")), there)
+
+    def chapters(realm):
         prepare(checks, realm)
         near, far = through_the_path(checks, realm, there)
         foreign_client(checks, realm, there)
         link_goes_down(checks, realm, there, near, far)
-        for name in list(realm.processes):
-            checks.expect(realm.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
-        if checks.failed:
-            for name in ("cse", "mn1"):
-                print(f"--- {name}", realm.log(name)[-5000:], sep="\n")
-    finally:
-        for name in list(realm.processes):
-            realm.kill(name)
-        there.end()
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if checks.failed else 0
+    return play(realm, checks, chapters)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,9 @@ class Realm:
             time.sleep(0.05)
         return False
 
+    def end(self):
+        """What else was started."""
+
     def device(self, name, cse):
         """Enrolled and registered at one of the CSEs."""
         where, key = self.folder / name, self.folder / f"{name}.kpm"
@@ -71,6 +74,25 @@ class Realm:
             if code != 0:
                 raise SystemExit(f"{' '.join(map(str, step))}: {answer}")
         return where
+
+
+def play(realm, checks, chapters):
+    """Plays a story, stops every process and tidies up. The exit code."""
+    told = False
+    try:
+        chapters(realm)
+        for name in list(realm.processes):
+            checks.expect(realm.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
+        told = True
+    finally:
+        for name in list(realm.processes):
+            realm.kill(name)
+        if checks.failed or not told:
+            for file in sorted(realm.folder.glob("*.log")):
+                print(f"--- {file.name}", file.read_text(encoding="utf-8", errors="replace")[-5000:], sep="\n")
+        realm.end()
+        shutil.rmtree(realm.folder, ignore_errors=True)
+    return 1 if checks.failed else 0
 
 
 def through_the_in_cse(checks, realm):
