@@ -19,9 +19,12 @@ void gh_watch_set(gh_watcher *watcher, gh_watch *watch, int events)
   epoll_ctl(watcher->epoll, op, watch->fd, &event);
 }
 
-/* Closing takes it out of the epoll: nothing else holds this socket open. */
+/* Closing alone takes it out of the epoll only when nothing else holds the socket open, and a child of the program
+ * does between its fork and its exec. */
 void gh_watch_close(gh_watcher *watcher, gh_watch *watch)
 {
+  if (watch->events) epoll_ctl(watcher->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+  watch->events = 0;
   close(watch->fd);
   watch->fd = -1;
   watch->next = watcher->closed;
