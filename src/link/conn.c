@@ -222,6 +222,8 @@ static void unwind_waiting_job(gh_conn *conn)
 void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason)
 {
   if (conn->state == GH_CONN_CLOSED) return;
+  bool has_last_words =
+      conn->server && conn->heard && conn->counted_handshake; /* an alert, or what clear text gets */
   if (conn->counted_handshake)
     atomic_fetch_add_explicit(&conn->worker->counters.handshakes_failed, 1, memory_order_relaxed);
   end_handshake(conn);
@@ -239,6 +241,8 @@ void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason)
   atomic_fetch_add_explicit(&conn->worker->counters.closed, 1, memory_order_relaxed);
   if (conn->path)
     gh_dtls_forget(conn);
+  else if (has_last_words && !conn->peer_ended && !conn->worker->closing)
+    gh_watch_linger(&conn->worker->watcher, &conn->socket, gh_clock_mono_us(&conn->worker->clock));
   else
     gh_watch_close(&conn->worker->watcher, &conn->socket);
 }

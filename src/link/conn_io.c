@@ -46,8 +46,6 @@ static void refuse_clear_text(gh_conn *conn)
   GH_LOG(conn->worker->log, GH_LOG_WARN, "clear-text-refused", GH_F("peer", conn->address_text));
   ssize_t sent = send(conn->socket.fd, conn->plain_refusal.ptr, conn->plain_refusal.len, MSG_NOSIGNAL);
   (void)sent;
-  while (recv(conn->socket.fd, conn->worker->read_buffer, GH_WORKER_READ_BYTES, 0) > 0) continue;
-  shutdown(conn->socket.fd, SHUT_WR);
   gh_conn_fail(conn, GH_EPROTO, "clear text on a protected port");
 }
 

@@ -1,9 +1,11 @@
 #include "link/watch.h"
 
+#include <errno.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 128 };
+enum { EVENTS = 128, DRAIN_BYTES = 4096, DRAINS_PER_EVENT = 16, US_PER_MS = 1000 };
 
 static uint32_t epoll_events(int events)
 {
@@ -27,6 +29,50 @@ void gh_watch_close(gh_watcher *watcher, gh_watch *watch)
   watch->fd = -1;
   watch->next = watcher->closed;
   watcher->closed = watch;
+}
+
+static void end_lingering(gh_watch **at)
+{
+  gh_watch *watch = *at;
+  *at = watch->next;
+  watch->watcher->linger_count--;
+  gh_watch_close(watch->watcher, watch);
+}
+
+static void on_more(gh_watch *watch, int status, int events)
+{
+  (void)events;
+  char octets[DRAIN_BYTES];
+  ssize_t got = status < 0 ? 0 : 1;
+  for (int i = 0; i < DRAINS_PER_EVENT && got > 0; i++) got = recv(watch->fd, octets, sizeof octets, MSG_DONTWAIT);
+  if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR))) return;
+  gh_watch **at = &watch->watcher->lingering;
+  while (*at != watch) at = &(*at)->next;
+  end_lingering(at);
+}
+
+void gh_watch_linger(gh_watcher *watcher, gh_watch *watch, int64_t now_us)
+{
+  if (watcher->linger_count >= GH_WATCH_LINGER_MAX || shutdown(watch->fd, SHUT_WR) != 0) {
+    gh_watch_close(watcher, watch);
+    return;
+  }
+  watch->watcher = watcher;
+  watch->on_event = on_more;
+  watch->until_us = now_us + GH_WATCH_LINGER_MS * US_PER_MS;
+  watch->next = watcher->lingering;
+  watcher->lingering = watch;
+  watcher->linger_count++;
+  gh_watch_set(watcher, watch, UV_READABLE);
+}
+
+void gh_watcher_sweep(gh_watcher *watcher, int64_t now_us)
+{
+  for (gh_watch **at = &watcher->lingering; *at;)
+    if ((*at)->until_us <= now_us)
+      end_lingering(at);
+    else
+      at = &(*at)->next;
 }
 
 static void reap(gh_watcher *watcher)
@@ -83,6 +129,7 @@ static void on_poll_closed(uv_handle_t *handle)
 
 void gh_watcher_close(gh_watcher *watcher)
 {
+  gh_watcher_sweep(watcher, INT64_MAX);
   uv_close((uv_handle_t *)&watcher->reap, NULL);
   uv_close((uv_handle_t *)&watcher->poll, on_poll_closed);
 }

@@ -16,15 +16,20 @@ typedef struct gh_watch {
   void (*on_event)(struct gh_watch *watch, int status, int events);
   /* From the loop, when nobody up the stack can be using it any more: frees it. */
   void (*on_closed)(struct gh_watch *watch);
-  struct gh_watch *next; /* of the closed */
+  struct gh_watch *next; /* of those that linger, or are closed */
+  struct gh_watcher *watcher;
+  int64_t until_us; /* monotonic: lingers no longer */
 } gh_watch;
 
 typedef struct gh_watcher {
   uv_poll_t poll;
   uv_prepare_t reap;
   int epoll;
-  gh_watch *closed;
+  gh_watch *closed, *lingering;
+  size_t linger_count;
 } gh_watcher;
+
+enum { GH_WATCH_LINGER_MAX = 1024, GH_WATCH_LINGER_MS = 1000 };
 
 /* On the loop's thread. Without an epoll nothing is ever reported: connections end at their deadlines. */
 void gh_watcher_init(gh_watcher *watcher, uv_loop_t *uv);
@@ -32,5 +37,10 @@ void gh_watcher_close(gh_watcher *watcher);
 
 void gh_watch_set(gh_watcher *watcher, gh_watch *watch, int events); /* 0: nothing, not even a failure */
 void gh_watch_close(gh_watcher *watcher, gh_watch *watch);           /* closes the socket now, on_closed follows */
+/* The same for a peer that has not read our last words and may still be sending: to close now would reset the
+ * connection, and they would be lost. Nothing more is sent, what comes is thrown away, until the peer closes or the
+ * time is over; with too many of them, at once. */
+void gh_watch_linger(gh_watcher *watcher, gh_watch *watch, int64_t now_us);
+void gh_watcher_sweep(gh_watcher *watcher, int64_t now_us);
 
 #endif

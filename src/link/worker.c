@@ -39,6 +39,7 @@ static void on_sweep(uv_timer_t *timer)
     next = conn->next;
     check_deadlines(conn, mono, wall);
   }
+  gh_watcher_sweep(&worker->watcher, mono);
 }
 
 void gh_worker_init(gh_worker *worker, uv_loop_t *uv, gh_loop *loop, const gh_clock *clock, const gh_log *log,
