@@ -19,9 +19,11 @@ void gh_watch_set(gh_watcher *watcher, gh_watch *watch, int events)
   epoll_ctl(watcher->epoll, op, watch->fd, &event);
 }
 
-/* Closing takes it out of the epoll: nothing else holds this socket open. */
+/* Closing alone does not take it out of the epoll while a child of this process holds the socket, too: it would be
+ * reported after it was freed. */
 void gh_watch_close(gh_watcher *watcher, gh_watch *watch)
 {
+  gh_watch_set(watcher, watch, 0);
   close(watch->fd);
   watch->fd = -1;
   watch->next = watcher->closed;

@@ -1,4 +1,4 @@
-/* The sockets of a worker's connections, on one epoll that the worker's loop watches in its turn: one epoll_ctl for a
+/* The sockets of a worker's connections, on one epoll that the worker's loop watches in its turn: two epoll_ctl for a
  * connection, where libuv makes five (and one for a change, where it makes two). */
 #ifndef GH_LINK_WATCH_H
 #define GH_LINK_WATCH_H
