@@ -48,7 +48,7 @@ static void on_loop_turn(uv_prepare_t *handle)
 static void tell(gh_watch *watch, uint32_t got)
 {
   int events = ((got & (EPOLLIN | EPOLLHUP)) ? UV_READABLE : 0) | ((got & (EPOLLOUT | EPOLLHUP)) ? UV_WRITABLE : 0);
-  if (watch->fd < 0) return; /* closed by one before it */
+  if (watch->fd < 0 || !watch->events) return; /* closed, or silenced, by one before it */
   if (got & EPOLLERR)
     watch->on_event(watch, UV_EBADF, 0);
   else if (events & watch->events)

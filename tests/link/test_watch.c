@@ -101,10 +101,57 @@ static void a_child_holds_the_socket(void **state)
   end(&p);
 }
 
+/* 0: nothing, not even a failure; also when another's turn in the same batch has said so. */
+static void on_event_silence_other(gh_watch *watch, int status, int events);
+
+typedef struct rivals {
+  place *p;
+  line *lines[2];
+} rivals;
+
+static rivals both;
+
+static void on_event_silence_other(gh_watch *watch, int status, int events)
+{
+  line *other = both.lines[watch == &both.lines[0]->watch];
+  gh_watch_set(&both.p->watcher, &other->watch, 0);
+  on_event(watch, status, events);
+}
+
+static void reset_by_peer(line *l)
+{
+  (void)!write(l->watch.fd, "z", 1); /* unread at the far end when that closes: a failure of ours */
+  close(l->far);
+  l->far = -1;
+}
+
+static void what_is_not_watched_does_not_fail(void **state)
+{
+  (void)state;
+  place p;
+  begin(&p);
+  both = (rivals){.p = &p, .lines = {open_line(&p), open_line(&p)}};
+  for (int i = 0; i < 2; i++) {
+    both.lines[i]->watch.on_event = on_event_silence_other;
+    gh_watch_set(&p.watcher, &both.lines[i]->watch, UV_READABLE);
+    reset_by_peer(both.lines[i]);
+  }
+  turn(&p);
+  int silenced = both.lines[0]->watch.events == 0 ? 0 : 1;
+  assert_int_equal(both.lines[silenced]->watch.events, 0);
+  assert_true(p.events > 0);
+  assert_int_not_equal(both.lines[!silenced]->watch.events, 0); /* it was not told, so it silenced nobody */
+  for (int i = 0; i < 2; i++) gh_watch_close(&p.watcher, &both.lines[i]->watch);
+  turn(&p);
+  assert_int_equal(p.closed, 2);
+  end(&p);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_child_holds_the_socket),
+      cmocka_unit_test(what_is_not_watched_does_not_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
