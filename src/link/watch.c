@@ -70,20 +70,25 @@ void gh_watcher_init(gh_watcher *watcher, uv_loop_t *uv)
   uv_prepare_init(uv, &watcher->reap);
   watcher->reap.data = watcher;
   uv_prepare_start(&watcher->reap, on_loop_turn);
+  if (watcher->epoll < 0) return;
   uv_poll_init(uv, &watcher->poll, watcher->epoll);
   watcher->poll.data = watcher;
   uv_poll_start(&watcher->poll, UV_READABLE, on_readable);
 }
 
+static void on_reap_closed(uv_handle_t *handle)
+{
+  reap(handle->data);
+}
+
 static void on_poll_closed(uv_handle_t *handle)
 {
-  gh_watcher *watcher = handle->data;
+  const gh_watcher *watcher = handle->data;
   close(watcher->epoll);
-  reap(watcher);
 }
 
 void gh_watcher_close(gh_watcher *watcher)
 {
-  uv_close((uv_handle_t *)&watcher->reap, NULL);
-  uv_close((uv_handle_t *)&watcher->poll, on_poll_closed);
+  uv_close((uv_handle_t *)&watcher->reap, on_reap_closed);
+  if (watcher->epoll >= 0) uv_close((uv_handle_t *)&watcher->poll, on_poll_closed);
 }

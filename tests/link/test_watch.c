@@ -1,8 +1,10 @@
-/* Sockets on a worker's own epoll: what is closed is never heard again, whoever else holds the socket. */
+/* Sockets on a worker's own epoll: what is closed is never heard again, whoever else holds the socket; and a process
+ * that has no descriptors left. */
 #include "../m2m/cmocka_all.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <stdlib.h>
@@ -147,11 +149,37 @@ static void what_is_not_watched_does_not_fail(void **state)
   end(&p);
 }
 
+/* Nothing is reported, nothing crashes, and what is closed is freed. */
+static void without_descriptors(void **state)
+{
+  (void)state;
+  place p = {.events = 0};
+  struct rlimit was, none;
+  assert_int_equal(uv_loop_init(&p.uv), 0);
+  line *l = open_line(&p);
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+  int lowest = dup(0);
+  assert_true(lowest >= 0);
+  close(lowest);
+  none = (struct rlimit){.rlim_cur = (rlim_t)lowest, .rlim_max = was.rlim_max};
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  gh_watcher_init(&p.watcher, &p.uv);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+  gh_watch_set(&p.watcher, &l->watch, UV_READABLE);
+  assert_int_equal(write(l->far, "x", 1), 1);
+  turn(&p);
+  assert_int_equal(p.events, 0);
+  gh_watch_close(&p.watcher, &l->watch);
+  end(&p);
+  assert_int_equal(p.closed, 1);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_child_holds_the_socket),
       cmocka_unit_test(what_is_not_watched_does_not_fail),
+      cmocka_unit_test(without_descriptors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
