@@ -226,6 +226,23 @@ static void no_state_before_the_cookie(void **state)
   assert_int_equal(inside.handshaking, 0);
 }
 
+/* A hello that is larger than the path: its first fragment has the cookie, the others follow. */
+/*= RFC 6347 4.2.3 */
+static void a_hello_in_fragments(void **state)
+{
+  const dtls_test *d = *state;
+  tls_peer p;
+  tls_peer_options options = meter;
+  options.suites = "ALL:PSK:" DTLS_PSK_SUITES;
+  dtls_prepare_on(&p, udp_connect(d->port, 0), &options);
+  SSL_set_mtu(p.ssl, 256);
+  struct timeval limit = {.tv_sec = 2};
+  BIO_ctrl(SSL_get_rbio(p.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
+  if (!peer_handshake(&p)) fail_msg("alert %d", p.alert);
+  assert_says(&p, "hello", "hello" WHO_METER);
+  peer_end(&p);
+}
+
 static void noise_is_ignored(void **state)
 {
   dtls_test *d = *state;
@@ -577,6 +594,7 @@ int main(void)
       WITH(the_key_comes_later),
       WITH(the_end_comes_before_the_key),
       WITH(no_state_before_the_cookie),
+      WITH(a_hello_in_fragments),
       WITH(noise_is_ignored),
       WITH(the_peer_begins_again),
       WITH(half_a_beginning_ends_nothing),
