@@ -15,8 +15,8 @@
 
 enum { DEFAULT_TIMEOUT_MS = 10000, PINGS_MAX = 4, LOOK_MS = 1000 };
 /* Silence after which the other end is pinged, and again: over DTLS, over WebSocket. */
-#define SILENCE_US(ws) ((ws) ? 20 * GH_US_PER_S : 5 * GH_US_PER_S)
-#define PING_AGAIN_US(ws) ((ws) ? 5 * GH_US_PER_S : GH_US_PER_S)
+#define SILENCE_US(ws) ((ws) ? 15 * GH_US_PER_S : 5 * GH_US_PER_S)
+#define PING_AGAIN_US(ws) ((ws) ? 3 * GH_US_PER_S : GH_US_PER_S)
 
 struct gh_client {
   uv_loop_t uv;

@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import ssl
 import sys
 import tempfile
@@ -153,6 +154,56 @@ def over_websocket(story, sender, meter, lamp):
         ends(story, sender, listener, stem)
 
 
+class Path:
+    """Between the device and its registrar; connections that are there can be made silent, without a word to either end."""
+
+    def __init__(self, target):
+        self.target, self.links, self.listener = target, [], socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+                link = {"near": near, "far": socket.create_connection(self.target), "silent": False}
+            except OSError:
+                return
+            self.links.append(link)
+            for one, other in (("near", "far"), ("far", "near")):
+                threading.Thread(target=self.carry, args=(link, one, other), daemon=True).start()
+
+    @staticmethod
+    def carry(link, one, other):
+        try:
+            while octets := link[one].recv(65536):
+                if not link["silent"]:
+                    link[other].sendall(octets)
+            if not link["silent"]:
+                link[other].shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def silence(self):
+        for link in self.links:
+            link["silent"] = True
+
+
+def a_path_that_goes_silent(story, sender, lamp):
+    host, port = (story.dir / "run" / "cse.endpoint").read_text(encoding="ascii").strip().split(":")
+    path, conf = Path((host, int(port))), lamp / "device.conf"
+    text = conf.read_text(encoding="utf-8")
+    conf.write_text(re.sub(r'(cse = \{[^}]*?endpoint = )"[^"]*"', rf'\1"127.0.0.1:{path.port}"', text, count=1), encoding="utf-8")
+    listener = Listener(story, lamp, "--binding", "ws")
+    story.expect(story.notify(sender, "cse-in/Clamp") == 2000 and listener.line().get("content") == NOTE and len(path.links) == 1, "reached over a path", path.links)
+    path.silence()
+    story.expect(story.notify(sender, "cse-in/Clamp") == 4008, "4008: the path is silent")
+    story.expect(until(lambda: story.notify(sender, "cse-in/Clamp") == 2000, 90) and len(path.links) == 2, "the device finds out, and opens another WebSocket", path.links)
+    listener.line()
+    ends(story, sender, listener, "Clamp")
+    conf.write_text(text, encoding="utf-8")
+
+
 class Registrar:
     """A CSE in Python: answers what the device asks 2004, and asks it in turn."""
 
@@ -236,6 +287,7 @@ def main():
         with_a_kpsa(story, sender)
         lamp = with_a_certificate(story, sender)
         over_websocket(story, sender, meter, lamp)
+        a_path_that_goes_silent(story, sender, lamp)
         a_registrar_that_is_not_ours(story, lamp)
         for name in list(story.processes):
             checks.expect(story.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
