@@ -162,7 +162,8 @@ typedef enum gh_device_key {
 GH_MUST_USE gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag);
 /* Ends it. */
 GH_NONNULL void gh_device_dissociate(gh_device *device);
-/* Waits until the CSE ends the association. GH_ETIMEOUT: it still stands. GH_ECONN: there is none. */
+/* Waits until the CSE ends the association. GH_ETIMEOUT: it still stands. GH_ECONN: there is none. GH_EINVAL: within
+ * the call-back of a notification that came over it. */
 GH_MUST_USE gh_err gh_device_wait_closed(gh_device *device, uint32_t timeout_ms);
 
 /* Creates the <AE> (TS-0001 10.2.2.2) and keeps the AE-ID that was assigned. `app_id` begins with N or R. `rn` may be

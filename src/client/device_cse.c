@@ -125,6 +125,7 @@ gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply
 
 gh_err gh_device_wait_closed(gh_device *device, uint32_t timeout_ms)
 {
+  GH_REQUIRE(!device->in_request, GH_EINVAL); /* it would run, and may free, what has called us */
   GH_REQUIRE(device->cse, GH_ECONN);
   hold_against_lists(device);
   if (!device->cse) return GH_OK;

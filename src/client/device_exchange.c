@@ -9,7 +9,7 @@
 
 void gh_device_begin(gh_device *device, gh_reply *reply)
 {
-  gh_arena_reset(&device->scratch);
+  if (!device->in_request) gh_arena_reset(&device->scratch); /* else a call that waits for its answer has it */
   *reply = (gh_reply){.alert = -1, .rsc_name = ""};
 }
 

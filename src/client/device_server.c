@@ -11,7 +11,7 @@
 #include "m2m/json.h"
 #include "m2m/tables.h"
 
-enum { CONNECTIONS_MAX = 16, IDLE_MS = 60000, LOOK_MS = 500 };
+enum { CONNECTIONS_MAX = 32, CONNECTIONS_OF_ONE = 16, IDLE_MS = 60000, LOOK_MS = 500 };
 
 /* What a device serves, by the binding that it speaks. */
 typedef struct door {
@@ -172,6 +172,8 @@ static gh_err start_loop(gh_device_server *server, gh_diag *diag)
 {
   gh_link_limits limits = gh_link_default_limits;
   limits.max_connections = limits.max_handshakes = CONNECTIONS_MAX;
+  /* one stranger does not keep the registrar out */
+  limits.max_connections_per_address = limits.max_handshakes_per_address = CONNECTIONS_OF_ONE;
   limits.idle_ms = IDLE_MS;
   if (uv_loop_init(&server->uv) != 0) return gh_fail(diag, GH_EIO, "no event loop");
   gh_worker_init(&server->worker, &server->uv, NULL, &server->device->clock, NULL, &limits);

@@ -36,7 +36,8 @@ static bool take_vector(gh_str *rest, gh_str *out)
   return out->len == len;
 }
 
-/*= RFC 6347 4.2.2 the fields of a ClientHello in its record */
+/* Of a hello in fragments the first must reach beyond the cookie; the others are for whoever has returned it. */
+/*= RFC 6347 4.2.2; RFC 6347 4.2.3 the fields of a ClientHello, or of its first fragment, in its record */
 gh_err gh_dtls_hello_read(gh_str datagram, gh_str *cookie)
 {
   const uint8_t *o = (const uint8_t *)datagram.ptr;
@@ -45,10 +46,10 @@ gh_err gh_dtls_hello_read(gh_str datagram, gh_str *cookie)
   size_t len = number(o + AT_LENGTH, 2);
   GH_REQUIRE(record && len >= MESSAGE_HEAD && len <= datagram.len - RECORD_HEAD, GH_ESYNTAX);
   const uint8_t *m = o + RECORD_HEAD;
-  size_t body = number(m + 1, 3);
-  bool whole = number(m + 6, 3) == 0 && number(m + 9, 3) == body && body <= len - MESSAGE_HEAD;
-  GH_REQUIRE(m[0] == CLIENT_HELLO && whole && body > VERSION_AND_RANDOM, GH_ESYNTAX);
-  gh_str rest = gh_str_sub(datagram, RECORD_HEAD + MESSAGE_HEAD + VERSION_AND_RANDOM, body - VERSION_AND_RANDOM),
+  size_t here = number(m + 9, 3);
+  bool first = number(m + 6, 3) == 0 && here <= number(m + 1, 3) && here <= len - MESSAGE_HEAD;
+  GH_REQUIRE(m[0] == CLIENT_HELLO && first && here > VERSION_AND_RANDOM, GH_ESYNTAX);
+  gh_str rest = gh_str_sub(datagram, RECORD_HEAD + MESSAGE_HEAD + VERSION_AND_RANDOM, here - VERSION_AND_RANDOM),
          session;
   GH_REQUIRE(m[MESSAGE_HEAD] == DTLS_MAJOR && take_vector(&rest, &session) && take_vector(&rest, cookie), GH_ESYNTAX);
   return GH_OK;

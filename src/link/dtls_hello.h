@@ -8,10 +8,10 @@
 
 enum { GH_DTLS_COOKIE_BYTES = 32, GH_DTLS_VERIFY_BYTES = 13 + 12 + 3 + GH_DTLS_COOKIE_BYTES };
 
-/* GH_ESYNTAX: no ClientHello that is whole in one record; to be dropped. The cookie borrows from the datagram; empty
- * when there is none. */
+/* GH_ESYNTAX: no ClientHello, nor the beginning of one with its cookie; to be dropped. The cookie borrows from the
+ * datagram; empty when there is none. */
 GH_MUST_USE gh_err gh_dtls_hello_read(gh_str datagram, gh_str *cookie);
-/* HelloVerifyRequest for a hello that gh_dtls_hello_read took (it is longer). */
+/* HelloVerifyRequest for a hello that gh_dtls_hello_read took (it is no shorter). */
 void gh_dtls_verify_request(gh_str hello, const uint8_t cookie[static GH_DTLS_COOKIE_BYTES],
                             uint8_t out[static GH_DTLS_VERIFY_BYTES]);
 

@@ -21,7 +21,8 @@ void gh_watch_set(gh_watcher *watcher, gh_watch *watch, int events)
   epoll_ctl(watcher->epoll, op, watch->fd, &event);
 }
 
-/* Closing alone would leave it in the epoll as long as a child that has not yet called exec holds the socket too. */
+/* Closing alone does not take it out of the epoll while a child of this process holds the socket, too: it would be
+ * reported after it was freed. */
 void gh_watch_close(gh_watcher *watcher, gh_watch *watch)
 {
   gh_watch_set(watcher, watch, 0);
@@ -93,7 +94,7 @@ static void on_loop_turn(uv_prepare_t *handle)
 static void tell(gh_watch *watch, uint32_t got)
 {
   int events = ((got & (EPOLLIN | EPOLLHUP)) ? UV_READABLE : 0) | ((got & (EPOLLOUT | EPOLLHUP)) ? UV_WRITABLE : 0);
-  if (watch->fd < 0) return; /* closed by one before it */
+  if (watch->fd < 0 || !watch->events) return; /* closed, or silenced, by one before it */
   if (got & EPOLLERR)
     watch->on_event(watch, UV_EBADF, 0);
   else if (events & watch->events)
@@ -115,21 +116,26 @@ void gh_watcher_init(gh_watcher *watcher, uv_loop_t *uv)
   uv_prepare_init(uv, &watcher->reap);
   watcher->reap.data = watcher;
   uv_prepare_start(&watcher->reap, on_loop_turn);
+  if (watcher->epoll < 0) return;
   uv_poll_init(uv, &watcher->poll, watcher->epoll);
   watcher->poll.data = watcher;
   uv_poll_start(&watcher->poll, UV_READABLE, on_readable);
 }
 
+static void on_reap_closed(uv_handle_t *handle)
+{
+  reap(handle->data);
+}
+
 static void on_poll_closed(uv_handle_t *handle)
 {
-  gh_watcher *watcher = handle->data;
+  const gh_watcher *watcher = handle->data;
   close(watcher->epoll);
-  reap(watcher);
 }
 
 void gh_watcher_close(gh_watcher *watcher)
 {
   gh_watcher_sweep(watcher, INT64_MAX);
-  uv_close((uv_handle_t *)&watcher->reap, NULL);
-  uv_close((uv_handle_t *)&watcher->poll, on_poll_closed);
+  uv_close((uv_handle_t *)&watcher->reap, on_reap_closed);
+  if (watcher->epoll >= 0) uv_close((uv_handle_t *)&watcher->poll, on_poll_closed);
 }

@@ -182,6 +182,14 @@ static void steps_out_of_order(void **state)
   request.content = GH_STR("{\"a\":1,\"a\":2}");
   assert_int_equal(gh_device_request_send(device, &request, &reply, &diag), GH_ESYNTAX);
   assert_int_equal(gh_device_wait_closed(device, 1), GH_ECONN);
+  device->in_request = true; /* within the call-back of an association of its own: nothing may end that */
+  assert_int_equal(gh_device_wait_closed(device, 1), GH_EINVAL);
+  gh_arena_reset(&device->scratch);
+  gh_str kept = gh_arena_dup(&device->scratch, GH_STR("r-of-the-call-around")); /* which waits for its answer */
+  request.content = GH_STR("{\"m2m:cnt\":{\"rn\":\"something that takes room\"}}");
+  assert_int_equal(gh_device_request_send(device, &request, &reply, &diag), GH_EINVAL);
+  assert_true(gh_str_eq(kept, GH_STR("r-of-the-call-around")));
+  device->in_request = false;
   assert_int_equal(reply.rsc, 0);
   assert_int_equal(reply.alert, -1);
   gh_device_close(device);

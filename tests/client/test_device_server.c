@@ -1,6 +1,10 @@
 /* A device that takes requests: from its registrar alone, by the key of its own associations, NOTIFY alone. */
 #include "device_place.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "link/raw_public_key.h"
 
 /* An association as the registrar would open it; NULL: refused. */
@@ -129,11 +133,40 @@ static void what_cannot_be(void **state)
                    gh_raw_public_key_available() ? GH_ENOTFOUND : GH_EUNSUPPORTED); /* it has none yet */
 }
 
+static int knock(uint16_t port)
+{
+  struct sockaddr_in at = {.sin_family = AF_INET};
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_true(fd >= 0);
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1); /* not that of the registrar */
+  assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  at.sin_port = htons(port);
+  assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+  return fd;
+}
+
+/* TP-18: who connects and says nothing does not keep the registrar out. */
+static void a_stranger_takes_all_places(void **state)
+{
+  enum { MANY = 48 };
+  place *p = *state;
+  int strangers[MANY];
+  start(p);
+  for (int i = 0; i < MANY; i++) strangers[i] = knock(port_of(p));
+  gh_client *client = come(p, KEY_ID, 0x11, NAME);
+  assert_non_null(client);
+  assert_int_equal(ask(client, GH_OP_NOTIFY, "/in-cse/Capp", NOTE), 2000);
+  gh_client_close(client);
+  for (int i = 0; i < MANY; i++) close(strangers[i]);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(the_registrar_notifies, setup, teardown),
       cmocka_unit_test_setup_teardown(nobody_else, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_stranger_takes_all_places, setup, teardown),
       cmocka_unit_test_setup_teardown(which_key, setup, teardown),
       cmocka_unit_test_setup_teardown(what_cannot_be, setup, teardown),
   };

@@ -226,6 +226,77 @@ static void no_state_before_the_cookie(void **state)
   assert_int_equal(inside.handshaking, 0);
 }
 
+enum { RECORD_HEAD = 13, MESSAGE_HEAD = 12, AT_COOKIE = RECORD_HEAD + MESSAGE_HEAD + 2 + 32 + 1, COOKIE = 32 };
+
+static void lengthen(char *at, size_t octets, size_t by)
+{
+  size_t value = by;
+  for (size_t i = 0; i < octets; i++) value += (size_t)(uint8_t)at[i] << (8 * (octets - 1 - i));
+  for (; octets; value >>= 8) at[--octets] = (char)value;
+}
+
+/* The kind of the answer's first message; -1: none came. */
+static int answer_with_cookie(int fd, const char *hello, ssize_t len, const char *cookie, char answer[static 2048])
+{
+  char text[2048];
+  struct timeval limit = {.tv_sec = 2};
+  assert_true(len + COOKIE < (ssize_t)sizeof text && !hello[AT_COOKIE - 1] && !hello[AT_COOKIE]);
+  memcpy(text, hello, AT_COOKIE + 1);
+  if (cookie) memcpy(text + AT_COOKIE + 1, cookie, COOKIE);
+  size_t more = cookie ? COOKIE : 0;
+  memcpy(text + AT_COOKIE + 1 + more, hello + AT_COOKIE + 1, (size_t)len - AT_COOKIE - 1);
+  text[AT_COOKIE] = (char)more;
+  text[RECORD_HEAD + 5] = cookie != NULL; /* the number of the message */
+  lengthen(text + 11, 2, more);
+  lengthen(text + RECORD_HEAD + 1, 3, more);
+  lengthen(text + RECORD_HEAD + 9, 3, more);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  assert_int_equal(send(fd, text, (size_t)len + more, 0), len + (ssize_t)more);
+  return recv(fd, answer, 2048, 0) > RECORD_HEAD ? answer[RECORD_HEAD] : -1;
+}
+
+/* TP-18: whoever has a cookie of another's, an old one, or none, is asked again, and nothing is kept of it. */
+/*= RFC 6347 4.2.1 */
+static void a_cookie_is_for_one_address_and_time(void **state)
+{
+  enum { SERVER_HELLO = 2, VERIFY_REQUEST = 3, AT_THEIRS = RECORD_HEAD + MESSAGE_HEAD + 3 };
+  dtls_test *d = *state;
+  char hello[2048], answer[2048], cookie[COOKIE], wrong[COOKIE];
+  ssize_t len = first_hello(hello, sizeof hello);
+  int own = udp_connect(d->port, 0), other = udp_connect(d->port, 0);
+  assert_int_equal(answer_with_cookie(own, hello, len, NULL, answer), VERIFY_REQUEST);
+  memcpy(cookie, answer + AT_THEIRS, COOKIE);
+  memcpy(wrong, cookie, COOKIE);
+  wrong[COOKIE - 1] ^= 1;
+  assert_int_equal(answer_with_cookie(own, hello, len, wrong, answer), VERIFY_REQUEST);
+  assert_int_equal(answer_with_cookie(other, hello, len, cookie, answer), VERIFY_REQUEST);
+  pass_time(d->t, 121);
+  assert_int_equal(answer_with_cookie(own, hello, len, cookie, answer), VERIFY_REQUEST);
+  assert_int_equal(look_inside(d).connections, 0);
+  memcpy(cookie, answer + AT_THEIRS, COOKIE);
+  assert_int_equal(answer_with_cookie(own, hello, len, cookie, answer), SERVER_HELLO);
+  assert_int_equal(look_inside(d).connections, 1);
+  close(own);
+  close(other);
+}
+
+/* A hello that is larger than the path: its first fragment has the cookie, the others follow. */
+/*= RFC 6347 4.2.3 */
+static void a_hello_in_fragments(void **state)
+{
+  const dtls_test *d = *state;
+  tls_peer p;
+  tls_peer_options options = meter;
+  options.suites = "ALL:PSK:" DTLS_PSK_SUITES;
+  dtls_prepare_on(&p, udp_connect(d->port, 0), &options);
+  SSL_set_mtu(p.ssl, 256);
+  struct timeval limit = {.tv_sec = 2};
+  BIO_ctrl(SSL_get_rbio(p.ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &limit);
+  if (!peer_handshake(&p)) fail_msg("alert %d", p.alert);
+  assert_says(&p, "hello", "hello" WHO_METER);
+  peer_end(&p);
+}
+
 static void noise_is_ignored(void **state)
 {
   dtls_test *d = *state;
@@ -577,6 +648,8 @@ int main(void)
       WITH(the_key_comes_later),
       WITH(the_end_comes_before_the_key),
       WITH(no_state_before_the_cookie),
+      WITH(a_cookie_is_for_one_address_and_time),
+      WITH(a_hello_in_fragments),
       WITH(noise_is_ignored),
       WITH(the_peer_begins_again),
       WITH(half_a_beginning_ends_nothing),

@@ -1,5 +1,5 @@
 /* The first datagrams of DTLS: hellos that OpenSSL makes are read, it takes our request and returns our cookie; what
- * is no whole ClientHello is dropped. TP-18. */
+ * is no ClientHello is dropped. TP-18. */
 #include "../m2m/cmocka_all.h"
 
 #include <openssl/ssl.h>
@@ -99,7 +99,31 @@ static void what_is_cut_is_dropped(void **state)
   end(&p);
 }
 
-static void what_is_no_whole_hello_is_dropped(void **state)
+static void put_number(char *at, size_t octets, size_t value)
+{
+  for (; octets; value >>= 8) at[--octets] = (char)value;
+}
+
+/* The first fragment of a hello, of each length: the cookie must be in it, and nothing behind it is looked at. */
+/*= RFC 6347 4.2.3 */
+static void the_first_fragment_is_enough(void **state)
+{
+  (void)state;
+  enum { MESSAGE_HEAD = 12, TO_COOKIE = 2 + 32 + 1 };
+  peer p;
+  char text[DATAGRAM_MAX];
+  begin(&p);
+  gh_str hello = next_hello(&p, text);
+  for (size_t here = 0; here < hello.len - RECORD_HEAD - MESSAGE_HEAD; here++) {
+    put_number(text + 11, 2, MESSAGE_HEAD + here);
+    put_number(text + RECORD_HEAD + 9, 3, here);
+    gh_err expected = here > TO_COOKIE ? GH_OK : GH_ESYNTAX; /* both session and cookie are empty */
+    if (read_copy(text, RECORD_HEAD + MESSAGE_HEAD + here) != expected) fail_msg("%zu octets", here);
+  }
+  end(&p);
+}
+
+static void what_is_no_hello_is_dropped(void **state)
 {
   (void)state;
   static const struct {
@@ -112,7 +136,7 @@ static void what_is_no_whole_hello_is_dropped(void **state)
       {4, 1, "another epoch"},
       {11, 0xff, "a record longer than the datagram"},
       {13, 2, "a ServerHello"},
-      {14, 1, "a message longer than its fragment"},
+      {16, 40, "a message shorter than its fragment"},
       {21, 1, "a fragment that is not the first"},
       {22, 1, "a fragment longer than its record"},
       {25, 3, "a TLS version"},
@@ -136,7 +160,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(openssl_returns_our_cookie),
       cmocka_unit_test(what_is_cut_is_dropped),
-      cmocka_unit_test(what_is_no_whole_hello_is_dropped),
+      cmocka_unit_test(the_first_fragment_is_enough),
+      cmocka_unit_test(what_is_no_hello_is_dropped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
