@@ -238,7 +238,7 @@ def step_fuzz(run):
 def valgrind_one(run, test):
     # A larger jump of the stack pointer is a change to the stack of a waiting handshake, which may lie 36 KiB behind a thread's own. The tests of
     # the handshakes have small frames; others have frames of 130 KiB.
-    frame = 36000 if test.name.startswith("unit_link_") else 200000
+    frame = 36000 if test.name.startswith(("unit_link_", "unit_client_")) else 200000
     command = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,possible",
                "--trace-children=no", f"--max-stackframe={frame}"]
     suppressions = ROOT / "tests" / "valgrind.supp"

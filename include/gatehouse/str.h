@@ -33,7 +33,8 @@ static inline bool gh_str_empty(gh_str s)
 static inline bool gh_str_eq(gh_str a, gh_str b)
 {
   if (a.len != b.len) return false;
-  return a.len == 0 || (a.ptr[0] == b.ptr[0] && memcmp(a.ptr, b.ptr, a.len) == 0); /* most differ at once */
+  if (a.len == 0) return true;
+  return a.ptr && b.ptr && a.ptr[0] == b.ptr[0] && memcmp(a.ptr, b.ptr, a.len) == 0; /* most differ at once */
 }
 
 bool gh_str_eq_nocase(gh_str a, gh_str b); /* ASCII letters only */
