@@ -68,6 +68,8 @@ typedef struct gh_realm_provider {
   gh_str fqdn;    /* public domain name of the IN-CSE, lower case */
   gh_str anchors; /* path of its trust anchors, PEM; empty: a provisioned key and nothing else */
   gh_str reach;   /* how to call it: cmd/reach.h */
+  bool may_register; /* its IN-CSE may register at ours */
+  bool registers;    /* ours registers there */
 } gh_realm_provider;
 
 typedef struct gh_realm_limits {

@@ -22,6 +22,8 @@ typedef struct gh_type_ops {
   gh_decision (*decide)(const gh_exchange *x, const gh_node *target);
   /* Permits what no policy says; a pure function of exchange and tree. */
   bool (*also_permits)(const gh_exchange *x, const gh_node *target);
+  /* Refuses what policies would permit: the reason, else NULL; a pure function of configuration and tree. */
+  const char *(*forbids)(const gh_host *host, gh_op op, const gh_node *target);
   /* Completes the attributes of a new resource (what the server sets); may choose x->new_id and x->new_name. */
   int (*create)(gh_exchange *x, const gh_node *parent, gh_val *attrs);
   /* After the resource is in the tree: counters of the parent, keys. */
