@@ -12,7 +12,7 @@ typedef struct gh_provider {
   gh_str fqdn;      /* public domain name of that CSE, lower case */
   bool certificate; /* it proves itself with a certificate of its own anchors; else with a provisioned key alone */
   bool called;      /* the configuration says where */
-  /*= TS-0001 6.5.4 registration is an agreement of its own, in each direction */
+  /* registration is an agreement of its own, in each direction */
   bool may_register; /* its IN-CSE here */
   bool registers;    /* ours there */
 } gh_provider;
