@@ -109,7 +109,7 @@ static int check_their_descendants(gh_exchange *x, gh_str next, const gh_val *li
 {
   for (const gh_val *v = list->u.array.first; v; v = v->next) {
     gh_id id = gh_id_parse(v->type == GH_VAL_STR ? v->u.str : GH_STR_NONE);
-    if (id.kind != GH_ID_CSE || id.scope != GH_SCOPE_ABSOLUTE || !gh_str_eq_nocase(id.sp, gh_id_parse(next).sp))
+    if (id.kind != GH_ID_CSE || !gh_str_eq_nocase(id.sp, gh_id_parse(next).sp))
       return refuse(x, GH_RSC_BAD_REQUEST, "dcse", "dcse must list absolute CSE-IDs of the same provider");
   }
   return GH_RSC_OK;
