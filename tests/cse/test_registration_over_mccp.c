@@ -343,14 +343,23 @@ static void it_leaves(void **state)
   change(p, (mood){.there = true});
   p->h.clock_offset_us += 61 * GH_US_PER_S;
   WAIT_FOR(!f->there && !has_picture(p));
-  int before = count_of(far_now(p), IN2, GH_OP_DELETE);
-  assert_rsc(ask(&p->h, &mn1, GH_OP_CREATE, "cse-in", "/mn1", 16, CSR), 2001); /* that is no business of sp2 now */
-  WAIT_FOR(count_of(f, IN3, GH_OP_UPDATE) == 1);
-  assert_int_equal(count_of(far_now(p), IN2, GH_OP_DELETE), before);
-  int others = count_of(far_now(p), IN3, GH_OP_CREATE);
+  int before = count_of(far_now(p), IN2, GH_OP_DELETE), others = count_of(far_now(p), IN3, GH_OP_CREATE);
   restart_with(p, at_sp3);
   WAIT_FOR(count_of(f, IN3, GH_OP_CREATE) == others + 1);
   assert_int_equal(count_of(far_now(p), IN2, GH_OP_DELETE), before);
+}
+
+/* What changes here afterwards is no business of theirs. */
+static void who_has_left_stays_away(void **state)
+{
+  place *p = *state;
+  serve(p);
+  WAIT_FOR(has_picture(p));
+  restart_with(p, at_sp3);
+  WAIT_FOR(!f->there && !has_picture(p) && count_of(f, IN3, GH_OP_CREATE) == 1);
+  assert_rsc(ask(&p->h, &mn1, GH_OP_CREATE, "cse-in", "/mn1", 16, CSR), 2001);
+  WAIT_FOR(count_of(f, IN3, GH_OP_UPDATE) == 1);
+  assert_int_equal(count_of(far_now(p), IN2, GH_OP_DELETE), 1);
 }
 
 static void it_leaves_where_nobody_is_called(void **state)
@@ -388,6 +397,7 @@ int main(void)
       WITH(it_survives_a_restart),
       cmocka_unit_test(it_keeps_trying),
       WITH(it_leaves),
+      WITH(who_has_left_stays_away),
       WITH(it_leaves_where_nobody_is_called),
       WITH(each_at_the_other),
   };
