@@ -197,6 +197,13 @@ static void add_provider(registrations *all, const gh_provider *p)
   r->over = true;
 }
 
+static void drop(registrations *all)
+{
+  gh_registrar_key_free(all->key);
+  gh_str_release(&all->poa);
+  free(all);
+}
+
 void gh_registration_start(gh_host *host, gh_str poa)
 {
   const gh_host_config *c = &host->config;
@@ -209,11 +216,12 @@ void gh_registration_start(gh_host *host, gh_str poa)
     add(all, c->registrar);
   }
   for (size_t i = 0; i < c->provider_count; i++) add_provider(all, &c->providers[i]);
+  if (!all->count) {
+    drop(all);
+    return;
+  }
   host->own = all;
-  if (all->count)
-    gh_loop_call(host->workers[0]->loop, begin, all);
-  else
-    gh_registration_free(host);
+  gh_loop_call(host->workers[0]->loop, begin, all);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -238,10 +246,7 @@ void gh_registration_stop(gh_host *host)
 void gh_registration_free(gh_host *host)
 {
   registrations *all = of(host);
-  if (!all) return;
-  gh_registrar_key_free(all->key);
-  gh_str_release(&all->poa);
-  free(all);
+  if (all) drop(all);
   host->own = NULL;
 }
 

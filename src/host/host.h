@@ -140,7 +140,7 @@ struct gh_host {
   struct gh_id_map *credentials; /* CSE: Credential-ID -> AE-ID; MAF, MEF: client and stakeholder -> registration */
   struct gh_id_map *routes;      /* CSE: CSE-ID -> CSE-ID of the registered CSE that leads there; absolute */
   struct gh_id_map *subscribed_nodes; /* CSE: CSE-ID -> ri of its <serviceSubscribedNode> */
-  void *own;                          /* of the function */
+  _Atomic(void *) own;                /* of the function; the writer may look while it comes */
   struct gh_sweeper *sweeper;
   gh_host_counters counters;
 };
