@@ -235,6 +235,18 @@ static int deregister(gh_exchange *x, const gh_node *target)
   return GH_RSC_OK;
 }
 
+/* Our picture of an IN-CSE that no agreement names any more: nobody is left to tell it. */
+static void say_if_left(gh_host *host, const gh_node *node, const gh_val *attrs)
+{
+  gh_str csi;
+  const gh_self *self = &host->config.self;
+  bool ours = !gh_id_is_foreign(self, node->creator);
+  if (!ours || !gh_val_get_str(attrs, GH_STR("csi"), &csi) || !gh_id_is_foreign(self, csi)) return;
+  if (gh_provider_of_cse(&host->config, csi)) return;
+  GH_LOG(&host->log, GH_LOG_WARN, "still-registered-at-provider", GH_F("registrar", csi),
+         GH_F("reason", "there is no agreement any more, and it cannot be told"));
+}
+
 static void loaded(gh_host *host, const gh_node *node)
 {
   gh_arena arena;
@@ -244,6 +256,7 @@ static void loaded(gh_host *host, const gh_node *node)
     route_change *c = new_change(&host->config.self, node->creator, NULL, attrs);
     apply(host, c);
     drop(c);
+    say_if_left(host, node, attrs);
   }
   gh_arena_free(&arena);
 }

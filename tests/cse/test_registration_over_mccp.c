@@ -5,6 +5,8 @@
 #include "host/id_map.h"
 #include "m2m/m2m_time.h"
 
+#include <sys/mman.h>
+
 enum { CALLS_MAX = 64 };
 
 typedef struct one_call {
@@ -362,16 +364,39 @@ static void who_has_left_stays_away(void **state)
   assert_int_equal(count_of(far_now(p), IN2, GH_OP_DELETE), 1);
 }
 
+/* How often, since the last time, the log says that it is registered where it cannot leave. */
+static int lingers(place *p)
+{
+  char text[8192];
+  int fd = p->h.options.log.fd, times = 0;
+  ssize_t len = pread(fd, text, sizeof text - 1, 0);
+  assert_true(len >= 0 && len < (ssize_t)sizeof text - 1);
+  text[len] = '\0';
+  for (char *at = text; (at = strstr(at, "still-registered-at-provider")); at++) times++;
+  assert_int_equal(ftruncate(fd, 0), 0);
+  assert_true(lseek(fd, 0, SEEK_SET) == 0);
+  return times;
+}
+
 static void it_leaves_where_nobody_is_called(void **state)
 {
   place *p = *state;
-  serve(p);
+  int log = memfd_create("log", MFD_CLOEXEC);
+  p->h.options.log = (gh_log){.level = GH_LOG_WARN, .fd = log, .clock = gh_clock_system()};
+  restart_with(p, at_sp2);
   WAIT_FOR(has_picture(p));
+  assert_int_equal(lingers(p), 0);
   int before = far_now(p)->count;
   restart_with(p, sp2_not_called);
   WAIT_FOR(count_of(f, IN3, GH_OP_CREATE) == 1);
   assert_int_equal(far_now(p)->count, before + 1);
   assert_true(has_picture(p)); /* for all we know it is registered there */
+  assert_int_equal(lingers(p), 1);
+  restart_with(p, NULL); /* both are gone from the configuration */
+  assert_int_equal(lingers(p), 2);
+  assert_true(has_picture(p));
+  p->h.options.log.level = p->h.host->log.level = GH_LOG_OFF;
+  close(log);
 }
 
 /*= TS-0001 6.5.4 each at the other: two registrations, and neither is the other's picture */
