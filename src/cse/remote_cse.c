@@ -74,8 +74,7 @@ static void apply(gh_host *host, void *ctx)
   for (size_t i = 0; i < c->gone_count; i++)
     if (gh_id_map_get(host->routes, &c->arena, c->gone[i], &now) && gh_str_eq(now, c->next))
       gh_id_map_set(host->routes, c->gone[i], GH_STR_NONE);
-  bool ours = !gh_id_is_foreign(&host->config.self, c->next); /* over Mcc' the agreement says who leads where */
-  for (size_t i = 0; ours && i < c->come_count; i++) {
+  for (size_t i = 0; i < c->come_count; i++) {
     bool registered_itself = gh_id_map_get(host->routes, &c->arena, c->come[i], &now) && gh_str_eq(now, c->come[i]);
     if (i == 0 || (!registered_itself && may_be_below(&host->config, c->come[i], c->next)))
       gh_id_map_set(host->routes, c->come[i], c->next);
@@ -100,6 +99,20 @@ static route_change *new_change(const gh_self *self, gh_str next, const gh_val *
   for (size_t i = 1; i < c->gone_count; i++) c->gone[i] = gh_arena_dup(&c->arena, c->gone[i]);
   for (size_t i = 1; i < c->come_count; i++) c->come[i] = gh_arena_dup(&c->arena, c->come[i]);
   return c;
+}
+
+/* Over Mcc' the agreement says who leads where. Nothing that another provider says of itself, nor our own picture of
+ * it, is a route, or news for those where this CSE is registered: two that told each other so would never rest. */
+static bool is_way(const gh_host *host, gh_arena *arena, const gh_node *node)
+{
+  const gh_self *self = &host->config.self;
+  return !gh_id_is_foreign(self, node->creator) && !gh_str_eq(node->creator, gh_self_cse_absolute(arena, self));
+}
+
+static void change_routes(gh_exchange *x, const gh_node *node, const gh_val *before, const gh_val *after)
+{
+  if (is_way(x->host, &x->arena, node))
+    gh_host_after_commit(x->host, apply, drop, new_change(&x->host->config.self, node->creator, before, after));
 }
 
 /* ---- checks */
@@ -205,7 +218,7 @@ static int created(gh_exchange *x, const gh_node *parent, const gh_node *node)
   gh_val *attrs;
   if (gh_node_attrs(&x->arena, node, &attrs) != GH_OK)
     return gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the registration is damaged");
-  gh_host_after_commit(x->host, apply, drop, new_change(&x->host->config.self, node->creator, NULL, attrs));
+  change_routes(x, node, NULL, attrs);
   return GH_RSC_OK;
 }
 
@@ -222,7 +235,7 @@ static int update(gh_exchange *x, const gh_node *target, gh_val *merged, const g
   if (rsc != GH_RSC_OK) return rsc;
   if (gh_node_attrs(&x->arena, target, &before) != GH_OK)
     return gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the registration is damaged");
-  gh_host_after_commit(x->host, apply, drop, new_change(&x->host->config.self, target->creator, before, merged));
+  change_routes(x, target, before, merged);
   return GH_RSC_OK;
 }
 
@@ -230,8 +243,7 @@ static int deregister(gh_exchange *x, const gh_node *target)
 {
   gh_val *attrs = NULL;
   x->change_audited = true;
-  if (gh_node_attrs(&x->arena, target, &attrs) == GH_OK)
-    gh_host_after_commit(x->host, apply, drop, new_change(&x->host->config.self, target->creator, attrs, NULL));
+  if (gh_node_attrs(&x->arena, target, &attrs) == GH_OK) change_routes(x, target, attrs, NULL);
   return GH_RSC_OK;
 }
 
@@ -252,12 +264,13 @@ static void loaded(gh_host *host, const gh_node *node)
   gh_arena arena;
   gh_val *attrs;
   gh_arena_init(&arena);
-  if (gh_node_attrs(&arena, node, &attrs) == GH_OK) {
+  bool read = gh_node_attrs(&arena, node, &attrs) == GH_OK;
+  if (read && is_way(host, &arena, node)) {
     route_change *c = new_change(&host->config.self, node->creator, NULL, attrs);
     apply(host, c);
     drop(c);
-    say_if_left(host, node, attrs);
   }
+  if (read) say_if_left(host, node, attrs);
   gh_arena_free(&arena);
 }
 

@@ -300,7 +300,8 @@ static void it_survives_a_restart(void **state)
   WAIT_FOR(state_at_sp2(p) == 1);
   assert_int_equal(count_of(far_now(p), IN2, GH_OP_DELETE), 0);
   assert_true(has_picture(p));
-  change(p, (mood){.there = false}); /* the other side has forgotten everything */
+  assert_part(last_of(far_now(p), IN2)->body, "\"dcse\":null"); /* nor is it below itself */
+  change(p, (mood){.there = false});                            /* the other side has forgotten everything */
   int before = count_of(far_now(p), IN2, GH_OP_CREATE);
   p->h.clock_offset_us += 20000 * GH_US_PER_S;
   WAIT_FOR(f->there && count_of(f, IN2, GH_OP_CREATE) == before + 1);
@@ -411,6 +412,28 @@ static void each_at_the_other(void **state)
   assert_true(has_picture(p));
 }
 
+/* Whatever the other side says of itself is told to nobody: two that register at each other would never come to rest.
+ */
+static void what_they_say_goes_no_further(void **state)
+{
+  place *p = *state;
+  static const char *const says[] = {
+      "{\"m2m:csr\":{\"dcse\":null}}",
+      "{\"m2m:csr\":{\"dcse\":[\"//sp2.example.net/mn7\"]}}",
+      "{\"m2m:csr\":{\"dcse\":[\"//sp2.example.net/mn8\"],\"poa\":[\"https://127.0.0.1:2\"]}}",
+  };
+  p->far.life_s = 20000;
+  restart_with(p, at_both);
+  WAIT_FOR(state_at_sp2(p) == 1 && count_of(f, IN3, GH_OP_CREATE) == 1);
+  assert_rsc(ask(&p->h, &sp2, GH_OP_CREATE, "cse-in", IN2, 16, CSR), 2001);
+  for (size_t i = 0; i < sizeof says / sizeof *says; i++)
+    assert_rsc(ask(&p->h, &sp2, GH_OP_UPDATE, "pcse-sp2.example.net_in2", IN2, 0, says[i]), 2004);
+  assert_rsc(ask(&p->h, &sp2, GH_OP_DELETE, "pcse-sp2.example.net_in2", IN2, 0, NULL), 2002);
+  p->h.clock_offset_us += 5100 * GH_US_PER_S; /* that at sp3, which lives half as long, is renewed after sp2's turn */
+  WAIT_FOR(count_of(f, IN3, GH_OP_UPDATE) == 1);
+  assert_int_equal(count_of(far_now(p), IN2, GH_OP_UPDATE), 0);
+}
+
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -425,6 +448,7 @@ int main(void)
       WITH(who_has_left_stays_away),
       WITH(it_leaves_where_nobody_is_called),
       WITH(each_at_the_other),
+      WITH(what_they_say_goes_no_further),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
