@@ -63,7 +63,7 @@ static void registered(gh_registration *r, const gh_response *response)
   if (half < GH_US_PER_S) half = GH_US_PER_S;
   r->due_us = now_us(r) + half;
   r->retry_s = RETRY_FIRST_S;
-  if (!r->known || !r->pictured)
+  if (!r->known || r->assumed)
     GH_LOG(&r->host->log, GH_LOG_INFO, event_of(r, "registered-at-registrar", "registered-at-provider"),
            GH_F("registrar", r->registrar));
   r->known = true;

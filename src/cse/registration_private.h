@@ -13,11 +13,12 @@ typedef struct gh_registration {
   bool foreign;     /* of another provider */
   bool leaving;     /* there is no agreement any more: it is to be taken back */
   gh_str poa;
-  atomic_bool changed; /* the routes */
-  atomic_bool there;   /* registered, as far as was heard */
-  bool known;          /* the registrar has our <remoteCSE>: UPDATE it */
-  bool assumed;        /* because it said so, under whatever name */
-  bool busy, pictured, over;
+  atomic_bool changed;  /* the routes */
+  atomic_bool there;    /* registered, as far as was heard */
+  bool known;           /* the registrar has our <remoteCSE>: UPDATE it */
+  bool assumed;         /* because it said so, under whatever name */
+  atomic_bool pictured; /* and that is stored */
+  bool busy, over;
   int64_t due_us; /* monotonic */
   int64_t retry_s;
 } gh_registration;

@@ -5,6 +5,7 @@
 #include "host/id_map.h"
 #include "m2m/m2m_time.h"
 
+#include <sqlite3.h>
 #include <sys/mman.h>
 
 enum { CALLS_MAX = 64 };
@@ -400,6 +401,51 @@ static void it_leaves_where_nobody_is_called(void **state)
   close(log);
 }
 
+/* The other side takes the name that the picture would have; it is left all the same. */
+static void whoever_has_its_name(void **state)
+{
+  place *p = *state;
+  restart_with(p, NULL);
+  agree(p, at_both);
+  harness_reopen(&p->h);
+  assert_rsc(ask(&p->h, &sp2, GH_OP_CREATE, "cse-in", IN2, 16,
+                 "{\"m2m:csr\":{\"rn\":\"preg-sp2.example.net_in2\",\"cb\":\"/x/cse\",\"rr\":true,\"srv\":[\"3\"]}}"),
+             2001);
+  serve(p);
+  WAIT_FOR(has_picture(p));
+  assert_rsc(ask(&p->h, &sp2, GH_OP_RETRIEVE, "preg-sp2.example.net_in2", IN2, 0, NULL), 4103);
+  assert_rsc(ask(&p->h, &sp2, GH_OP_RETRIEVE, "cse-in/preg-sp2.example.net_in2", IN2, 0, NULL), 2000);
+  restart_with(p, at_sp3);
+  WAIT_FOR(!f->there && !has_picture(p));
+  assert_int_equal(count_of(far_now(p), IN2, GH_OP_DELETE), 1);
+}
+
+static void run_sql(place *p, const char *sql)
+{
+  sqlite3 *db;
+  assert_int_equal(sqlite3_open(p->h.store_path, &db), SQLITE_OK);
+  assert_int_equal(sqlite3_busy_timeout(db, 5000), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* What could not be stored is stored when there is room again, not at the next start. */
+static void the_disk_is_full_for_a_while(void **state)
+{
+  place *p = *state;
+  run_sql(p, "CREATE TRIGGER full BEFORE INSERT ON resource BEGIN SELECT RAISE(ABORT, 'full'); END");
+  serve(p);
+  WAIT_FOR(state_at_sp2(p) == 1);
+  gh_store_counters c = {0};
+  for (int left = 500; left && !c.failed_commits; left--, usleep(10000)) gh_store_counters_get(p->h.host->store, &c);
+  assert_int_not_equal(c.failed_commits, 0);
+  assert_false(has_picture(p));
+  run_sql(p, "DROP TRIGGER full");
+  p->h.clock_offset_us += 20000 * GH_US_PER_S;
+  WAIT_FOR(count_of(f, IN2, GH_OP_UPDATE) == 1);
+  WAIT_FOR(has_picture(p));
+}
+
 /*= TS-0001 6.5.4 each at the other: two registrations, and neither is the other's picture */
 static void each_at_the_other(void **state)
 {
@@ -447,6 +493,8 @@ int main(void)
       WITH(it_leaves),
       WITH(who_has_left_stays_away),
       WITH(it_leaves_where_nobody_is_called),
+      WITH(whoever_has_its_name),
+      WITH(the_disk_is_full_for_a_while),
       WITH(each_at_the_other),
       WITH(what_they_say_goes_no_further),
   };
