@@ -150,6 +150,7 @@ def at_a_broker(story, device, lists):
                 lists.revoke((cert, key))
             answer = story.call("get", device, "cse-in/Clamp", "--binding", "mqtt")[1]
             let_in = re.search(r"New client connected .* as \S*Clamp", broker.log()[before:]) is not None
+            story.expect(good or "the certificate is revoked" in str(answer), "and the reason is said", answer)
             story.expect(let_in == good, f"a broker {'on no list is believed' if good else 'that is revoked is not'}", (answer, broker.log()[-1000:]))
         finally:
             broker.kill()
