@@ -111,7 +111,7 @@ gh_err gh_device_set_certificate(gh_device *device, const gh_device_certificate 
   gh_buf record = GH_BUF_INIT;
   gh_str credential_id = GH_STR_NONE;
   int64_t until_us = 0;
-  gh_arena_reset(&device->scratch);
+  GH_TRY(gh_device_begin(device, NULL, diag));
   gh_err err = make_record(device, certificate, &record, &credential_id, &until_us, diag);
   gh_se_info info = {.kind = GH_SE_PRIVATE_KEY,
                      .id = GH_STR(GH_DEVICE_OWN_CERTIFICATE),

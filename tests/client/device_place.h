@@ -15,7 +15,8 @@
 #define NAME "meter.example.com"
 #define KEY_ID "meter@keys.example.com"
 
-typedef struct place {
+typedef struct place place;
+struct place {
   void *dir;
   gh_device *device;
   gh_device_server *server;
@@ -25,7 +26,8 @@ typedef struct place {
   int count;
   char from[64], to[64], content[128];
   size_t content_len;
-} place;
+  void (*act)(place *p); /* what the call-back does; NULL: nothing */
+};
 
 static inline gh_secret key_of_octet(uint8_t octet)
 {
@@ -47,6 +49,7 @@ static inline int on_notify(void *ctx, const gh_device_notification *n)
   copy(p->to, sizeof p->to, n->to);
   p->content_len = n->content.len;
   copy(p->content, sizeof p->content, n->content);
+  if (p->act) p->act(p);
   return p->rsc;
 }
 
