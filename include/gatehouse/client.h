@@ -148,6 +148,10 @@ typedef struct gh_device_certificate {
 GH_MUST_USE gh_err gh_device_set_certificate(gh_device *device, const gh_device_certificate *certificate,
                                              gh_diag *diag);
 
+/* The path that it was given as `crl_file`, made absolute; empty: none. Lives until the next call with the same
+ * device. GH_ENOTFOUND: the device has no certificate. */
+GH_MUST_USE gh_err gh_device_crl_file(gh_device *device, gh_str *out, gh_diag *diag);
+
 /* Which key the association with the CSE uses. */
 typedef enum gh_device_key {
   GH_DEVICE_KEY_MAF,        /* Kc (TS-0003 8.2.2.3); renewed at the MAF when it is past its end */

@@ -156,6 +156,24 @@ def at_a_broker(story, device, lists):
             broker.kill()
 
 
+def it_is_shown(story, device, lists):
+    def both():
+        return story.call("device", "show", device)[1], run([story.gatehouse, "device", "show", device])[1]
+
+    shown, text = both()
+    story.expect(shown.get("crl") == str(lists.file) and "crlUntil" in shown and "crlFault" not in shown, "device show says where the lists are", shown)
+    story.expect(f"crl: {lists.file}" in text and "crlUntil: " in text, "in words, too", text)
+    lists.file.rename(lists.file.with_suffix(".away"))
+    shown, text = both()
+    story.expect(shown.get("crl") == str(lists.file) and str(lists.file) in shown.get("crlFault", "") and "crlFault: " in text, "and that they cannot be read", (shown, text))
+    lists.file.with_suffix(".away").rename(lists.file)
+    bare = new_device(story, "bare")
+    story.expect("crl" not in story.call("device", "show", bare)[1], "nothing of a device without a certificate")
+    cert, key = issue(story, "Cbare", "--ae-id", f"//{SP}/in-cse/Cbare")
+    story.call("device", "certificate", bare, "--cert", cert, "--key-file", key, "--anchors", lists.ca.folder / "ca.pem")
+    story.expect(str(story.call("device", "show", bare)[1].get("crl", "")).startswith("none"), "and of one without lists, that nobody looks")
+
+
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-device-revocation-"))
     checks = Checks()
@@ -174,6 +192,7 @@ def main():
         code, answer = story.call(*words, "crl.pem")
         story.expect(code == 0, "a device takes its certificate, and where the lists are", answer)
         os.chdir("/")
+        it_is_shown(story, device, lists)
         state = json.loads((device / "state.json").read_text(encoding="utf-8"))
         (device / "state.json").write_text(json.dumps({**state, "aeID": "Clamp"}), encoding="utf-8")  # as if it were registered
         as_a_client(story, device, lists)
