@@ -326,10 +326,26 @@ def loop_rate(place, in_flight, *options):
     return place.run("bench_handshake", *options, "--threads", 2, "--in-flight", each, "--seconds", place.seconds)["rate"]
 
 
+class OpensslServer:
+    """OpenSSL's server in a process of its own, which makes handshakes and does nothing else."""
+
+    def __init__(self, place, *options):
+        self.process = subprocess.Popen([os.path.join(place.bin, "bench_handshake_server"), *options],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = json.loads(self.process.stdout.readline())["port"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.communicate("")
+
+
 def bench_handshake(place):
     clients = 128
     heading("PSK handshakes: connect, handshake, close               Gatehouse : OpenSSL with itself in one process")
     note("over TCP: the same connections, handshakes and closes, and nothing else; over memory: no sockets at all")
+    note("a process of its own: OpenSSL's server, which does nothing else either, with the same clients as ours")
     note(f"{clients} handshakes are under way at a time on either side, but where it says alone: one on each core")
     with Server(place) as server:
         for version, ciphers, what in (
@@ -341,13 +357,16 @@ def bench_handshake(place):
             args = ["--mode", "handshakes", "--connections", clients, *profile, *PSK]
             loops = {"over TCP": (clients, "tcp"), "over memory": (clients, "memory"), "over TCP, alone": (2, "tcp"),
                      "over memory, alone": (2, "memory")}
-            ours, theirs = [], {name: [] for name in loops}
-            for _ in range(place.rounds):
-                ours.append(handshake_rate(place, server, args))
-                for name, (in_flight, over) in loops.items():
-                    theirs[name].append(loop_rate(place, in_flight, "--over", over, *profile))
+            ours, served, theirs = [], [], {name: [] for name in loops}
+            with OpensslServer(place, "--over", "tcp", *profile) as openssl:
+                for _ in range(place.rounds):
+                    served.append(place.load(openssl.port, *args)["rate"])
+                    ours.append(handshake_rate(place, server, args))
+                    for name, (in_flight, over) in loops.items():
+                        theirs[name].append(loop_rate(place, in_flight, "--over", over, *profile))
             for name, rates in theirs.items():
                 ratio_line(f"{what}, {name}", ours, rates, None if "alone" in name else 0.7)
+            ratio_line(f"{what}, a process of its own", ours, served, None)
 
 
 def bare_sqlite(place, body, container, *how):
@@ -492,19 +511,23 @@ def bench_profile(place, policy, name, version, suites, certificate):
         bare += [*suites, *(["--certificate", server.dir] if certificate else [])]
         octets = idle_octets(place, server, port, client)
         args = ["--mode", "handshakes", "--connections", PROFILE_CLIENTS, *client]
-        ours, theirs, alone = [], [], []
-        for _ in range(place.rounds):
-            theirs.append(loop_rate(place, PROFILE_CLIENTS, *bare))
-            ours.append(handshake_rate(place, server, args, port))
-            alone.append(loop_rate(place, 2, *bare))
-    to_alone = f"{statistics.median(a / b for a, b in zip(ours, alone)):.2f}"
-    ratio_line(name, ours, theirs, 0.8, alone=to_alone, octets=octets)
+        ours, theirs, alone, served = [], [], [], []
+        with OpensslServer(place, *bare) as openssl:
+            for _ in range(place.rounds):
+                theirs.append(loop_rate(place, PROFILE_CLIENTS, *bare))
+                ours.append(handshake_rate(place, server, args, port))
+                served.append(place.load(openssl.port, *args)["rate"])
+                alone.append(loop_rate(place, 2, *bare))
+    def ratio_to(others):
+        return f"{statistics.median(a / b for a, b in zip(ours, others)):.2f}"
+    ratio_line(name, ours, theirs, 0.8, apart=ratio_to(served), alone=ratio_to(alone), octets=octets)
 
 
 def bench_profiles(place):
     heading("Handshakes of each security policy                       Gatehouse : OpenSSL with itself in one process")
     note("the policy's first suite; TLS over TCP, DTLS over UDP with the cookie exchange; certificates on both sides")
     note(f"{PROFILE_CLIENTS} handshakes are under way at a time on either side; alone: the ratio to the loop with one on each core")
+    note("apart: the ratio to OpenSSL's server in a process of its own, doing nothing else, with the same clients as ours")
     note(f"octets: resident memory of the server for each of {IDLE_CONNECTIONS} idle associations")
     for policy in POLICIES:
         for profile in profiles_of(policy):
