@@ -1,5 +1,5 @@
 /* A device with a certificate: what it takes and keeps, and who may come to it where it listens. */
-#include "temp_dir.h"
+#include "device_serving.h"
 
 #include "../crypto/status_maker.h"
 #include "../link/link_pki.h"
@@ -8,11 +8,8 @@
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <pthread.h>
 #include <signal.h>
 
-#include "client/device_private.h"
-#include "gatehouse/gatehouse.h"
 #include "m2m/json.h"
 
 typedef struct place {
@@ -21,7 +18,6 @@ typedef struct place {
   gh_device *device;
   gh_device_server *server;
   pthread_t thread;
-  bool running;
   int count;
   gh_str crl; /* that the device is given; empty: none */
 } place;
@@ -44,20 +40,12 @@ static void open_device(place *p)
 static int setup(void **state)
 {
   place *p = calloc(1, sizeof *p);
-  gh_device_config c;
-  gh_diag diag = {""};
   gh_secret kpm = {.len = 32};
   if (temp_dir_make(&p->dir) != 0) return -1;
   late_by_us = 0;
   pki_make(&p->p);
-  gh_device_config_defaults(&c);
-  c.sp_id = GH_STR("sp.example.com");
-  c.cse = (gh_device_peer){.fqdn = GH_STR(CSE_FQDN), .endpoint = GH_STR("127.0.0.1:1")};
-  c.mef = (gh_device_peer){.fqdn = GH_STR("mef.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
-  c.maf = (gh_device_peer){.fqdn = GH_STR("maf.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
-  c.kpm_id = GH_STR("dev1@mef.sp.example.com");
-  assert_int_equal(gh_device_create(temp_path(p->dir, "dev"), &c, &kpm, NULL, &diag), GH_OK);
-  open_device(p);
+  p->device = device_of(p->dir, "dev", CSE_FQDN, &kpm);
+  p->device->clock.wall_us = late_wall;
   *state = p;
   return 0;
 }
@@ -70,31 +58,14 @@ static int on_notify(void *ctx, const gh_device_notification *n)
   return 2000;
 }
 
-static void *serve(void *ctx)
-{
-  place *p = ctx;
-  while (gh_device_serve(p->server, 60000) == GH_ETIMEOUT) continue;
-  return NULL;
-}
-
 static void start(place *p)
 {
-  gh_diag diag = {""};
-  if (gh_device_listen(p->device, GH_STR("127.0.0.1:0"), on_notify, p, &p->server, &diag) != GH_OK)
-    fail_msg("%s", diag.text);
-  assert_int_equal(pthread_create(&p->thread, NULL, serve, p), 0);
-  p->running = true;
+  p->server = serving_begin(p->device, on_notify, p, &p->thread);
 }
 
 static void stop(place *p)
 {
-  if (p->running) {
-    gh_device_server_stop(p->server);
-    pthread_join(p->thread, NULL);
-  }
-  p->running = false;
-  gh_device_server_close(p->server);
-  p->server = NULL;
+  serving_end(&p->server, p->thread);
 }
 
 static int teardown(void **state)
@@ -217,11 +188,8 @@ static unsigned one_key(SSL *ssl, const char *hint, char *identity, unsigned siz
 
 static int connect_to(const place *p)
 {
-  gh_str point = gh_device_server_point(p->server), port = gh_str_sub(point, gh_str_rfind(point, ':') + 1, SIZE_MAX);
-  uint64_t number = 0;
-  assert_true(gh_str_to_u64(port, &number));
   struct sockaddr_in in = {
-      .sin_family = AF_INET, .sin_port = htons((uint16_t)number), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+      .sin_family = AF_INET, .sin_port = htons(port_of_server(p->server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   const struct timeval patience = {.tv_sec = 10};
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);

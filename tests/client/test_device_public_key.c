@@ -1,12 +1,8 @@
 /* Two devices with raw public keys, one of which listens and takes the other for its registrar: the device library on
  * both ends, over HTTPS, CoAP over DTLS 1.2 and CoAP over TLS. Where OpenSSL has no raw public keys: that it says so.
  */
-#include "temp_dir.h"
+#include "device_serving.h"
 
-#include <pthread.h>
-
-#include "client/device_private.h"
-#include "gatehouse/gatehouse.h"
 #include "link/raw_public_key.h"
 
 #define NOTE "{\"m2m:sgn\":{\"sur\":\"x\"}}"
@@ -17,29 +13,13 @@ typedef struct meeting {
   gh_device *listener, *caller;
   gh_device_server *server;
   pthread_t thread;
-  bool running;
   int count;
 } meeting;
 
-static gh_device *new_device(meeting *t, const char *name, const char *cse)
+static gh_device *new_device(const meeting *t, const char *name, const char *cse)
 {
-  gh_device_config c;
-  gh_diag diag = {""};
-  gh_device *device = NULL;
-  gh_secret kpm = {.len = 32};
-  gh_device_config_defaults(&c);
-  c.sp_id = GH_STR("sp.example.com");
-  c.cse = (gh_device_peer){.fqdn = gh_str_of(cse),
-                           .endpoint = GH_STR("127.0.0.1:1"),
-                           .coap = GH_STR("127.0.0.1:1"),
-                           .coaps_tcp = GH_STR("127.0.0.1:1")};
-  c.mef = (gh_device_peer){.fqdn = GH_STR("mef.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
-  c.maf = (gh_device_peer){.fqdn = GH_STR("maf.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
-  c.kpm_id = GH_STR("dev1@mef.sp.example.com");
-  c.timeout_ms = 3000;
-  const char *dir = temp_path(t->dir, name);
-  if (gh_device_create(dir, &c, &kpm, NULL, &diag) != GH_OK) fail_msg("%s", diag.text);
-  assert_int_equal(gh_device_open(dir, NULL, &device, &diag), GH_OK);
+  const gh_secret kpm = {.len = 32};
+  gh_device *device = device_of(t->dir, name, cse, &kpm);
   gh_device_state_set(device, &device->state.ae_id, GH_STR("Capp"));
   return device;
 }
@@ -68,38 +48,20 @@ static int on_notify(void *ctx, const gh_device_notification *n)
   return 2000;
 }
 
-static void *serve(void *ctx)
-{
-  const meeting *t = ctx;
-  while (gh_device_serve(t->server, 60000) == GH_ETIMEOUT) continue;
-  return NULL;
-}
-
 /* The caller is led to where it listens. */
 static void start(meeting *t, const char *binding)
 {
   gh_diag diag = {""};
   assert_int_equal(gh_device_use_binding(t->listener, gh_str_of(binding), &diag), GH_OK);
   assert_int_equal(gh_device_use_binding(t->caller, gh_str_of(binding), &diag), GH_OK);
-  if (gh_device_listen(t->listener, GH_STR("127.0.0.1:0"), on_notify, t, &t->server, &diag) != GH_OK)
-    fail_msg("%s", diag.text);
-  assert_int_equal(pthread_create(&t->thread, NULL, serve, t), 0);
-  t->running = true;
-  gh_str point = gh_device_server_point(t->server);
-  gh_str at = gh_str_sub(point, gh_str_rfind(point, '/') + 1, SIZE_MAX);
+  t->server = serving_begin(t->listener, on_notify, t, &t->thread);
   gh_device_peer *cse = &t->caller->config.cse;
-  cse->endpoint = cse->coap = cse->coaps_tcp = gh_arena_dup(&t->caller->arena, at);
+  cse->endpoint = cse->coap = cse->coaps_tcp = gh_arena_dup(&t->caller->arena, address_of(t->server));
 }
 
 static void stop(meeting *t)
 {
-  if (t->running) {
-    gh_device_server_stop(t->server);
-    pthread_join(t->thread, NULL);
-  }
-  t->running = false;
-  gh_device_server_close(t->server);
-  t->server = NULL;
+  serving_end(&t->server, t->thread);
 }
 
 static int teardown(void **state)

@@ -168,10 +168,10 @@ static void what_a_callback_may_do(void **state)
     p->act = closes_all;
     assert_int_equal(ask(client, GH_OP_NOTIFY, "/in-cse/Capp", NOTE), 2000); /* its answer goes out */
     pthread_join(p->thread, NULL);                                           /* gh_device_serve has returned */
-    p->running = false;
     p->act = NULL;
     gh_client_close(client);
-    stop(p);
+    gh_device_server_close(p->server);
+    p->server = NULL;
   }
 }
 
