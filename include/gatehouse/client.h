@@ -144,7 +144,7 @@ typedef struct gh_device_certificate {
  * the profile of 10.1.1, names no AE, node or device, or the key is another's (*diag says which); GH_EAUTH: it has no
  * name, or several; GH_EEXPIRED: it is past its end; GH_ELIMIT: together more than 16 KiB; GH_EIO, GH_ESYNTAX: the
  * CRLs. Nothing has changed then. An association that stands ends within a second or before its next request once a
- * new list revokes the CSE's certificate; one with an MQTT broker at its next handshake. */
+ * new list revokes the CSE's certificate, or the broker's. */
 GH_MUST_USE gh_err gh_device_set_certificate(gh_device *device, const gh_device_certificate *certificate,
                                              gh_diag *diag);
 

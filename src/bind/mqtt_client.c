@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/no_sigpipe.h"
+#include "link/tls_status.h"
 #include "m2m/constants.h"
 #include "m2m/m2m_time.h"
 #include "m2m/primitive_tree.h"
@@ -279,6 +280,14 @@ gh_err gh_mqtt_client_open(const gh_mqtt_client_options *options, gh_mqtt_client
 bool gh_mqtt_client_is_open(const gh_mqtt_client *m)
 {
   return m->open;
+}
+
+/*= TS-0003 8.2.1 */
+bool gh_mqtt_client_is_revoked(gh_mqtt_client *m, const gh_status_source *status)
+{
+  bool revoked = m->open && gh_tls_status_revoked(mosquitto_ssl_get(m->mosq), status);
+  if (revoked) m->open = false; /* it is left without a word, and nothing more is read */
+  return revoked;
 }
 
 void gh_mqtt_client_close(gh_mqtt_client *m)

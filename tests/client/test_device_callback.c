@@ -1,15 +1,11 @@
 /* What a program may call within the call-back of a notification that came over the device's own association, which
  * is in the middle of its work then: over a WebSocket with our server, and over MQTT with mosquitto. */
 #include "../bind/ws_fixture.h"
+#include "mosquitto_program.h"
 #include "temp_dir.h"
-
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include "client/device_private.h"
 #include "gatehouse/gatehouse.h"
-
-extern char **environ;
 
 typedef struct scene scene;
 typedef void act(scene *t);
@@ -323,17 +319,6 @@ static void closed_within(void **state)
 
 /* ---- MQTT: the same flag, another library below */
 
-static pid_t spawn(const char *const *words)
-{
-  pid_t pid = 0;
-  char *const *argv = (char *const *)(uintptr_t)words;
-  if (posix_spawnp(&pid, words[0], NULL, NULL, argv, environ) == 0) return pid;
-  char path[80]; /* Debian keeps daemons out of the way of users */
-  snprintf(path, sizeof path, "/usr/sbin/%s", words[0]);
-  assert_int_equal(posix_spawn(&pid, path, NULL, NULL, argv, environ), 0);
-  return pid;
-}
-
 static pid_t broker_start(scene *t, uint16_t port)
 {
   char conf[512], psk[200];
@@ -344,28 +329,7 @@ static pid_t broker_start(scene *t, uint16_t port)
            "user root\nlistener %u 127.0.0.1\nallow_anonymous true\npsk_file %s\npsk_hint x\nlog_type none\n", port,
            psk_path);
   temp_write(conf_path, conf, 0600);
-  const char *const words[] = {"mosquitto", "-c", conf_path, NULL};
-  pid_t pid = spawn(words);
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  for (int i = 0;; i++) {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    bool there = connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
-    close(fd);
-    if (there) return pid;
-    if (i == 500) fail_msg("mosquitto does not start");
-    usleep(10000);
-  }
-}
-
-static uint16_t free_port(void)
-{
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t len = sizeof at;
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
-  assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-  close(fd);
-  return ntohs(at.sin_port);
+  return mosquitto_begin(conf_path, port);
 }
 
 static void mosquitto_notifies(uint16_t port, int number)
@@ -423,8 +387,7 @@ static void at_a_broker(void **state)
     gh_device_server_close(t.server);
     t.server = NULL;
   }
-  kill(pid, SIGTERM);
-  waitpid(pid, NULL, 0);
+  mosquitto_end(pid);
   drop_device(&t);
 }
 
