@@ -1,6 +1,7 @@
 /* The revocation file is appended to, one key identifier a line; identifiers are no secrets. Looked at five times a
  * second, cheaper to reason about than file events. Whoever tidies it up, however fast it fills again: what was read
- * must still be there, octet for octet, or it is read from its beginning. */
+ * last must still be there, octet for octet, or it is read from its beginning. A look costs what is new, however long
+ * the file has become: whoever may revoke keys of its own must not slow everybody down with them. */
 #include "host/revocation.h"
 
 #include <errno.h>
@@ -12,16 +13,17 @@
 
 #include "host/fetch.h"
 
-enum { POLL_MS = 200, LINE_BYTES = 300, SETTLED_S = 2 };
+enum { POLL_MS = 200, LINE_BYTES = 300, SETTLED_S = 2, TAIL_BYTES = 4096 };
 
 struct gh_revocation {
   gh_host *host;
   uv_timer_t timer;
-  int fd;           /* that is read; on the loop of the first worker */
-  off_t read_to;    /* of it */
-  uint64_t digest;  /* of what was read */
-  struct stat seen; /* as it was before it was read last */
-  int spare;        /* to write to where the file cannot be opened: also a process without descriptors announces */
+  int fd;        /* that is read; on the loop of the first worker */
+  off_t read_to; /* of it */
+  size_t tail_len;
+  char tail[TAIL_BYTES]; /* what was read last, up to read_to: some dozens of identifiers */
+  struct stat seen;      /* as it was before it was read last */
+  int spare; /* to write to where the file cannot be opened: also a process without descriptors announces */
 };
 
 typedef struct revoke_task {
@@ -93,28 +95,20 @@ void gh_host_revoke_key(gh_host *host, gh_str key_id)
   announce(host, key_id);
 }
 
-/* FNV-1a: against accidents, in a file that nobody else can write. */
-static uint64_t digest_of(uint64_t before, gh_str octets)
+static void keep_tail(struct gh_revocation *r, gh_str octets)
 {
-  for (size_t i = 0; i < octets.len; i++) before = (before ^ (uint8_t)octets.ptr[i]) * UINT64_C(1099511628211);
-  return before;
+  if (octets.len > TAIL_BYTES) octets = gh_str_sub(octets, octets.len - TAIL_BYTES, SIZE_MAX);
+  size_t room = TAIL_BYTES - octets.len, kept = r->tail_len < room ? r->tail_len : room;
+  memmove(r->tail, r->tail + (r->tail_len - kept), kept);
+  if (octets.len) memcpy(r->tail + kept, octets.ptr, octets.len);
+  r->tail_len = kept + octets.len;
 }
 
-static const uint64_t DIGEST_OF_NOTHING = UINT64_C(14695981039346656037);
-
-/* Of the file's first octets; false: there are not so many. */
-static bool digest_to(int fd, off_t end, uint64_t *out)
+static bool tail_is_there(const struct gh_revocation *r)
 {
-  char part[16384];
-  *out = DIGEST_OF_NOTHING;
-  for (off_t at = 0; at < end;) {
-    size_t want = (size_t)(end - at) < sizeof part ? (size_t)(end - at) : sizeof part;
-    ssize_t got = pread(fd, part, want, at);
-    if (got <= 0) return false;
-    *out = digest_of(*out, (gh_str){part, (size_t)got});
-    at += got;
-  }
-  return true;
+  char now[TAIL_BYTES];
+  ssize_t got = pread(r->fd, now, r->tail_len, r->read_to - (off_t)r->tail_len);
+  return got >= 0 && (size_t)got == r->tail_len && memcmp(now, r->tail, r->tail_len) == 0;
 }
 
 static void read_lines(struct gh_revocation *r)
@@ -129,7 +123,7 @@ static void read_lines(struct gh_revocation *r)
     if (cut && rest.len < sizeof text) return;
     if (!cut) rest.len = end + 1; /* else it is longer than any identifier, and must not hold up what follows */
     r->read_to += (off_t)rest.len;
-    r->digest = digest_of(r->digest, rest);
+    keep_tail(r, rest);
     for (gh_str line; !cut && gh_str_split(&rest, '\n', &line);)
       if (line.len) gh_revocation_apply(r->host, line);
   }
@@ -138,7 +132,7 @@ static void read_lines(struct gh_revocation *r)
 static void begin_anew(struct gh_revocation *r)
 {
   r->read_to = 0;
-  r->digest = DIGEST_OF_NOTHING;
+  r->tail_len = 0;
 }
 
 static bool same_time(struct timespec a, struct timespec b)
@@ -164,9 +158,8 @@ static bool is_untouched(struct gh_revocation *r)
  * again what was revoked before harms nobody. */
 static void read_on(struct gh_revocation *r)
 {
-  uint64_t digest;
   if (is_untouched(r)) return;
-  if (!digest_to(r->fd, r->read_to, &digest) || digest != r->digest) begin_anew(r);
+  if (!tail_is_there(r)) begin_anew(r);
   read_lines(r);
 }
 
@@ -201,6 +194,16 @@ static void start_timer(void *arg)
   uv_timer_start(&r->timer, on_timer, POLL_MS, POLL_MS);
 }
 
+/* Keys revoked earlier are gone from their issuer too. */
+static void skip_to_end(struct gh_revocation *r)
+{
+  off_t end = lseek(r->fd, 0, SEEK_END);
+  off_t len = end < TAIL_BYTES ? end : TAIL_BYTES;
+  bool read = end >= 0 && pread(r->fd, r->tail, (size_t)len, end - len) == len;
+  r->read_to = read ? end : 0;
+  r->tail_len = read ? (size_t)len : 0;
+}
+
 gh_err gh_revocation_start(gh_host *host, gh_diag *diag)
 {
   if (!host->config.revocation_path || !host->worker_count) return GH_OK;
@@ -213,8 +216,7 @@ gh_err gh_revocation_start(gh_host *host, gh_diag *diag)
     free(r);
     return gh_fail(diag, GH_EIO, "cannot open the revocation file %s", host->config.revocation_path);
   }
-  r->read_to = lseek(r->fd, 0, SEEK_END); /* keys revoked earlier are gone from their issuer too */
-  if (!digest_to(r->fd, r->read_to, &r->digest)) begin_anew(r);
+  skip_to_end(r);
   host->revocation = r;
   gh_loop_call(host->workers[0]->loop, start_timer, r);
   return GH_OK;

@@ -174,6 +174,40 @@ static void a_file_that_is_cut_and_filled_at_once(void **state)
   gh_peer_clear(&t->query.peer);
 }
 
+/* How much this process has read of files; 0: nobody tells. */
+static long long octets_read(void)
+{
+  long long octets = 0;
+  FILE *io = fopen("/proc/self/io", "r");
+  if (io && fscanf(io, "rchar: %lld", &octets) != 1) octets = 0;
+  if (io) fclose(io);
+  return octets;
+}
+
+/* Everybody who has keys of its own revokes some now and then, and nobody may have tidied up for a year. */
+static void a_long_file_costs_what_is_new(void **state)
+{
+  enum { LINES = 400000, LINE = 21, MOST = 1 << 20 };
+  revocation_test *t = *state;
+  FILE *file = fopen(t->path, "w");
+  for (int i = 0; i < LINES; i++) assert_int_equal(fprintf(file, "%08x@maf.sp.test\n", (unsigned)i), LINE);
+  assert_int_equal(fclose(file), 0);
+  harness_reopen(&t->h);
+  hold_key(t, "AA@maf.sp.example.com");
+  hold_key(t, "BB@maf.sp.example.com");
+  long long before = octets_read();
+  if (!before) skip();
+  append(t, "AA@maf.sp.example.com\n");
+  wait_revoked(t, "AA@maf.sp.example.com");
+  append(t, "BB@maf.sp.example.com\n");
+  wait_revoked(t, "BB@maf.sp.example.com");
+  assert_true(octets_read() - before < MOST);
+  assert_int_equal(truncate(t->path, 0), 0); /* and whoever cuts it is still noticed */
+  hold_key(t, "CC@maf.sp.example.com");
+  append(t, "CC@maf.sp.example.com\n");
+  wait_revoked(t, "CC@maf.sp.example.com");
+}
+
 static void revoke_on_worker(void *arg)
 {
   const revocation_test *t = arg;
@@ -223,6 +257,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(a_file_that_is_cut, setup, teardown),
       cmocka_unit_test_setup_teardown(a_file_that_is_cut_and_filled_at_once, setup, teardown),
       cmocka_unit_test_setup_teardown(a_file_that_is_replaced, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_long_file_costs_what_is_new, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
