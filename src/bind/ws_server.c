@@ -54,10 +54,12 @@ static void refuse_message(session *s, unsigned code, const char *reason)
 
 static void take_octets(session *s);
 
-/*= TS-0020 6.4 after its registration an entity is reached over this connection */
+/*= TS-0020 6.4 after its registration an entity is reached over this connection; TS-0001 6.5.4 but the IN-CSE of
+ * another provider where the agreement says, if anywhere: it cannot have itself called by calling */
 static void learn_entity(session *s)
 {
   const gh_peer *peer = gh_conn_peer(s->conn);
+  if (gh_id_is_foreign(&s->server->host->config.self, peer->id)) return;
   if (s->server->outbound && (peer->kind == GH_PEER_AE || peer->kind == GH_PEER_CSE))
     gh_ws_outbound_name(s->server->outbound, &s->peer, peer->id);
 }

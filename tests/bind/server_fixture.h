@@ -15,6 +15,8 @@ static const link_key server_keys[] = {
     {.identity = "meter@maf.sp.example.com", .key_hex = GOOD_KEY, .peer_id = METER},
     {.identity = "other@maf.sp.example.com", .key_hex = GOOD_KEY, .peer_id = "//sp.example.com/in-cse/Cother"},
     {.identity = "new@maf.sp.example.com", .key_hex = GOOD_KEY, .credential_id = "12-new"}, /* registers first */
+    {.identity = "in2@keys.example.com", .key_hex = GOOD_KEY, .peer_id = "//sp2.example.net/in2", .is_cse = true},
+    {.identity = "mn1@keys.example.com", .key_hex = GOOD_KEY, .peer_id = "//sp.example.com/mn1", .is_cse = true},
 };
 
 static const tls_peer_options as_meter = {.identity = "meter@maf.sp.example.com", .key_hex = GOOD_KEY},

@@ -340,6 +340,38 @@ static void left_to_another_port(void **state)
   ws_part(&c);
 }
 
+/*= TS-0001 6.5.4 the IN-CSE of another provider is called where the agreement says; a registree where it is */
+static void over_mccp_it_is_no_way(void **state)
+{
+  static const gh_provider provider = {
+      .cse = {"//sp2.example.net/in2", 21}, .fqdn = {"in2.sp2.example.net", 19}, .may_register = true};
+  static const tls_peer_options as_in2 = {.identity = "in2@keys.example.com", .key_hex = GOOD_KEY},
+                                as_mn1 = {.identity = "mn1@keys.example.com", .key_hex = GOOD_KEY};
+  static const char *const registration =
+      "{\"op\":1,\"to\":\"cse-in\",\"fr\":\"%s\",\"rqi\":\"b\",\"ty\":16,\"pc\":{\"m2m:csr\":{\"cb\":\"/x/"
+      "y\",\"rr\":true,\"srv\":[\"3\"]}}}";
+  ws_served *w = *state;
+  ws_client foreign, near;
+  ask_call call;
+  char text[300];
+  w->s->h.host->config.providers = &provider;
+  w->s->h.host->config.provider_count = 1;
+  ws_join(&foreign, w, &as_in2, GH_REP_JSON);
+  snprintf(text, sizeof text, registration, "//sp2.example.net/in2");
+  assert_int_equal(ws_ask(&foreign, text), 2001);
+  begin(w, &call, w->workers[0], "//sp2.example.net/in2", "n1", GH_US_PER_S);
+  assert_int_equal(end(&call), GH_EUNSUPPORTED); /* of the next port */
+  assert_int_equal(next_count, 1);
+  ws_join(&near, w, &as_mn1, GH_REP_JSON);
+  snprintf(text, sizeof text, registration, "/mn1");
+  assert_int_equal(ws_ask(&near, text), 2001);
+  begin(w, &call, w->workers[0], "//sp.example.com/mn1", "n2", 5 * GH_US_PER_S);
+  reply(&near, arrives(&near), 2000);
+  assert_int_equal(end(&call), GH_OK);
+  ws_part(&near);
+  ws_part(&foreign);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -355,6 +387,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(reconnects, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(registers, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(left_to_another_port, setup_with_next, teardown_ws),
+      cmocka_unit_test_setup_teardown(over_mccp_it_is_no_way, setup_with_next, teardown_ws),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,7 @@ typedef struct link_key {
   bool later; /* answered when the test says so */
   gh_err result;
   const char *credential_id; /* NULL: "12-x" */
+  bool is_cse;               /* whose peer_id it is */
 } link_key;
 
 typedef struct link_counts { /* under the lock */
@@ -146,7 +147,9 @@ static inline void fill_answer(const link_key *key, gh_psk_query *query)
   query->why = "scripted";
   if (key->result != GH_OK) return;
   MUST(gh_secret_set(&query->key, octets, octets_of(key->key_hex, octets)) == GH_OK);
-  gh_peer peer = {.kind = key->peer_id ? GH_PEER_AE : GH_PEER_CREDENTIAL,
+  gh_peer peer = {.kind = !key->peer_id ? GH_PEER_CREDENTIAL
+                          : key->is_cse ? GH_PEER_CSE
+                                        : GH_PEER_AE,
                   .method = GH_METHOD_PSK,
                   .id = gh_str_of(key->peer_id),
                   .credential_id = gh_str_of(key->credential_id ? key->credential_id : "12-x"),
