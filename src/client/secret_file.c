@@ -120,7 +120,9 @@ gh_err gh_key_file_read(const char *path, gh_secret *out, gh_diag *diag)
 {
   gh_buf text = GH_BUF_INIT;
   gh_err err = strcmp(path, "-") == 0 ? read_stdin(&text, diag) : gh_private_file_read(path, &text, diag);
-  if (err == GH_OK) err = gh_key_text_decode(gh_buf_str(&text), out, diag);
+  gh_diag why = {""};
+  if (err == GH_OK && (err = gh_key_text_decode(gh_buf_str(&text), out, &why)) != GH_OK)
+    gh_fail(diag, err, "%s: %s", strcmp(path, "-") == 0 ? "standard input" : path, why.text);
   gh_buf_wipe_free(&text);
   return err;
 }

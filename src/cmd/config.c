@@ -180,6 +180,19 @@ const gh_realm_function *gh_realm_function_named(const gh_realm *realm, gh_str n
   return gh_realm_function_of(realm, name);
 }
 
+gh_err gh_realm_lacks(const gh_realm *realm, gh_str name, gh_diag *diag)
+{
+  gh_buf names = GH_BUF_INIT;
+  for (size_t i = 0; i < realm->function_count; i++) {
+    if (i) gh_buf_add(&names, GH_STR(", "));
+    gh_buf_add(&names, realm->functions[i].name);
+  }
+  gh_err err = gh_fail(diag, GH_ENOTFOUND, "the realm has no function '%.*s'; it has %.*s", GH_STR_ARG(name),
+                       GH_STR_ARG(gh_buf_str(&names)));
+  gh_buf_free(&names);
+  return err;
+}
+
 const gh_realm_function *gh_realm_function_of(const gh_realm *realm, gh_str fqdn)
 {
   for (size_t i = 0; i < realm->function_count; i++)

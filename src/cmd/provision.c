@@ -1,6 +1,8 @@
 /* The key goes from a private file into one request, and is wiped. */
 #include "cmd/provision.h"
 
+#include <unistd.h>
+
 #include "base/encoding.h"
 #include "client/secret_file.h"
 #include "m2m/m2m_time.h"
@@ -51,6 +53,9 @@ gh_exit gh_provision_send(gh_call *call, const gh_provision *what, gh_val *attrs
   gh_val_set(a, attrs, GH_STR("kv"), kv);
   gh_exit code = send(call, what, attrs, id);
   forget_text(kv);
+  gh_str made = gh_call_text(call, "generate", GH_STR_NONE);
+  if (code == GH_EXIT_REFUSED && made.ptr)
+    unlink(made.ptr); /* nobody knows this key: the next attempt makes another */
   return code;
 }
 
