@@ -152,16 +152,20 @@ static gh_exit run(gh_call *call)
   sigset_t signals;
   listening l = {.call = call};
   block_signals(&signals); /* the threads that follow inherit it */
+  bool misused = false;
   gh_err err = gh_call_device(call, &l.device, &diag);
   if (err == GH_OK) {
     gh_str binding = gh_device_config_get(l.device)->binding;
     bool ws = gh_str_eq(binding, GH_STR("ws")), own_link = ws || gh_str_eq(binding, GH_STR("mqtt"));
     gh_str at = gh_call_text(call, "at", own_link ? GH_STR_NONE : GH_STR("127.0.0.1:0"));
     err = check_point(binding, gh_call_text(call, "poa", GH_STR_NONE), &diag);
+    misused = err != GH_OK;
     if (err == GH_OK) err = gh_device_listen(l.device, at, on_notify, &l, &l.server, &diag);
   }
   gh_exit code = GH_EXIT_FAILED;
-  if (err == GH_OK) {
+  if (misused) {
+    code = gh_call_misused(call, "%s", diag.text);
+  } else if (err == GH_OK) {
     l.point = gh_call_text(call, "poa", gh_device_server_point(l.server));
     code = serve(&l);
   } else {

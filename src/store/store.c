@@ -127,6 +127,14 @@ static gh_err lock_database(gh_store *store, const char *path, gh_diag *diag)
   return gh_fail(diag, GH_EEXIST, "%s is being served already: end that first (%s is locked)", path, name);
 }
 
+/* What a back-up or a copy left open to others is not taken over in silence. */
+static gh_err check_mode(const char *path, gh_diag *diag)
+{
+  struct stat st;
+  if (stat(path, &st) != 0 || !(st.st_mode & (S_IRWXG | S_IRWXO))) return GH_OK;
+  return gh_fail(diag, GH_EACCES, "%s: mode 0%o lets others in; it must be 0600", path, (unsigned)st.st_mode & 0777);
+}
+
 static void set_defaults(gh_store_options *options)
 {
   if (!options->max_waiting) options->max_waiting = 65536;
@@ -148,7 +156,8 @@ gh_err gh_store_open(const gh_store_options *options, gh_store **out, gh_diag *d
   pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
   pthread_cond_init(&store->wake, &attr);
   pthread_condattr_destroy(&attr);
-  gh_err err = lock_database(store, options->path, diag);
+  gh_err err = check_mode(options->path, diag);
+  if (err == GH_OK) err = lock_database(store, options->path, diag);
   if (err == GH_OK) err = open_database(store, options->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, diag);
   if (err == GH_OK) err = prepare_database(store, diag);
   if (err == GH_OK && pthread_create(&store->thread, NULL, gh_store_writer_main, store) != 0) err = GH_EIO;
