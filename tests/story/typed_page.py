@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""docs/counterparts.md, typed as it stands there: every block runs in one shell, and prints what the page says that it prints.
+"""A page of docs/ typed as it stands there: every block runs in one shell, and prints what the page says that it prints.
 
-usage: counterparts.py GATEHOUSE   (exit code 0: every block held)
+usage: typed_page.py GATEHOUSE PAGE   (exit code 0: every block held)
 """
 import os
 import pathlib
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-PAGE = pathlib.Path(__file__).resolve().parent.parent.parent / "docs/counterparts.md"
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAMS = ("curl", "openssl", "gnutls-cli", "coap-client-openssl", "coap-client-gnutls", "mosquitto_rr", "mosquitto", "/usr/bin/node")
 END = "--- end of step"
 
@@ -29,10 +29,10 @@ def free_ports(count):
     return ports
 
 
-def steps():
+def steps(page):
     """(commands, expected text) of the page, in its order. A command that promises nothing belongs to the next promise."""
     found, lines, here_document = [], [], None
-    for line in PAGE.read_text(encoding="utf-8").splitlines():
+    for line in page.read_text(encoding="utf-8").splitlines():
         if not line.startswith("    "):
             continue
         line = line[4:]
@@ -80,12 +80,12 @@ class Shell:
 
 def main():
     gatehouse = pathlib.Path(sys.argv[1]).resolve()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-counterparts-"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-page-"))
     with_certificates, with_keys = free_ports(2)
     shell, failed = Shell(folder, gatehouse), 0
     signal.alarm(200)  # a step that never ends is a failure, too
     try:
-        for commands, expected in steps():
+        for commands, expected in steps(ROOT / sys.argv[2]):
             lacking = missing(commands)
             if lacking:
                 print(f"skip {commands.splitlines()[-1][:90]}: there is no {', '.join(lacking)}")
