@@ -1,4 +1,6 @@
 /* gatehouse device new: a device's own state folder. */
+#include <unistd.h>
+
 #include "base/random.h"
 #include "client/secret_file.h"
 #include "cmd/config.h"
@@ -129,9 +131,15 @@ static gh_exit run(gh_call *call)
     return gh_call_misused(call, "one of --key-file and --generate is needed");
   if (!gh_call_has(call, "realm") && !gh_call_has(call, "sp-id"))
     return gh_call_misused(call, "one of --realm and --sp-id is needed");
+  if (!gh_call_has(call, "realm") && !gh_call_has(call, "mef-fqdn"))
+    return gh_call_misused(call, "one of --realm and --mef-fqdn is needed: whoever issues KpmID");
   gh_err err = take_config(call, &config, &diag);
   if (err == GH_OK) err = take_key(call, &key, &diag);
-  if (err == GH_OK) err = gh_device_create(call->operands[0].ptr, &config, &key, gh_call_passphrase(call), &diag);
+  if (err == GH_OK) {
+    err = gh_device_create(call->operands[0].ptr, &config, &key, gh_call_passphrase(call), &diag);
+    gh_str made = gh_call_text(call, "generate", GH_STR_NONE);
+    if (err != GH_OK && made.ptr) unlink(made.ptr); /* the next attempt makes another */
+  }
   gh_secret_wipe(&key);
   return err == GH_OK ? report(call, &config) : gh_call_failed(call, err, &diag);
 }

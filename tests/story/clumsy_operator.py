@@ -183,6 +183,9 @@ def devices(o):
     new = ["device", "new", "meter1"]
     key = ["--key-file", "first.key"]
     o.wrong(USAGE, [*new, *key], "--realm", "--sp-id")
+    o.wrong(USAGE, [*new, "--sp-id", "a.b", *key], "--realm", "--mef-fqdn")
+    o.wrong(FAILED, [*new, "--sp-id", "a.b", "--mef-fqdn", "mef.a.b", "--timeout-ms", "0", "--generate", "none.key"], "is not")
+    o.expect(not (o.folder / "none.key").exists(), "and no key is left behind")
     o.wrong(FAILED, [*new, "--realm", o.realm, "--cse-id", "mn9", *key], "--cse-id", "mn9")
     o.wrong(FAILED, [*new, "--realm", o.realm, "--kpm-id", "a@mef.other.org", *key], "--kpm-id", "mef.sp.example.com")
     (o.folder / "bad.key").write_text("zz", encoding="ascii")
@@ -192,6 +195,8 @@ def devices(o):
     o.wrong(FAILED, [*new, "--realm", o.realm, "--key-file", "bad.key"], "bad.key", "mode 0640")
     o.expect(not (o.folder / "meter1").exists(), "nothing was made")
     o.expect(o.call(*new, "--realm", o.realm, "--kpm-id", "meter1", *key)[0] == DONE, "a device is made")
+    o.wrong(FAILED, ["device", "certificate", "meter1", "--cert", "realm/cse.pem", "--key-file", "first.key", "--anchors", "realm/ca.pem"],
+            "--key-file first.key", "--cert realm/cse.pem", "private key")
     o.wrong(USAGE, ["device", "listen", "meter1", "--poa", "http://127.0.0.1:1"], "--poa", "https://")
     o.wrong(USAGE, ["device", "listen", "meter1", "--binding", "ws", "--poa", "https://127.0.0.1:1"], "--poa")
     o.wrong(USAGE, ["get", "meter1", "cse-in", "--binding", "carrier"], "--binding: 'carrier' is not one of")
