@@ -104,7 +104,7 @@ const gh_feature gh_features[] = {
     {"audit", "TS-0003 6.1", "Audit of every refusal and every change of keys, policies and registrations", YES, "", "unit_cmd_test_flow"},
     {"limits", "design", "Stated bounds of size, depth, count and time", YES, "", "unit_bind_test_http_reader"},
     {"limits-per-address", "design", "Bounds of connections and handshakes for each address, TLS and DTLS", YES, "", "unit_link_test_admission"},
-    {"limits-key-fetch", "design", "Strangers with invented key identities do not stand in the way of others whose keys are fetched", YES, "", "unit_host_test_fetch"},
+    {"limits-key-fetch", "design", "Strangers with invented key identities do not stand in the way of others whose keys are fetched", YES, "", "unit_host_test_fetch_line"},
     {"limits-mqtt-originator", "design", "A share of the requests under way for each originator over MQTT", YES, "", "unit_bind_test_mqtt_server"},
     {"durability", "house rule", "Nothing that was acknowledged is lost", YES, "", "story_demo"},
     {"http", "TS-0009", "HTTP/1.1 binding", YES, "", "unit_bind_test_http_reader"},
