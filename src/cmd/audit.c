@@ -70,7 +70,7 @@ static gh_exit run(gh_call *call)
   gh_val *rows = NULL;
   gh_err err = gh_realm_read(call->operands[0].ptr, &realm, &diag);
   if (err == GH_OK) err = read_trail(call, &realm, &rows, &diag);
-  if (err == GH_OK && !rows->u.array.count) gh_call_note(call, "no record");
+  if (err == GH_OK && rows && !rows->u.array.count) gh_call_note(call, "no record");
   gh_exit code = err == GH_OK ? gh_call_done(call, rows) : gh_call_failed(call, err, &diag);
   gh_realm_free(&realm);
   return code;
