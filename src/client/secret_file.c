@@ -139,6 +139,7 @@ gh_err gh_key_file_generate(const char *path, const gh_random *random, gh_secret
 {
   uint8_t octets[KEY_NEW_BYTES];
   gh_err err = new_random_hex(path, random, octets, sizeof octets, diag);
+  if (err == GH_EEXIST) gh_fail(diag, err, "%s exists: take it with --key-file, or name another file", path);
   if (err == GH_OK) err = gh_secret_set(out, octets, sizeof octets);
   gh_wipe(octets, sizeof octets);
   return err;

@@ -139,6 +139,7 @@ static void show_error(gh_call *call, const char *name, gh_str text)
 gh_exit gh_call_failed(gh_call *call, gh_err err, const gh_diag *diag)
 {
   const char *text = diag && diag->text[0] ? diag->text : gh_err_name(err);
+  call->failed = err;
   if (call->json) {
     show_error(call, gh_err_name(err), gh_str_of(text));
   } else {

@@ -51,6 +51,7 @@ struct gh_call {
   const gh_verb *verb; /* NULL: the words were no verb's */
   gh_arena arena;
   bool json;
+  gh_err failed; /* what gh_call_failed was told; GH_OK before */
   FILE *out, *err;
   gh_str operands[GH_CALL_MAX_OPERANDS]; /* NUL-terminated behind their length, as all text from the command line */
   size_t operand_count;

@@ -45,6 +45,14 @@ static gh_exit send(gh_call *call, const gh_provision *what, gh_val *attrs, gh_s
   return gh_call_done(call, o);
 }
 
+/* Nobody has this key: it was refused, or has not left. After a time-out, or when the connection broke, somebody may.
+ */
+static bool stays_unknown(const gh_call *call, gh_exit code)
+{
+  return code == GH_EXIT_REFUSED ||
+         (code == GH_EXIT_FAILED && (call->failed == GH_ENOTFOUND || call->failed == GH_EACCES));
+}
+
 gh_exit gh_provision_send(gh_call *call, const gh_provision *what, gh_val *attrs, gh_str id, const gh_secret *key)
 {
   gh_arena *a = &call->arena;
@@ -54,8 +62,7 @@ gh_exit gh_provision_send(gh_call *call, const gh_provision *what, gh_val *attrs
   gh_exit code = send(call, what, attrs, id);
   forget_text(kv);
   gh_str made = gh_call_text(call, "generate", GH_STR_NONE);
-  if (code == GH_EXIT_REFUSED && made.ptr)
-    unlink(made.ptr); /* nobody knows this key: the next attempt makes another */
+  if (made.ptr && stays_unknown(call, code)) unlink(made.ptr); /* the next attempt makes another */
   return code;
 }
 

@@ -163,6 +163,9 @@ def ports(o, taken):
 
 
 def keys(o):
+    shutil.rmtree(o.realm / "run")  # it has never run
+    o.wrong(FAILED, ["mef", "enrolee", "add", o.realm, "--id", "meter1", "--generate", "early.key"], "mef.endpoint", "running")
+    o.expect(not (o.folder / "early.key").exists(), "a key that never left is gone")
     process, _ = o.serve("mef", "cse")
     add = ["mef", "enrolee", "add", o.realm, "--id", "meter1", "--enrolee-id", "//sp.example.com/in-cse/Cmeter1", "--generate"]
     o.expect(o.call(*add, "first.key")[0] == DONE, "an enrolee is added")
@@ -170,7 +173,7 @@ def keys(o):
     o.expect(code == REFUSED and "4105" in out, "and not twice", out)
     o.expect(not (o.folder / "second.key").exists(), "the key that nobody knows is gone")
     o.expect((o.folder / "first.key").exists(), "the other is there")
-    o.wrong(FAILED, [*add, "first.key"], "first.key: exists")
+    o.wrong(FAILED, [*add, "first.key"], "first.key exists: take it with --key-file")
     cse = ["cse", "key", "add", o.realm, "--id", "k@sp.example.com", "--peer", "Cnobody", "--generate", "third.key"]
     o.wrong(REFUSED, cse, "4102")
     o.expect(not (o.folder / "third.key").exists(), "nor of a key that the CSE refused")
