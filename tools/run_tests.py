@@ -25,7 +25,7 @@ CTEST_LIMIT_S = 600
 TIDY_LIMIT_S = 600
 VALGRIND_LIMIT_S = 420  # one test program
 TSAN_UNIT = "^unit_(base|bind|cse|host|link|store|client|maf|mef)_"
-TSAN_STORIES = "^story_(transit|third_party|mqtt|mqtt_cses|websocket|kept_websocket|outgoing|poa|mcc_maf|providers|s_type|under_load)$"
+TSAN_STORIES = "^story_(transit|third_party|mqtt|mqtt_cses|websocket|kept_websocket|outgoing|poa|mcc_maf|providers|providers_register|s_type|under_load)$"
 C_FOLDERS = ("src", "include", "tests", "fuzz", "bench")
 
 

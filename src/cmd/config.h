@@ -62,12 +62,14 @@ typedef struct gh_realm_function {
 
 /* Another service provider, whose IN-CSE ours talks with (reference point Mcc'). */
 typedef struct gh_realm_provider {
-  gh_str name;    /* of its section */
-  gh_str cse;     /* absolute CSE-ID of its IN-CSE */
-  gh_str sp;      /* FQDN of the provider, lower case */
-  gh_str fqdn;    /* public domain name of the IN-CSE, lower case */
-  gh_str anchors; /* path of its trust anchors, PEM; empty: a provisioned key and nothing else */
-  gh_str reach;   /* how to call it: cmd/reach.h */
+  gh_str name;       /* of its section */
+  gh_str cse;        /* absolute CSE-ID of its IN-CSE */
+  gh_str sp;         /* FQDN of the provider, lower case */
+  gh_str fqdn;       /* public domain name of the IN-CSE, lower case */
+  gh_str anchors;    /* path of its trust anchors, PEM; empty: a provisioned key and nothing else */
+  gh_str reach;      /* how to call it: cmd/reach.h */
+  bool may_register; /* its IN-CSE may register at ours */
+  bool registers;    /* ours registers there */
 } gh_realm_provider;
 
 typedef struct gh_realm_limits {

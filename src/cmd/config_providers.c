@@ -36,6 +36,10 @@ static const gh_conf_key provider_keys[] = {
     {"reach", GH_CONF_TEXT, AT(reach), "none", 0, 0, gh_reach_direct,
      "\"https://host:port\", \"coaps://host:port\", \"coaps+tcp://host:port\" or \"none\"", NULL,
      "where its IN-CSE is called; none: it is let in and never called"},
+    {"may_register", GH_CONF_SWITCH, AT(may_register), "false", 0, 0, NULL, NULL, NULL,
+     "may its IN-CSE register at ours?"},
+    {"register", GH_CONF_SWITCH, AT(registers), "false", 0, 0, NULL, NULL, NULL,
+     "does our IN-CSE register there? It is called at its 'reach'"},
 };
 const gh_conf_table gh_realm_provider_table = {provider_keys, sizeof provider_keys / sizeof *provider_keys};
 
@@ -74,6 +78,8 @@ static gh_err complete(const gh_conf *conf, config_setting_t *at, gh_realm *real
                         "has a 'cse' whose provider is above or below this one: names would not tell");
   if (!gh_fqdn_valid(p->fqdn) || !is_below(a, p->fqdn, p->sp))
     return gh_conf_fail(conf, at, diag, "needs an 'fqdn' below its service provider's");
+  if (p->registers && gh_reach_named(p->reach) == GH_REACH_NONE)
+    return gh_conf_fail(conf, at, diag, "has 'register', and no 'reach' where its IN-CSE is called");
   if (p->anchors.len && p->anchors.ptr[0] != '/')
     p->anchors = gh_arena_fmt(a, "%.*s/%.*s", GH_STR_ARG(realm->dir), GH_STR_ARG(p->anchors));
   return GH_OK;

@@ -3,29 +3,33 @@
 
 #include <stdlib.h>
 
-#include "cmd/config.h"
+#include "cmd/runtime.h"
 #include "cmd/verbs.h"
 #include "cse/cse.h"
+#include "cse/identify.h"
 #include "host/gate.h"
 #include "m2m/constants.h"
 
-typedef struct bit_of {
+typedef struct operation {
   const char *name;
+  gh_op op;
   uint8_t bit;
-} bit_of;
+} operation;
 
-static const bit_of operations[] = {{"create", GH_ACOP_CREATE}, {"retrieve", GH_ACOP_RETRIEVE},
-                                    {"update", GH_ACOP_UPDATE}, {"delete", GH_ACOP_DELETE},
-                                    {"notify", GH_ACOP_NOTIFY}, {"discovery", GH_ACOP_DISCOVERY}};
+static const operation operations[] = {
+    {"create", GH_OP_CREATE, GH_ACOP_CREATE}, {"retrieve", GH_OP_RETRIEVE, GH_ACOP_RETRIEVE},
+    {"update", GH_OP_UPDATE, GH_ACOP_UPDATE}, {"delete", GH_OP_DELETE, GH_ACOP_DELETE},
+    {"notify", GH_OP_NOTIFY, GH_ACOP_NOTIFY}, {"discovery", GH_OP_RETRIEVE, GH_ACOP_DISCOVERY}};
 
-static uint8_t operation_of(gh_str name)
+static const operation *operation_of(gh_str name)
 {
   for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
-    if (gh_str_eq_nocase(name, gh_str_of(operations[i].name))) return operations[i].bit;
-  return 0;
+    if (gh_str_eq_nocase(name, gh_str_of(operations[i].name))) return &operations[i];
+  return NULL;
 }
 
-static gh_err open_host(const gh_realm *realm, const gh_realm_function *f, gh_host **out, gh_diag *diag)
+static gh_err open_host(const gh_realm *realm, const gh_realm_function *f, gh_provider *providers, gh_host **out,
+                        gh_diag *diag)
 {
   gh_host_options o = {.function = &gh_cse_function,
                        .store_path = f->store.ptr,
@@ -37,6 +41,7 @@ static gh_err open_host(const gh_realm *realm, const gh_realm_function *f, gh_ho
       (gh_self){.sp_fqdn = realm->sp_fqdn, .cse_id = f->cse_id, .cse_rn = f->cse_rn, .in_cse = realm->in_cse};
   o.config.fqdn = f->fqdn;
   o.config.cse_type = 1;
+  if (gh_realm_is_in_cse(f)) gh_runtime_tell_providers(realm, providers, &o.config);
   return gh_host_open(&o, out, diag);
 }
 
@@ -77,11 +82,28 @@ static gh_val *describe(gh_call *call, const gh_decision *decision, const gh_que
   return result;
 }
 
+/* What no policy is asked about: the agreement with the originator's provider, on the IN-CSE, where it comes in. */
+static bool decided_before(const gh_host *host, const gh_question *q, gh_op op, const gh_node *target,
+                           gh_decision *out)
+{
+  const gh_host_config *c = &host->config;
+  const gh_type_ops *ops = gh_host_type(host, target->ty);
+  const char *why = NULL;
+  bool comes_in = gh_id_is_foreign(&c->self, q->from) && gh_str_eq(c->self.cse_id, c->self.in_cse);
+  if (comes_in) why = gh_cse_provider_refuses(gh_provider_of_sp(c, gh_id_parse(q->from).sp), op, q->child_ty);
+  if (!why && ops && ops->forbids) why = ops->forbids(host, op, target);
+  bool registers = comes_in && !why && op == GH_OP_CREATE && q->child_ty == GH_TY_REMOTE_CSE;
+  if (registers && !gh_provider_of_cse(c, q->from)) why = "registers-another";
+  if (registers && !why) *out = (gh_decision){.outcome = GH_PERMIT, .reason = "registration"};
+  if (why) *out = (gh_decision){.outcome = GH_REFUSE, .reason = why};
+  return registers || why;
+}
+
 static gh_exit evaluate(gh_call *call, gh_host *host)
 {
   gh_str target = gh_call_text(call, "target", GH_STR_NONE), originator;
-  uint8_t operation = operation_of(gh_call_text(call, "operation", GH_STR("retrieve")));
-  if (!operation)
+  const operation *asked = operation_of(gh_call_text(call, "operation", GH_STR("retrieve")));
+  if (!asked)
     return gh_call_misused(call, "--operation must be create, retrieve, update, delete, notify or discovery");
   if (gh_id_absolute(&call->arena, &host->config.self, gh_call_text(call, "originator", GH_STR_NONE), &originator) !=
       GH_OK)
@@ -96,12 +118,17 @@ static gh_exit evaluate(gh_call *call, gh_host *host)
   gh_policies_of(host, GH_VIEW_COMMITTED, &call->arena, node, gh_call_has(call, "acpi-change"), &set);
   set.question.from = originator;
   set.question.authenticated = true;
-  set.question.operation = operation;
+  set.question.operation = asked->bit;
   set.question.child_ty = (uint32_t)gh_call_number(call, "child-type", 0);
   set.question.target_ty = node->ty;
   set.question.time_us = gh_host_now_us(host);
-  gh_decision decision = gh_policies_decide(host, GH_VIEW_COMMITTED, &set, &trace);
-  gh_val *result = describe(call, &decision, &set.question, target);
+  gh_decision decision;
+  bool before = decided_before(host, &set.question, asked->op, node, &decision);
+  if (!before) decision = gh_policies_decide(host, GH_VIEW_COMMITTED, &set, &trace);
+  gh_question shown = set.question;
+  if (before) shown.policy_count = 0; /* none was asked */
+  if (before) shown.default_subject = GH_STR_NONE;
+  gh_val *result = describe(call, &decision, &shown, target);
   gh_exit code = show(call, result, gh_buf_str(&trace), decision.outcome == GH_PERMIT);
   gh_policies_release(&set);
   gh_buf_free(&trace);
@@ -192,7 +219,8 @@ static gh_exit run(gh_call *call)
   } else if (err == GH_OK && f && f->kind != GH_REALM_CSE) {
     code = gh_call_misused(call, "--function: only a CSE has access control policies");
   } else if (err == GH_OK && f) {
-    err = open_host(&realm, f, &host, &diag);
+    gh_provider providers[GH_REALM_MAX_PROVIDERS];
+    err = open_host(&realm, f, providers, &host, &diag);
     if (err == GH_OK) code = evaluate(call, host);
     gh_host_close(host);
   }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cmd/runtime.h"
+#include "cse/registration.h"
 
 typedef struct row {
   const char *name, *help;
@@ -120,8 +121,46 @@ static void write_mqtt(gh_runtime *r, gh_buf *out)
   }
 }
 
+typedef struct gauge {
+  gh_buf *out;
+  const gh_served *served;
+} gauge;
+
+static void write_registration(void *ctx, gh_str registrar, bool registered)
+{
+  const gauge *g = ctx;
+  gh_buf_fmt(g->out, "gatehouse_registered{function=\"%.*s\",registrar=\"%.*s\"} %d\n",
+             GH_STR_ARG(g->served->function->name), GH_STR_ARG(registrar), registered);
+}
+
+static void write_registered_here(const gh_served *s, const gh_provider *p, gh_buf *out)
+{
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_str id = gh_remote_cse_id(&arena, &s->host->config.self, p->cse);
+  gh_node *node = gh_tree_by_id(s->host->tree, GH_VIEW_COMMITTED, id);
+  gh_buf_fmt(out, "gatehouse_provider_registered{function=\"%.*s\",provider=\"%.*s\"} %d\n",
+             GH_STR_ARG(s->function->name), GH_STR_ARG(p->cse), node && p->may_register);
+  gh_node_unref(node);
+  gh_arena_free(&arena);
+}
+
+static void write_registrations(gh_runtime *r, gh_buf *out)
+{
+  head(out, "registered", "1: this CSE is registered there", "gauge");
+  for (size_t h = 0; h < r->served_count; h++) {
+    gauge g = {out, &r->served[h]};
+    if (r->served[h].function->kind == GH_REALM_CSE) gh_registration_each(r->served[h].host, write_registration, &g);
+  }
+  head(out, "provider_registered", "1: the IN-CSE of this provider is registered here", "gauge");
+  for (size_t h = 0; h < r->served_count; h++)
+    for (size_t i = 0; i < r->served[h].host->config.provider_count; i++)
+      write_registered_here(&r->served[h], &r->served[h].host->config.providers[i], out);
+}
+
 void gh_metrics_write(gh_runtime *runtime, gh_buf *out)
 {
+  write_registrations(runtime, out);
   write_link(runtime, out);
   write_hosts(runtime, out);
   write_stores(runtime, out);

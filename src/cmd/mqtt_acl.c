@@ -99,6 +99,13 @@ static bool level_of(list *l, gh_str absolute, gh_str *level)
   return gh_mqtt_level_of_id(&l->arena, id, level) == GH_OK;
 }
 
+/* The registration of another provider's IN-CSE, or our picture of it: no broker stands between the two. */
+static bool is_over_mccp(list *l, const gh_node *node)
+{
+  const gh_self *self = &l->acl->host->config.self;
+  return gh_id_is_foreign(self, node->creator) || gh_str_eq(node->creator, gh_self_cse_absolute(&l->arena, self));
+}
+
 /* A registered AE or CSE: what the CSE may exchange with it, and what it may itself. */
 static void take_registree(list *l, const gh_node *node)
 {
@@ -106,7 +113,7 @@ static void take_registree(list *l, const gh_node *node)
   gh_str level, user;
   bool is_ae = node->ty == GH_TY_AE;
   if ((!is_ae && node->ty != GH_TY_REMOTE_CSE) || gh_str_eq(node->creator, l->acl->registrar)) return;
-  if (!level_of(l, node->creator, &level)) return;
+  if (is_over_mccp(l, node) || !level_of(l, node->creator, &level)) return;
   grant_exchange(l, l->acl->user, l->self, level);
   if (!gh_mqtt_acl_user(&l->arena, self, node->extra, &user)) return;
   if (is_ae)

@@ -150,6 +150,8 @@ GH_MUST_USE gh_err gh_runtime_renew_peer(const gh_outbound_peer *http, gh_runtim
                                          const gh_tls_options *own, gh_diag *diag);
 /* runtime_provider.c: the IN-CSEs of other providers. Nothing is done for a function that is no IN-CSE. */
 void gh_runtime_use_providers(gh_served *served, gh_host_config *config);
+/* The agreements as a host knows them, in `out`, which has room for all. */
+void gh_runtime_tell_providers(const gh_realm *realm, gh_provider *out, gh_host_config *config);
 GH_MUST_USE gh_err gh_runtime_read_guests(gh_served *served, gh_arena *arena, gh_tls_options *own, gh_diag *diag);
 GH_MUST_USE gh_err gh_runtime_add_providers(gh_served *served, const gh_tls_options *own, gh_diag *diag);
 /* What the peer must prove: the anchors of its own realm where it is of another. */

@@ -71,7 +71,7 @@ static gh_err key_of_registree(gh_host *host, gh_arena *arena, gh_str entity, gh
 {
   unsigned type;
   gh_str id = GH_STR_NONE;
-  gh_node *node = gh_tree_by_id(host->tree, GH_VIEW_COMMITTED, gh_remote_cse_id(arena, entity));
+  gh_node *node = gh_tree_by_id(host->tree, GH_VIEW_COMMITTED, gh_remote_cse_id(arena, &host->config.self, entity));
   bool known = node && gh_str_eq(node->creator, entity) && gh_credential_id_parse(node->extra, &type, &id) == GH_OK &&
                type == GH_CRED_SAEF_KEY;
   key->id = known ? gh_arena_dup(arena, id) : GH_STR_NONE;

@@ -26,7 +26,9 @@ static points points_of(gh_host *host, gh_arena *arena, gh_str entity)
   gh_val *attrs = NULL;
   bool reachable = false;
   points p = {.first = NULL};
-  gh_node *node = gh_tree_by_id(host->tree, GH_VIEW_COMMITTED, gh_remote_cse_id(arena, entity));
+  /*= TS-0001 6.5.4 over Mcc' the agreement says where, never what the other side has registered with */
+  if (gh_id_is_foreign(&host->config.self, entity)) return p;
+  gh_node *node = gh_tree_by_id(host->tree, GH_VIEW_COMMITTED, gh_remote_cse_id(arena, &host->config.self, entity));
   bool own = node && gh_str_eq(node->creator, entity) && gh_node_attrs(arena, node, &attrs) == GH_OK;
   if (own) p.credential_id = gh_arena_dup(arena, node->extra);
   gh_node_unref(node);

@@ -4,14 +4,22 @@
 
 void gh_runtime_use_providers(gh_served *s, gh_host_config *config)
 {
-  gh_runtime *r = s->runtime;
-  if (!gh_realm_is_in_cse(s->function)) return;
-  for (size_t i = 0; i < r->realm->provider_count; i++) {
-    const gh_realm_provider *p = &r->realm->providers[i];
-    r->providers[i] = (gh_provider){.cse = p->cse, .fqdn = p->fqdn, .certificate = p->anchors.len > 0};
+  if (gh_realm_is_in_cse(s->function)) gh_runtime_tell_providers(s->runtime->realm, s->runtime->providers, config);
+}
+
+void gh_runtime_tell_providers(const gh_realm *realm, gh_provider *out, gh_host_config *config)
+{
+  for (size_t i = 0; i < realm->provider_count; i++) {
+    const gh_realm_provider *p = &realm->providers[i];
+    out[i] = (gh_provider){.cse = p->cse,
+                           .fqdn = p->fqdn,
+                           .certificate = p->anchors.len > 0,
+                           .called = gh_reach_named(p->reach) != GH_REACH_NONE,
+                           .may_register = p->may_register,
+                           .registers = p->registers};
   }
-  config->providers = r->providers;
-  config->provider_count = r->realm->provider_count;
+  config->providers = out;
+  config->provider_count = realm->provider_count;
 }
 
 gh_err gh_runtime_read_guests(gh_served *s, gh_arena *arena, gh_tls_options *own, gh_diag *diag)

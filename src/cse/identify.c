@@ -123,7 +123,7 @@ static gh_str credential_at_broker(gh_exchange *x)
   const gh_self *self = &x->host->config.self;
   if (x->peer.credential_id.len || gh_str_empty(x->peer.id)) return x->peer.credential_id;
   bool is_cse = x->peer.kind == GH_PEER_CSE;
-  gh_str id = is_cse ? gh_remote_cse_id(&x->arena, x->peer.id) : gh_id_relative(&x->arena, self, x->peer.id);
+  gh_str id = is_cse ? gh_remote_cse_id(&x->arena, self, x->peer.id) : gh_id_relative(&x->arena, self, x->peer.id);
   gh_node *node = gh_tree_by_id(x->host->tree, GH_VIEW_COMMITTED, id);
   bool own = node && gh_str_eq(node->creator, x->peer.id);
   gh_str credential_id = own ? gh_arena_dup(&x->arena, node->extra) : GH_STR_NONE;

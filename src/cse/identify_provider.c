@@ -1,5 +1,6 @@
 /* What the IN-CSE of another service provider may say in whose name (reference point Mcc'): it speaks for its own
- * provider, in absolute identifiers, and registers nobody here. Must never let an originator of ours through. */
+ * provider, in absolute identifiers, and registers nobody here but itself, where the agreement has that. Must never
+ * let an originator of ours through. */
 #include "cse/identify.h"
 
 #include "m2m/constants.h"
@@ -23,10 +24,14 @@ static bool is_direct(const gh_peer *peer)
   return false;
 }
 
-static bool registers(const gh_request *r)
+/*= TS-0001 6.5.4 an IN-CSE registers at an IN-CSE, subject to agreements; AEs and what announces them do not */
+const char *gh_cse_provider_refuses(const gh_provider *provider, gh_op op, uint32_t ty)
 {
-  bool registration = r->ty == GH_TY_AE || r->ty == GH_TY_REMOTE_CSE || r->ty == GH_TY_AEANNC;
-  return r->op == GH_OP_CREATE && registration;
+  bool of_others = ty == GH_TY_AE || ty == GH_TY_AEANNC;
+  bool of_itself = ty == GH_TY_REMOTE_CSE;
+  if (!provider) return "provider-unknown";
+  if (op != GH_OP_CREATE || (!of_others && !of_itself)) return NULL;
+  return of_itself && provider->may_register ? NULL : "registers-over-mccp";
 }
 
 int gh_cse_identify_provider(gh_exchange *x)
@@ -35,9 +40,10 @@ int gh_cse_identify_provider(gh_exchange *x)
   if (!p || !is_direct(&x->peer))
     return refuse(x, GH_RSC_ORIGINATOR_NOT_AUTHENTICATED, "provider-unknown",
                   "this service provider is not known here");
-  /*= TS-0001 6.5.4 registration between providers is subject to agreements, and none has it */
-  if (registers(&x->request))
-    return refuse(x, GH_RSC_OPERATION_NOT_ALLOWED, "registers-over-mccp", "nobody registers from another provider");
+  const char *why = gh_cse_provider_refuses(p, x->request.op, x->request.ty);
+  if (why)
+    return refuse(x, GH_RSC_OPERATION_NOT_ALLOWED, why,
+                  "nobody registers from another provider but its IN-CSE, where that is agreed");
   gh_id id = gh_id_parse(x->request.from);
   if (id.kind == GH_ID_INVALID ||
       gh_id_absolute(&x->arena, &x->host->config.self, x->request.from, &x->originator) != GH_OK)

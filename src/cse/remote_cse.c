@@ -1,5 +1,5 @@
 /* <remoteCSE>: the registration of a CSE. It takes the association of that CSE, and says which CSEs are reached
- * through it. */
+ * through it; that of another provider's IN-CSE says nothing of the kind, and counts while it is agreed. */
 #include <stdlib.h>
 
 #include "cse/configured_place.h"
@@ -7,6 +7,7 @@
 #include "cse/registration.h"
 #include "host/id_map.h"
 #include "m2m/constants.h"
+#include "m2m/m2m_time.h"
 
 enum { DESCENDANTS_MAX = 1024 };
 
@@ -16,9 +17,22 @@ static int refuse(gh_exchange *x, int rsc, const char *reason, const char *text)
   return gh_refuse(x, rsc, "%s", text);
 }
 
-gh_str gh_remote_cse_id(gh_arena *arena, gh_str absolute)
+/* The FQDN of a provider has no '_', so no two of these are alike. */
+static gh_str id_over_mccp(gh_arena *arena, const char *prefix, gh_str absolute)
+{
+  gh_id id = gh_id_parse(absolute);
+  return gh_arena_fmt(arena, "%s-%.*s_%.*s", prefix, GH_STR_ARG(id.sp), GH_STR_ARG(id.cse));
+}
+
+gh_str gh_provider_picture_id(gh_arena *arena, gh_str absolute)
+{
+  return id_over_mccp(arena, "preg", absolute);
+}
+
+gh_str gh_remote_cse_id(gh_arena *arena, const gh_self *self, gh_str absolute)
 {
   size_t slash = gh_str_rfind(absolute, '/');
+  if (gh_id_is_foreign(self, absolute)) return id_over_mccp(arena, "pcse", absolute);
   return gh_arena_fmt(arena, "rcse-%.*s", GH_STR_ARG(gh_str_sub(absolute, slash + 1, SIZE_MAX)));
 }
 
@@ -60,7 +74,7 @@ static void apply(gh_host *host, void *ctx)
   for (size_t i = 0; i < c->gone_count; i++)
     if (gh_id_map_get(host->routes, &c->arena, c->gone[i], &now) && gh_str_eq(now, c->next))
       gh_id_map_set(host->routes, c->gone[i], GH_STR_NONE);
-  bool ours = !gh_id_is_foreign(&host->config.self, c->next); /* nobody registers over Mcc' */
+  bool ours = !gh_id_is_foreign(&host->config.self, c->next); /* over Mcc' the agreement says who leads where */
   for (size_t i = 0; ours && i < c->come_count; i++) {
     bool registered_itself = gh_id_map_get(host->routes, &c->arena, c->come[i], &now) && gh_str_eq(now, c->come[i]);
     if (i == 0 || (!registered_itself && may_be_below(&host->config, c->come[i], c->next)))
@@ -90,6 +104,17 @@ static route_change *new_change(const gh_self *self, gh_str next, const gh_val *
 
 /* ---- checks */
 
+/*= TS-0001 9.6.4 descendantCSEs; 6.5.4 the IN-CSE of another provider tells of its own; nothing goes by it */
+static int check_their_descendants(gh_exchange *x, gh_str next, const gh_val *list)
+{
+  for (const gh_val *v = list->u.array.first; v; v = v->next) {
+    gh_id id = gh_id_parse(v->type == GH_VAL_STR ? v->u.str : GH_STR_NONE);
+    if (id.kind != GH_ID_CSE || !gh_str_eq_nocase(id.sp, gh_id_parse(next).sp))
+      return refuse(x, GH_RSC_BAD_REQUEST, "dcse", "dcse must list absolute CSE-IDs of the same provider");
+  }
+  return GH_RSC_OK;
+}
+
 /* A CSE may say that others are below it; it may not take over who is known to be elsewhere. */
 static int check_descendants(gh_exchange *x, gh_str next, const gh_val *attrs)
 {
@@ -98,6 +123,7 @@ static int check_descendants(gh_exchange *x, gh_str next, const gh_val *attrs)
   if (!list || list->type != GH_VAL_ARRAY) return GH_RSC_OK;
   if (list->u.array.count > DESCENDANTS_MAX)
     return refuse(x, GH_RSC_BAD_REQUEST, "dcse", "dcse has too many elements");
+  if (gh_id_is_foreign(self, next)) return check_their_descendants(x, next, list);
   gh_str own = gh_self_cse_absolute(&x->arena, self), cse, known;
   for (const gh_val *v = list->u.array.first; v; v = v->next) {
     if (v->type != GH_VAL_STR || gh_id_parse(v->u.str).kind != GH_ID_CSE ||
@@ -127,24 +153,48 @@ static int check_originator(gh_exchange *x)
   return GH_RSC_OK;
 }
 
+/* Whoever registers from another provider lives as long here as registrations do: what was agreed may end. */
+static void settle_end(gh_exchange *x, gh_val *attrs)
+{
+  int64_t limit = gh_host_now_us(x->host) + x->host->config.max_registration_us, wanted;
+  gh_str text;
+  if (gh_val_get_str(attrs, GH_STR("et"), &text) && gh_timestamp_parse(text, &wanted) == GH_OK && wanted <= limit)
+    return;
+  gh_val_set(&x->arena, attrs, GH_STR("et"), gh_val_str(&x->arena, gh_timestamp(&x->arena, limit)));
+}
+
+/*= TS-0001 9.6.4 cseType is mandatory for an IN-CSE, and nobody else registers over Mcc' (6.5.4) */
+static int check_provider(gh_exchange *x, gh_val *attrs)
+{
+  enum { IN_CSE = 1 };
+  int64_t type = IN_CSE;
+  if (gh_val_get(attrs, GH_STR("cst")) && (!gh_val_get_int(attrs, GH_STR("cst"), &type) || type != IN_CSE))
+    return refuse(x, GH_RSC_BAD_REQUEST, "cst", "cst is not that of an IN-CSE");
+  gh_val_set(&x->arena, attrs, GH_STR("cst"), gh_val_int(&x->arena, IN_CSE));
+  settle_end(x, attrs);
+  return GH_RSC_OK;
+}
+
 static int create(gh_exchange *x, const gh_node *parent, gh_val *attrs)
 {
   (void)parent;
   int rsc = check_originator(x);
+  bool foreign = gh_id_is_foreign(&x->host->config.self, x->originator);
+  if (rsc == GH_RSC_OK && foreign) rsc = check_provider(x, attrs);
   if (rsc != GH_RSC_OK) return rsc;
   gh_str given, said;
   gh_str relative = gh_id_sp_relative(&x->host->config.self, x->originator);
   if (gh_val_get_str(attrs, GH_STR("csi"), &given) &&
       (gh_id_absolute(&x->arena, &x->host->config.self, given, &said) != GH_OK || !gh_str_eq(said, x->originator)))
     return refuse(x, GH_RSC_BAD_REQUEST, "csi", "csi is not the originator's");
-  x->new_id = gh_remote_cse_id(&x->arena, x->originator);
+  x->new_id = gh_remote_cse_id(&x->arena, &x->host->config.self, x->originator);
   gh_node *same = gh_tree_by_id(x->host->tree, x->view, x->new_id);
   gh_node_unref(same);
   if (same)
     return refuse(x, GH_RSC_ORIGINATOR_HAS_ALREADY_REGISTERED, "already-registered",
                   "this CSE is registered already");
   gh_val_set(&x->arena, attrs, GH_STR("csi"), gh_val_str(&x->arena, relative));
-  x->new_extra = x->peer.credential_id; /* SA1: what SA2 is opened with */
+  if (!foreign) x->new_extra = x->peer.credential_id; /* SA1: what SA2 is opened with */
   x->change_audited = true;
   return check_descendants(x, x->originator, attrs);
 }
@@ -161,8 +211,10 @@ static int created(gh_exchange *x, const gh_node *parent, const gh_node *node)
 
 static int update(gh_exchange *x, const gh_node *target, gh_val *merged, const gh_val *changes)
 {
+  bool foreign = gh_id_is_foreign(&x->host->config.self, target->creator);
   x->change_audited = true;
-  if (gh_str_eq(x->peer.id, target->creator)) x->new_extra = x->peer.credential_id;
+  if (foreign) settle_end(x, merged);
+  if (!foreign && gh_str_eq(x->peer.id, target->creator)) x->new_extra = x->peer.credential_id;
   if (!gh_val_get(changes, GH_STR("dcse"))) return GH_RSC_OK;
   /*= TS-0004 7.4.4.2.3 what lies below changes with it */
   int rsc = check_descendants(x, target->creator, merged);
@@ -183,6 +235,18 @@ static int deregister(gh_exchange *x, const gh_node *target)
   return GH_RSC_OK;
 }
 
+/* Our picture of an IN-CSE that no agreement names any more: nobody is left to tell it. */
+static void say_if_left(gh_host *host, const gh_node *node, const gh_val *attrs)
+{
+  gh_str csi;
+  const gh_self *self = &host->config.self;
+  bool ours = !gh_id_is_foreign(self, node->creator);
+  if (!ours || !gh_val_get_str(attrs, GH_STR("csi"), &csi) || !gh_id_is_foreign(self, csi)) return;
+  if (gh_provider_of_cse(&host->config, csi)) return;
+  GH_LOG(&host->log, GH_LOG_WARN, "still-registered-at-provider", GH_F("registrar", csi),
+         GH_F("reason", "there is no agreement any more, and it cannot be told"));
+}
+
 static void loaded(gh_host *host, const gh_node *node)
 {
   gh_arena arena;
@@ -192,11 +256,22 @@ static void loaded(gh_host *host, const gh_node *node)
     route_change *c = new_change(&host->config.self, node->creator, NULL, attrs);
     apply(host, c);
     drop(c);
+    say_if_left(host, node, attrs);
   }
   gh_arena_free(&arena);
 }
 
+/*= TS-0001 6.5.4 what is stored says nothing of the agreement of today. Without one nothing is created below it, and
+ * it is not prolonged; it can be seen, taken back, and ends in its time */
+static const char *forbids(const gh_host *host, gh_op op, const gh_node *target)
+{
+  bool ours = !gh_id_is_foreign(&host->config.self, target->creator);
+  bool ends = op == GH_OP_RETRIEVE || op == GH_OP_DELETE;
+  return ours || ends || gh_provider_may_register(&host->config, target->creator) ? NULL : "registration-not-agreed";
+}
+
 const gh_type_ops gh_remote_cse_ops = {.ty = GH_TY_REMOTE_CSE,
+                                       .forbids = forbids,
                                        .create = create,
                                        .created = created,
                                        .update = update,

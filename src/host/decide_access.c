@@ -132,6 +132,11 @@ int gh_gate_decide(gh_exchange *x)
     x->decision = (gh_decision){.outcome = GH_PERMIT, .reason = "registration"};
     return GH_RSC_OK;
   }
+  const char *forbidden = ops && ops->forbids ? ops->forbids(x->host, x->request.op, x->target) : NULL;
+  if (forbidden) {
+    x->decision = (gh_decision){.outcome = GH_REFUSE, .reason = forbidden};
+    return gh_refuse(x, GH_RSC_ORIGINATOR_HAS_NO_PRIVILEGE, "not permitted");
+  }
   if (ops && ops->also_permits && ops->also_permits(x, x->target)) {
     x->decision = (gh_decision){.outcome = GH_PERMIT, .reason = "registree"};
     return GH_RSC_OK;

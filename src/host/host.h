@@ -22,6 +22,8 @@ typedef struct gh_type_ops {
   gh_decision (*decide)(const gh_exchange *x, const gh_node *target);
   /* Permits what no policy says; a pure function of exchange and tree. */
   bool (*also_permits)(const gh_exchange *x, const gh_node *target);
+  /* Refuses what policies would permit: the reason, else NULL; a pure function of configuration and tree. */
+  const char *(*forbids)(const gh_host *host, gh_op op, const gh_node *target);
   /* Completes the attributes of a new resource (what the server sets); may choose x->new_id and x->new_name. */
   int (*create)(gh_exchange *x, const gh_node *parent, gh_val *attrs);
   /* After the resource is in the tree: counters of the parent, keys. */
@@ -138,7 +140,7 @@ struct gh_host {
   struct gh_id_map *credentials; /* CSE: Credential-ID -> AE-ID; MAF, MEF: client and stakeholder -> registration */
   struct gh_id_map *routes;      /* CSE: CSE-ID -> CSE-ID of the registered CSE that leads there; absolute */
   struct gh_id_map *subscribed_nodes; /* CSE: CSE-ID -> ri of its <serviceSubscribedNode> */
-  void *own;                          /* of the function */
+  _Atomic(void *) own;                /* of the function; the writer may look while it comes */
   struct gh_sweeper *sweeper;
   gh_host_counters counters;
 };

@@ -29,3 +29,10 @@ const gh_provider *gh_provider_certified(const gh_host_config *config, gh_str fq
       return &config->providers[i];
   return NULL;
 }
+
+/*= TS-0001 6.5.4 subject to agreements */
+bool gh_provider_may_register(const gh_host_config *config, gh_str cse)
+{
+  const gh_provider *provider = gh_provider_of_cse(config, cse);
+  return provider && provider->may_register;
+}

@@ -207,11 +207,59 @@ static void the_key_of_another_provider(void **state)
   a_cse_alone(state);
 }
 
+static void registers_us(void *ctx, gh_worker *worker, gh_outbound_call *call)
+{
+  (void)ctx;
+  (void)worker;
+  call->err = GH_OK;
+  call->response = (gh_response){.rsc = 2001};
+  call->done(call);
+}
+
+static bool is_there(harness *h, const char *id)
+{
+  gh_node *node = gh_tree_by_id(h->host->tree, GH_VIEW_COMMITTED, gh_str_of(id));
+  gh_node_unref(node);
+  return node;
+}
+
+/*= TS-0001 6.5.4 nor does its registration here, or ours there, bring it to the broker */
+static void the_registration_of_another_provider(void **state)
+{
+  harness *h = *state;
+  static const gh_provider other = {.cse = {"//sp2.example.net/in-cse", 24},
+                                    .fqdn = {"in-cse.sp2.example.net", 22},
+                                    .certificate = true,
+                                    .called = true,
+                                    .registers = true,
+                                    .may_register = true};
+  const who peer = {GH_PEER_CSE, GH_METHOD_CERTIFICATE, "//sp2.example.net/in-cse", "32-//sp2.example.net/in-cse", "",
+                    false};
+  h->options.config.providers = &other;
+  h->options.config.provider_count = 1;
+  h->options.outbound.send = registers_us;
+  harness_reopen(h);
+  assert_rsc(ask(h, &peer, GH_OP_CREATE, "cse-in", peer.id, GH_TY_REMOTE_CSE,
+                 "{\"m2m:csr\":{\"cb\":\"//sp2.example.net/in-cse/base\",\"rr\":true,\"srv\":[\"3\"],\"poa\":["
+                 "\"mqtts://192.0.2.1:8883\"]}}"),
+             2001);
+  gh_host_serving(h->host, GH_STR("https://127.0.0.1:1"));
+  for (int left = 1000; !is_there(h, "preg-sp2.example.net_in-cse"); left--) {
+    if (!left) fail_msg("it has not registered");
+    usleep(10000);
+  }
+  a_cse_alone(state);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-  const struct CMUnitTest tests[] = {TEST(a_cse_alone),        TEST(a_cse_with_a_registrar),
-                                     TEST(registered_and_not), TEST(a_registered_cse),
-                                     TEST(keys_of_the_broker), TEST(the_key_of_another_provider)};
+  const struct CMUnitTest tests[] = {TEST(a_cse_alone),
+                                     TEST(a_cse_with_a_registrar),
+                                     TEST(registered_and_not),
+                                     TEST(a_registered_cse),
+                                     TEST(keys_of_the_broker),
+                                     TEST(the_key_of_another_provider),
+                                     TEST(the_registration_of_another_provider)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,8 +31,9 @@ static void what_is_read(void **state)
   gh_realm realm;
   gh_diag diag = {""};
   const char *dir = realm_with(t, "  a = { cse = \"//SP2.example.NET/in2\"; anchors = \"a.pem\"; reach = "
-                                  "\"https://192.0.2.1:443\"; };\n"
-                                  "  b = { cse = \"//sp3.example.org/in-cse\"; fqdn = \"M2M.sp3.example.org\"; };\n");
+                                  "\"https://192.0.2.1:443\"; register = true; };\n"
+                                  "  b = { cse = \"//sp3.example.org/in-cse\"; fqdn = \"M2M.sp3.example.org\"; "
+                                  "may_register = true; };\n");
   if (gh_realm_read(dir, &realm, &diag) != GH_OK) fail_msg("%s", diag.text);
   assert_int_equal(realm.provider_count, 2);
   const gh_realm_provider *a = &realm.providers[0], *b = &realm.providers[1];
@@ -41,6 +42,15 @@ static void what_is_read(void **state)
   assert_true(gh_str_ends(a->anchors, GH_STR("/realm/a.pem")));
   assert_true(gh_str_eq(b->fqdn, GH_STR("m2m.sp3.example.org")) && gh_str_empty(b->anchors));
   assert_true(gh_str_eq(b->reach, GH_STR("none")));
+  /*= TS-0001 6.5.4 registration is agreed for itself, in each direction */
+  assert_true(a->registers && !a->may_register && b->may_register && !b->registers);
+  gh_provider known[GH_REALM_MAX_PROVIDERS];
+  gh_host_config config = {.provider_count = 0};
+  gh_runtime_tell_providers(&realm, known, &config);
+  assert_true(config.provider_count == 2 && known[0].called && !known[1].called);
+  assert_true(known[0].registers && !known[0].may_register && known[1].may_register && !known[1].registers);
+  assert_true(gh_provider_may_register(&config, b->cse) && !gh_provider_may_register(&config, a->cse));
+  assert_false(gh_provider_may_register(&config, GH_STR("//sp3.example.org/mn1")));
   gh_realm_free(&realm);
   if (gh_realm_read(realm_with(t, ""), &realm, &diag) != GH_OK) fail_msg("%s", diag.text);
   assert_int_equal(realm.provider_count, 0);
@@ -70,6 +80,9 @@ static const struct {
     {"  a = { " GOOD "reach = \"mqtt\"; };", "setting 'providers.a.reach' must be"},
     {"  a = { " GOOD "reach = \"http://192.0.2.1:80\"; };", "setting 'providers.a.reach' must be"},
     {"  a = { " GOOD "anchors = 1; };", "setting 'providers.a.anchors' must be a path"},
+    {"  a = { " GOOD "register = true; };", "'providers.a' has 'register', and no 'reach'"},
+    {"  a = { " GOOD "register = \"yes\"; };", "setting 'providers.a.register' must be true or false"},
+    {"  a = { " GOOD "may_register = 1; };", "setting 'providers.a.may_register' must be true or false"},
     {"  a = { " GOOD "};\n  b = { cse = \"//SP2.example.net/in3\"; };",
      "'providers.b' has a 'cse' of a service provider"},
 };
@@ -128,8 +141,9 @@ static void too_many(void **state)
 static void doctor_knows_them(void **state)
 {
   temp_dir *t = *state;
-  const char *dir = realm_with(t, "  a = { " GOOD "anchors = \"a.pem\"; reach = \"https://192.0.2.1:443\"; };\n"
-                                  "  b = { cse = \"//sp3.example.org/in-cse\"; };\n");
+  const char *dir = realm_with(t, "  a = { " GOOD "anchors = \"a.pem\"; reach = \"https://192.0.2.1:443\"; "
+                                  "register = true; };\n"
+                                  "  b = { cse = \"//sp3.example.org/in-cse\"; may_register = true; };\n");
   said *s = cli("doctor", dir);
   assert_int_equal(s->code, 3); /* not there */
   char *pem = temp_read(temp_path(t, "realm/ca.pem"));
@@ -137,7 +151,8 @@ static void doctor_knows_them(void **state)
   free(pem);
   s = cli("doctor", dir);
   if (s->code != 0) fail_msg("%s", s->out);
-  assert_non_null(strstr(s->out, "called at https://192.0.2.1:443"));
+  assert_non_null(strstr(s->out, "called at https://192.0.2.1:443; may not register here; we register there"));
+  assert_non_null(strstr(s->out, "reach is none; may register here; we do not register there"));
   assert_non_null(strstr(s->out, "1 for in2.sp2.example.net, until"));
   assert_non_null(strstr(s->out, "//sp3.example.org/in-cse proves itself with a provisioned key alone"));
   temp_write(temp_path(t, "realm/a.pem"), "nothing\n", 0600);

@@ -168,10 +168,37 @@ static void said_once_for_each_change(void **state)
   assert_int_equal(said(p, "in clear text"), 1);
 }
 
+/*= TS-0001 6.5.4; 8.2.1.2 over Mcc' the agreement says where; what the other side registered with leads nowhere */
+static void nobody_over_mccp(void **state)
+{
+  place *p = *state;
+  static const gh_provider other = {.cse = {"//sp2.example.net/mn7", 21},
+                                    .fqdn = {"mn7.sp2.example.net", 19},
+                                    .certificate = true,
+                                    .may_register = true};
+  const who peer = {GH_PEER_CSE, GH_METHOD_CERTIFICATE, "//sp2.example.net/mn7", "32-//sp2.example.net/mn7", "",
+                    false};
+  const who ours = MN(GH_METHOD_CERTIFICATE, "32-//sp.example.com/mn7");
+  gh_poa poa;
+  p->h.host->config.providers = &other;
+  p->h.host->config.provider_count = 1;
+  assert_rsc(ask(&p->h, &peer, GH_OP_CREATE, "cse-in", other.cse.ptr, GH_TY_REMOTE_CSE,
+                 "{\"m2m:csr\":{\"cb\":\"//sp2.example.net/mn7/base\",\"rr\":true,\"srv\":[\"3\"],\"poa\":[\"" PLACE
+                 "\",\"http://192.0.2.7:80\",\"" BROKER "\"]}}"),
+             2001);
+  assert_int_equal(gh_runtime_nth_point(&p->served, other.cse, 0, &poa), GH_ENOTFOUND);
+  assert_int_equal(gh_runtime_nth_point(&p->served, mn7, 0, &poa), GH_ENOTFOUND); /* nor one of ours with that name */
+  assert_null(gh_runtime_find_peer(&p->served, other.cse));
+  assert_false(gh_runtime_is_at_broker(&p->served, other.cse));
+  assert_int_equal(said(p, "nothing"), 0); /* they are not even looked at */
+  register_cse(p, &ours, "\"" PLACE "\"");
+  assert_int_equal(gh_runtime_nth_point(&p->served, mn7, 0, &poa), GH_OK);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(whom_the_broker_proves), TEST(a_key_that_goes),
-                                     TEST(said_once_for_each_change)};
+                                     TEST(said_once_for_each_change), TEST(nobody_over_mccp)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,10 +52,10 @@ class Provider(Realm):
     def endpoint(self, binding=""):
         return (self.dir / "run" / f"cse{binding}.endpoint").read_text().strip()
 
-    def agree(self, other, reach, anchors=True, further="", crl=""):
+    def agree(self, other, reach, anchors=True, further="", crl="", terms=""):
         """Writes the agreement; the IN-CSE is started again with it, where it was."""
         self.private("other.pem", (other.dir / "ca.pem").read_bytes())
-        entry = f'  other = {{ cse = "//{other.fqdn}/in-cse"; anchors = "{"other.pem" if anchors else ""}"; reach = "{reach}"; }};\n{further}'
+        entry = f'  other = {{ cse = "//{other.fqdn}/in-cse"; anchors = "{"other.pem" if anchors else ""}"; reach = "{reach}"; {terms}}};\n{further}'
         head, cse = self.fresh.split("\n  cse = {", 1)
         cse = cse.replace('crl = "";', f'crl = "{crl}";', 1).replace('crl_policy = "require"', 'crl_policy = "soft"', 1)
         self.conf.write_text(f"{head}\n  cse = {{{cse}providers = {{\n{entry}}};\n", encoding="utf-8")
@@ -119,12 +119,17 @@ def read_across(checks, ours, theirs, near, low):
 
 def by_curl(ours, pair, origin, path, *more):
     """The response status code of our IN-CSE for who has this certificate; None: it gave no answer of oneM2M."""
+    return answer_to_curl(ours, pair, origin, path, *more)[0]
+
+
+def answer_to_curl(ours, pair, origin, path, *more):
+    """The same, and its text."""
     name = f"in-cse.{OURS}"
     head = ["-H", f"X-M2M-Origin: {origin}"] if origin is not None else []
     answer = run(["curl", "-s", "-i", "--cacert", ours.dir / "ca.pem", "--cert", pair[0], "--key", pair[1], "--connect-to",
                   f"{name}:443:{ours.endpoint()}", "-H", "X-M2M-RI: h1", "-H", "X-M2M-RVI: 3", *head, *more, f"https://{name}{path}"])[1]
     found = [line.split(":")[1].strip() for line in answer.splitlines() if line.lower().startswith("x-m2m-rsc:")]
-    return int(found[0]) if found else None
+    return int(found[0]) if found else None, answer
 
 
 def by_hand(checks, ours, theirs):
