@@ -144,9 +144,13 @@ typedef struct gh_device_certificate {
  * the profile of 10.1.1, names no AE, node or device, or the key is another's (*diag says which); GH_EAUTH: it has no
  * name, or several; GH_EEXPIRED: it is past its end; GH_ELIMIT: together more than 16 KiB; GH_EIO, GH_ESYNTAX: the
  * CRLs. Nothing has changed then. An association that stands ends within a second or before its next request once a
- * new list revokes the CSE's certificate; one with an MQTT broker at its next handshake. */
+ * new list revokes the CSE's certificate, or the broker's. */
 GH_MUST_USE gh_err gh_device_set_certificate(gh_device *device, const gh_device_certificate *certificate,
                                              gh_diag *diag);
+
+/* The path that it was given as `crl_file`, made absolute; empty: none. Lives until the next call with the same
+ * device. GH_ENOTFOUND: the device has no certificate. */
+GH_MUST_USE gh_err gh_device_crl_file(gh_device *device, gh_str *out, gh_diag *diag);
 
 /* Which key the association with the CSE uses. */
 typedef enum gh_device_key {
@@ -160,10 +164,10 @@ typedef enum gh_device_key {
 /* Opens the association with the CSE; the calls below do it by themselves with GH_DEVICE_KEY_MAF, or with the key
  * that was last chosen here or by one of the calls above. An open one is kept. */
 GH_MUST_USE gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag);
-/* Ends it. */
+/* Ends it; within a call-back see gh_device_on_notify. */
 GH_NONNULL void gh_device_dissociate(gh_device *device);
-/* Waits until the CSE ends the association. GH_ETIMEOUT: it still stands. GH_ECONN: there is none. GH_EINVAL: within
- * the call-back of a notification that came over it. */
+/* Waits until the CSE, or a call-back, ends the association. GH_ETIMEOUT: it still stands. GH_ECONN: there is none.
+ * GH_EINVAL: within the call-back of a notification that came over it. */
 GH_MUST_USE gh_err gh_device_wait_closed(gh_device *device, uint32_t timeout_ms);
 
 /* Creates the <AE> (TS-0001 10.2.2.2) and keeps the AE-ID that was assigned. `app_id` begins with N or R. `rn` may be
@@ -216,7 +220,12 @@ typedef struct gh_device_notification {
 
 /* Returns the response status code for the originator (TS-0004 6.6), 2000 for done; an unknown one becomes 5000.
  * Called within gh_device_serve; over MQTT and WebSocket within every call that uses the association, too, and there
- * the device must not be used meanwhile (GH_EINVAL). Else it may be, but neither serve nor close. */
+ * each call with the device that can fail does so (GH_EINVAL) and changes nothing. Over HTTP and CoAP the device may
+ * be used, but for gh_device_serve (GH_EINVAL). Over any of them: gh_device_dissociate ends the device's own
+ * association, if the notification came over it when the call-back has returned; gh_device_server_close stops the
+ * server, as gh_device_server_stop does, and gh_device_close does no more than dissociate: close both when
+ * gh_device_serve has returned. What only shows (gh_device_state_get, ..) and gh_device_server_stop may always be
+ * called. */
 typedef int (*gh_device_on_notify)(void *ctx, const gh_device_notification *notification);
 
 /* Listens in the binding that the device speaks: for HTTP over TLS, for CoAP over DTLS ("coap") or over TLS

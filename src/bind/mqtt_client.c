@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/no_sigpipe.h"
+#include "link/tls_status.h"
 #include "m2m/constants.h"
 #include "m2m/m2m_time.h"
 #include "m2m/primitive_tree.h"
@@ -233,6 +234,13 @@ static gh_err make_client(gh_mqtt_client *m, const gh_mqtt_client_options *o, gh
   return taken ? GH_OK : gh_fail(diag, GH_ECRYPTO, "libmosquitto does not take our TLS context");
 }
 
+static gh_err refused(const gh_mqtt_client_options *o, gh_diag *diag)
+{
+  gh_diag why = gh_tls_client_refusal(o->tls);
+  if (why.text[0]) return gh_fail(diag, GH_EAUTH, "the broker is not believed: %s", why.text);
+  return gh_fail(diag, GH_EAUTH, "the broker did not take the credential");
+}
+
 static gh_err associate(gh_mqtt_client *m, const gh_mqtt_client_options *o, gh_diag *diag)
 {
   char host[256];
@@ -243,7 +251,7 @@ static gh_err associate(gh_mqtt_client *m, const gh_mqtt_client_options *o, gh_d
     return gh_fail(diag, GH_ECONN, "the broker cannot be reached at %s:%u", host, o->port);
   if (rc == MOSQ_ERR_SUCCESS) GH_TRY(wait_connected(m, diag));
   gh_err err = rc == MOSQ_ERR_SUCCESS ? run_until(m, &m->let_in, diag) : GH_EAUTH;
-  if (err == GH_ECONN || err == GH_EAUTH) return gh_fail(diag, GH_EAUTH, "the broker did not take the credential");
+  if (err == GH_ECONN || err == GH_EAUTH) return refused(o, diag);
   GH_TRY(err);
   if (m->denied) return gh_fail(diag, GH_EAUTH, "the broker refuses this client");
   m->open = true;
@@ -272,6 +280,14 @@ gh_err gh_mqtt_client_open(const gh_mqtt_client_options *options, gh_mqtt_client
 bool gh_mqtt_client_is_open(const gh_mqtt_client *m)
 {
   return m->open;
+}
+
+/*= TS-0003 8.2.1 */
+bool gh_mqtt_client_is_revoked(gh_mqtt_client *m, const gh_status_source *status)
+{
+  bool revoked = m->open && gh_tls_status_revoked(mosquitto_ssl_get(m->mosq), status);
+  if (revoked) m->open = false; /* it is left without a word, and nothing more is read */
+  return revoked;
 }
 
 void gh_mqtt_client_close(gh_mqtt_client *m)

@@ -40,7 +40,10 @@ GH_MUST_USE gh_err gh_mqtt_client_listen(gh_mqtt_client *mqtt, gh_str stem, gh_m
 /* GH_ETIMEOUT: the time is over, and the session stands; GH_OK: it is closed. With 0 it takes what is there already.
  */
 GH_MUST_USE gh_err gh_mqtt_client_wait(gh_mqtt_client *mqtt, uint32_t timeout_ms);
-/* Says DISCONNECT. NULL is allowed. */
+/* Has the broker's certificate been revoked since, as `status` of its TLS context says? Then the connection is not
+ * used any more. */
+bool gh_mqtt_client_is_revoked(gh_mqtt_client *mqtt, const gh_status_source *status);
+/* Says DISCONNECT, unless it is not to be used any more. NULL is allowed. */
 void gh_mqtt_client_close(gh_mqtt_client *mqtt);
 
 #endif

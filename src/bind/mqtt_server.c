@@ -268,8 +268,9 @@ static void pause_after(gh_mqtt_server *s, int rc, uint32_t *retry_ms)
   bool renewed = was_connected && s->renewed;
   pthread_mutex_unlock(&s->lock);
   if (stopping || renewed) return;
+  gh_diag refusal = s->options.tls ? gh_tls_client_refusal(s->options.tls) : (gh_diag){""};
   GH_LOG(s->options.log, GH_LOG_WARN, was_connected ? "mqtt-lost" : "mqtt-not-connected", GH_F("broker", s->broker),
-         GH_F("reason", mosquitto_strerror(rc)), GH_F("again_ms", *retry_ms));
+         GH_F("reason", refusal.text[0] ? refusal.text : mosquitto_strerror(rc)), GH_F("again_ms", *retry_ms));
   struct timespec until = in_ms(*retry_ms);
   pthread_mutex_lock(&s->lock);
   while (!s->stopping && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0) continue;
@@ -327,6 +328,16 @@ static void take_renewed(gh_mqtt_server *s)
   gh_tls_client_free(fresh);
 }
 
+/* TS-0003 8.2.1: a list that came since. Nothing more is read, and nothing is said to the broker. */
+static bool broker_is_revoked(gh_mqtt_server *s)
+{
+  if (!s->options.tls || !gh_tls_client_is_revoked(s->options.tls, mosquitto_ssl_get(s->mosq))) return false;
+  GH_LOG(s->options.log, GH_LOG_WARN, "associations-revoked", GH_F("reason", "certificate"),
+         GH_F("broker", s->broker));
+  shutdown(mosquitto_socket(s->mosq), SHUT_RDWR);
+  return true;
+}
+
 /* Until the connection ends, or is not there in time. */
 static int converse(gh_mqtt_server *s)
 {
@@ -334,6 +345,7 @@ static int converse(gh_mqtt_server *s)
   int64_t until = now_ms() + CONNECT_MS, end = INT64_MAX;
   bool left = false;
   while (rc == MOSQ_ERR_SUCCESS && now_ms() < end) {
+    if (broker_is_revoked(s)) return MOSQ_ERR_TLS;
     rc = mosquitto_loop(s->mosq, LOOP_MS, 1);
     if (rc == MOSQ_ERR_SUCCESS && !gh_mqtt_server_is_connected(s) && now_ms() > until) rc = MOSQ_ERR_CONN_LOST;
     if (end == INT64_MAX && is_stopping(s)) end = now_ms() + LAST_MS;

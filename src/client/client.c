@@ -439,8 +439,9 @@ gh_err gh_client_wait_closed(gh_client *client, uint32_t timeout_ms)
   return client->conn ? GH_ETIMEOUT : GH_OK;
 }
 
-bool gh_client_is_revoked(const gh_client *client, const struct gh_status_source *status)
+bool gh_client_is_revoked(gh_client *client, const struct gh_status_source *status)
 {
+  if (client->mqtt) return gh_mqtt_client_is_revoked(client->mqtt, status);
   return client->conn && gh_conn_is_revoked(client->conn, status);
 }
 

@@ -70,8 +70,9 @@ GH_MUST_USE gh_err gh_client_export(gh_client *client, const char *label, uint8_
 /* Waits until the entity closes. GH_ETIMEOUT: it is still open. Over DTLS and WebSocket an entity that is silent is
  * pinged meanwhile, and one that answers no ping is taken for gone. */
 GH_MUST_USE gh_err gh_client_wait_closed(gh_client *client, uint32_t timeout_ms);
-/* Is the entity's certificate revoked by now, as `status` of the options says? Not known of a broker's. */
-bool gh_client_is_revoked(const gh_client *client, const struct gh_status_source *status);
+/* Is the entity's certificate revoked by now, as `status` of the options says? A broker's connection is not used any
+ * more then. */
+bool gh_client_is_revoked(gh_client *client, const struct gh_status_source *status);
 bool gh_client_is_open(const gh_client *client);
 /* The last TLS alert seen, -1: none. */
 int gh_client_alert(const gh_client *client);

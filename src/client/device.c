@@ -126,6 +126,10 @@ gh_err gh_device_open(const char *dir, const char *passphrase_file, gh_device **
 void gh_device_close(gh_device *device)
 {
   if (!device) return;
+  if (device->in_notify) { /* a mistake of the program: what has called us is still to be gone on with */
+    gh_device_dissociate(device);
+    return;
+  }
   gh_client_close(device->cse);
   gh_device_status_free(&device->status);
   gh_se_close(device->se);
@@ -138,6 +142,7 @@ gh_err gh_device_use_binding(gh_device *device, gh_str binding, gh_diag *diag)
 {
   if (!gh_device_binding_valid(binding))
     return gh_fail(diag, GH_EINVAL, "binding: '%.*s' is not http, coap, coaps_tcp, ws or mqtt", GH_STR_ARG(binding));
+  GH_TRY(gh_device_begin(device, NULL, diag));
   gh_device_dissociate(device);
   device->config.binding = gh_arena_dup(&device->arena, binding);
   return GH_OK;

@@ -111,7 +111,7 @@ gh_err gh_device_set_certificate(gh_device *device, const gh_device_certificate 
   gh_buf record = GH_BUF_INIT;
   gh_str credential_id = GH_STR_NONE;
   int64_t until_us = 0;
-  gh_arena_reset(&device->scratch);
+  GH_TRY(gh_device_begin(device, NULL, diag));
   gh_err err = make_record(device, certificate, &record, &credential_id, &until_us, diag);
   gh_se_info info = {.kind = GH_SE_PRIVATE_KEY,
                      .id = GH_STR(GH_DEVICE_OWN_CERTIFICATE),
@@ -129,11 +129,10 @@ gh_err gh_device_set_certificate(gh_device *device, const gh_device_certificate 
   return gh_device_choose_key(device, GH_DEVICE_KEY_CERTIFICATE, diag);
 }
 
-gh_err gh_device_use_certificate(gh_device *device, gh_arena *secret, gh_device_certificate *out)
+static gh_err read_record(gh_device *device, gh_arena *secret, gh_device_certificate *out)
 {
   gh_str record;
   GH_TRY(gh_se_use_blob(device->se, secret, GH_SE_PRIVATE_KEY, GH_STR(GH_DEVICE_OWN_CERTIFICATE), &record));
-  GH_REQUIRE(device->state.certificate_until_us > gh_clock_wall_us(&device->clock), GH_EEXPIRED);
   const char *chain = record.len ? memmem(record.ptr, record.len, CHAIN_BEGINS, strlen(CHAIN_BEGINS)) : NULL;
   const char *anchors = chain ? memmem(record.ptr, record.len, ANCHORS_BEGIN, strlen(ANCHORS_BEGIN)) : NULL;
   GH_REQUIRE(anchors && chain < anchors, GH_ETAMPER);
@@ -143,6 +142,31 @@ gh_err gh_device_use_certificate(gh_device *device, gh_arena *secret, gh_device_
   const char *crl = rest.len ? memmem(rest.ptr, rest.len, CRL_BEGIN, strlen(CRL_BEGIN)) : NULL;
   out->anchors_pem = crl ? (gh_str){rest.ptr, (size_t)(crl - rest.ptr)} : rest;
   if (crl) out->crl_file = gh_str_sub(rest, (size_t)(crl - rest.ptr) + strlen(CRL_BEGIN), SIZE_MAX);
-  gh_device_status_use(&device->status, out->crl_file);
   return GH_OK;
+}
+
+gh_err gh_device_use_certificate(gh_device *device, gh_arena *secret, gh_device_certificate *out)
+{
+  gh_device_certificate own;
+  GH_TRY(read_record(device, secret, &own));
+  if (device->state.certificate_until_us <= gh_clock_wall_us(&device->clock)) {
+    gh_wipe((void *)(uintptr_t)own.key_pem.ptr, own.key_pem.len);
+    return GH_EEXPIRED;
+  }
+  *out = own;
+  gh_device_status_use(&device->status, own.crl_file);
+  return GH_OK;
+}
+
+gh_err gh_device_crl_file(gh_device *device, gh_str *out, gh_diag *diag)
+{
+  gh_device_certificate own = {.key_pem = GH_STR_NONE};
+  gh_arena secret;
+  gh_arena_init(&secret);
+  *out = GH_STR_NONE;
+  gh_err err = read_record(device, &secret, &own);
+  if (err == GH_OK) *out = gh_arena_dup(&device->scratch, own.crl_file);
+  gh_wipe((void *)(uintptr_t)own.key_pem.ptr, own.key_pem.len);
+  gh_arena_free(&secret);
+  return err == GH_OK ? GH_OK : gh_fail(diag, err, "the device has no certificate that can be read");
 }

@@ -20,6 +20,7 @@ static void hold_against_lists(gh_device *device)
 
 static bool is_open(gh_device *device)
 {
+  gh_device_leave(device);
   hold_against_lists(device);
   if (!device->cse) return false;
   if (gh_client_wait_closed(device->cse, 0) != GH_OK) return true; /* nothing of a close has arrived */
@@ -29,8 +30,15 @@ static bool is_open(gh_device *device)
 
 void gh_device_dissociate(gh_device *device)
 {
+  device->leave = device->in_request;
+  if (device->leave) return; /* what calls us is inside it */
   gh_client_close(device->cse);
   device->cse = NULL;
+}
+
+void gh_device_leave(gh_device *device)
+{
+  if (device->leave) gh_device_dissociate(device);
 }
 
 /*= TS-0003 8.2.2.3 past its end the key is not used: the device registers a new one */
@@ -43,8 +51,6 @@ static gh_err renew_kc(gh_device *device, gh_reply *reply, gh_diag *diag)
 
 static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag)
 {
-  if (device->in_request)
-    return gh_fail(diag, GH_EINVAL, "the association is busy: a notification came over it and is not answered yet");
   if (is_open(device)) return GH_OK;
   gh_device_credential credential = {GH_SE_KPSA, device->state.mef_key_id, "the key registered at the MEF",
                                      "enrol with a key registration"};
@@ -84,7 +90,7 @@ gh_err gh_device_choose_key(gh_device *device, gh_device_key key, gh_diag *diag)
 gh_err gh_device_set_psk(gh_device *device, gh_str kpsa_id, const gh_secret *kpsa, gh_diag *diag)
 {
   gh_key_id parsed;
-  gh_arena_reset(&device->scratch);
+  GH_TRY(gh_device_begin(device, NULL, diag));
   if (gh_key_id_parse(kpsa_id, false, &parsed) != GH_OK)
     return gh_fail(diag, GH_EINVAL, "'%.*s' is not a key identifier name@FQDN", GH_STR_ARG(kpsa_id));
   gh_str id = gh_key_id_canonical(&device->scratch, &parsed);
@@ -102,7 +108,7 @@ gh_err gh_device_set_public_key(gh_device *device, gh_str cse_key_ids, gh_diag *
   gh_str rest = cse_key_ids, one, own;
   gh_public_key_id parsed;
   size_t count = 0;
-  gh_arena_reset(&device->scratch);
+  GH_TRY(gh_device_begin(device, NULL, diag));
   if (!gh_raw_public_key_available()) return gh_fail(diag, GH_EUNSUPPORTED, "%s", GH_RAW_PUBLIC_KEY_NEEDS);
   for (; gh_str_split(&rest, ' ', &one); count += one.len > 0)
     if (one.len && gh_public_key_id_parse(one, &parsed) != GH_OK)
@@ -117,7 +123,7 @@ gh_err gh_device_set_public_key(gh_device *device, gh_str cse_key_ids, gh_diag *
 
 gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag)
 {
-  gh_device_begin(device, reply);
+  GH_TRY(gh_device_begin(device, reply, diag));
   GH_TRY(connect_with(device, key, reply, diag));
   if (gh_reply_refused(reply) || key == gh_device_usual_key(device)) return GH_OK;
   return gh_device_choose_key(device, key, diag);
@@ -125,11 +131,19 @@ gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply
 
 gh_err gh_device_wait_closed(gh_device *device, uint32_t timeout_ms)
 {
+  enum { SLICE_MS = 200 };
   GH_REQUIRE(!device->in_request, GH_EINVAL); /* it would run, and may free, what has called us */
+  gh_device_leave(device);
   GH_REQUIRE(device->cse, GH_ECONN);
   hold_against_lists(device);
-  if (!device->cse) return GH_OK;
-  return gh_client_wait_closed(device->cse, timeout_ms);
+  gh_err err = GH_ETIMEOUT;
+  for (uint32_t left = timeout_ms, now = 0; device->cse; left -= now) {
+    now = left < SLICE_MS ? left : SLICE_MS;
+    err = gh_client_wait_closed(device->cse, now);
+    gh_device_leave(device);
+    if (err != GH_ETIMEOUT || now == left) break;
+  }
+  return device->cse ? err : GH_OK;
 }
 
 static gh_val *ae_content(gh_device *device, gh_str app_id, gh_str rn)
@@ -146,7 +160,7 @@ static gh_val *ae_content(gh_device *device, gh_str app_id, gh_str rn)
 
 gh_err gh_device_register(gh_device *device, gh_str app_id, gh_str rn, gh_reply *reply, gh_diag *diag)
 {
-  gh_device_begin(device, reply);
+  GH_TRY(gh_device_begin(device, reply, diag));
   if (!gh_app_id_valid(app_id)) return gh_fail(diag, GH_EINVAL, "App-ID must begin with N or R");
   GH_TRY(connect_with(device, gh_device_usual_key(device), reply, diag));
   if (gh_reply_refused(reply)) return GH_OK;
@@ -180,7 +194,7 @@ static gh_err read_content(gh_device *device, gh_str text, gh_val **out, gh_diag
 
 gh_err gh_device_request_send(gh_device *device, const gh_device_request *wanted, gh_reply *reply, gh_diag *diag)
 {
-  gh_device_begin(device, reply);
+  GH_TRY(gh_device_begin(device, reply, diag));
   gh_request request = {.op = (gh_op)wanted->op,
                         .to = wanted->to,
                         .from = wanted->from,
@@ -204,7 +218,7 @@ gh_err gh_device_request_send(gh_device *device, const gh_device_request *wanted
  */
 gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_diag *diag)
 {
-  gh_device_begin(device, reply);
+  GH_TRY(gh_device_begin(device, reply, diag));
   gh_arena *a = &device->scratch;
   gh_str ae_id = device->state.ae_id;
   if (gh_str_empty(ae_id)) return gh_fail(diag, GH_ENOTFOUND, "no AE-ID yet: register first");

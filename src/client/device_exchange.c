@@ -7,10 +7,13 @@
 #include "m2m/m2m_time.h"
 #include "m2m/tables.h"
 
-void gh_device_begin(gh_device *device, gh_reply *reply)
+gh_err gh_device_begin(gh_device *device, gh_reply *reply, gh_diag *diag)
 {
-  if (!device->in_request) gh_arena_reset(&device->scratch); /* else a call that waits for its answer has it */
-  *reply = (gh_reply){.alert = -1, .rsc_name = ""};
+  if (reply) *reply = (gh_reply){.alert = -1, .rsc_name = ""};
+  if (device->in_request) /* the call around it has the arena, and the association */
+    return gh_fail(diag, GH_EINVAL, "the association is busy: a notification came over it and is not answered yet");
+  gh_arena_reset(&device->scratch);
+  return GH_OK;
 }
 
 static gh_err no_key(gh_err err, const gh_device_credential *credential, gh_diag *diag)
@@ -147,12 +150,14 @@ gh_err gh_device_ask(gh_device *device, gh_client *client, gh_request *request, 
   if (attrs) *attrs = NULL;
   gh_err err = gh_client_request(client, &device->scratch, request, &response, diag);
   reply->alert = gh_client_alert(client);
+  if (err != GH_OK) gh_device_leave(device);
   GH_TRY(err);
   reply->rsc = response.rsc;
   reply->rsc_name = gh_rsc_find(response.rsc)->name;
   reply->rqi = request->rqi;
   reply->location = response.location;
   reply->content = content_text(&device->scratch, &response);
+  gh_device_leave(device);
   if (!attrs || gh_reply_refused(reply)) return GH_OK;
   gh_str name;
   gh_val *inner;

@@ -91,7 +91,7 @@ static gh_err join_over(gh_device *device, gh_client *client, gh_reply *reply, g
 
 gh_err gh_device_join_maf(gh_device *device, gh_reply *reply, gh_diag *diag)
 {
-  gh_device_begin(device, reply);
+  GH_TRY(gh_device_begin(device, reply, diag));
   if (gh_str_empty(device->config.maf.fqdn)) return gh_fail(diag, GH_EINVAL, "maf.fqdn: this device has no MAF");
   /*= TS-0003 8.8.2.2 the first handshake bears KeID; the MAF gets Km from the MEF meanwhile */
   gh_device_credential km = {GH_SE_KM, device->state.ke_id, "Km", "enrol"};
@@ -142,6 +142,6 @@ gh_err gh_device_new_kc(gh_device *device, gh_reply *reply, gh_diag *diag)
 
 gh_err gh_device_register_key(gh_device *device, gh_reply *reply, gh_diag *diag)
 {
-  gh_device_begin(device, reply);
+  GH_TRY(gh_device_begin(device, reply, diag));
   return gh_device_new_kc(device, reply, diag);
 }

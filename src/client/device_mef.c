@@ -151,7 +151,7 @@ static gh_err check_wish(const gh_key_wish *wish, gh_diag *diag)
 
 gh_err gh_device_enrol(gh_device *device, const gh_key_wish *wish, gh_reply *reply, gh_diag *diag)
 {
-  gh_device_begin(device, reply);
+  GH_TRY(gh_device_begin(device, reply, diag));
   GH_TRY(check_wish(wish, diag));
   gh_device_credential kpm = {GH_SE_KPM, canonical(device, device->config.kpm_id), "Kpm", "make the device anew"};
   gh_client *client;

@@ -27,6 +27,8 @@ struct gh_device {
   gh_client_on_request on_request; /* over MQTT, WebSocket: of associations with the CSE from now on; NULL: none */
   void *on_request_ctx;
   bool in_request;         /* on_request runs, inside that association */
+  bool in_notify;          /* the program's call-back runs, whichever way the request came */
+  bool leave;              /* it ended that association, which must not go while it runs: gone when it has returned */
   gh_device_status status; /* of the CSE's certificate */
   unsigned cse_lists;      /* the generation that the association with the CSE was held against */
   bool cbor;               /* over WebSocket: the serialization of the next association */
@@ -47,8 +49,11 @@ void gh_device_state_set(gh_device *device, gh_str *field, gh_str text);
 GH_MUST_USE gh_err gh_device_path(const char *dir, const char *name, char out[static GH_DEVICE_PATH_BYTES],
                                   gh_diag *diag);
 
-/* device_exchange.c: beginning of a public call. */
-void gh_device_begin(gh_device *device, gh_reply *reply);
+/* device_exchange.c: beginning of a public call. GH_EINVAL: within a call-back that runs inside the device's own
+ * association, of which a call around it may be in the middle. `reply` may be NULL. */
+GH_MUST_USE gh_err gh_device_begin(gh_device *device, gh_reply *reply, gh_diag *diag);
+/* The association is left if the call-back wanted it. */
+void gh_device_leave(gh_device *device);
 /* TLS-PSK with a key of the secure environment, or, for GH_SE_PRIVATE_KEY, with raw public keys or certificates on
  * both sides. Sets
  * reply->alert. `step` is the call that brings the key, for the

@@ -48,7 +48,10 @@ int gh_device_server_take(gh_device_server *server, gh_arena *arena, const gh_re
   if (!request->has_from) return gh_device_server_refuse(arena, response, GH_RSC_BAD_REQUEST, "fr is missing");
   const gh_device_notification notification = {
       .from = request->from, .to = request->to, .rqi = request->rqi, .content = text_of(arena, request->pc)};
+  bool around = server->device->in_notify;
+  server->device->in_notify = true;
   int rsc = server->on_notify(server->ctx, &notification);
+  server->device->in_notify = around;
   return gh_rsc_find(rsc)->rsc == rsc ? rsc : GH_RSC_INTERNAL_SERVER_ERROR;
 }
 
@@ -84,6 +87,7 @@ static void on_look(uv_timer_t *looking)
 
 gh_err gh_device_serve(gh_device_server *server, uint32_t timeout_ms)
 {
+  GH_REQUIRE(!server->device->in_notify, GH_EINVAL); /* a loop within a loop */
   if (server->own_link) return gh_device_server_serve_link(server, timeout_ms);
   server->timed_out = false;
   uv_update_time(&server->uv);
@@ -216,6 +220,7 @@ static gh_err listen_here(gh_device_server *server, const door *d, gh_str at, gh
 gh_err gh_device_listen(gh_device *device, gh_str at, gh_device_on_notify on_notify, void *ctx,
                         gh_device_server **out, gh_diag *diag)
 {
+  GH_TRY(gh_device_begin(device, NULL, diag));
   gh_device_server *server = gh_calloc(1, sizeof *server);
   *server =
       (gh_device_server){.device = device, .on_notify = on_notify, .ctx = ctx, .limits = gh_http_default_limits};
@@ -233,6 +238,10 @@ gh_err gh_device_listen(gh_device *device, gh_str at, gh_device_on_notify on_not
 void gh_device_server_close(gh_device_server *server)
 {
   if (!server) return;
+  if (server->device->in_notify) { /* a mistake of the program: gh_device_serve is still to return */
+    gh_device_server_stop(server);
+    return;
+  }
   if (server->own_link) {
     gh_device_server_leave_link(server);
     return;

@@ -5,6 +5,7 @@
 
 #include "client/device_server_private.h"
 #include "client/endpoint.h"
+#include "m2m/constants.h"
 
 enum { SLICE_MS = 200 };
 
@@ -13,9 +14,14 @@ enum { SLICE_MS = 200 };
 static void on_request(void *ctx, gh_arena *arena, const gh_request *request, gh_response *response)
 {
   gh_device_server *server = ctx;
-  server->device->in_request = true;
+  gh_device *device = server->device;
+  if (device->leave) { /* it is about to end */
+    response->rsc = gh_device_server_refuse(arena, response, GH_RSC_TARGET_NOT_REACHABLE, "the device leaves");
+    return;
+  }
+  device->in_request = true;
   response->rsc = gh_device_server_take(server, arena, request, response);
-  server->device->in_request = false;
+  device->in_request = false;
 }
 
 gh_err gh_device_server_serve_link(gh_device_server *server, uint32_t timeout_ms)
@@ -29,6 +35,7 @@ gh_err gh_device_server_serve_link(gh_device_server *server, uint32_t timeout_ms
     /* whether it has ended is for the caller to find, who announces the device again */
     bool open = server->device->cse && gh_client_is_open(server->device->cse);
     if (!open || gh_client_wait_closed(server->device->cse, slice) != GH_ETIMEOUT) poll(NULL, 0, (int)slice);
+    gh_device_leave(server->device);
   }
 }
 

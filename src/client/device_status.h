@@ -4,10 +4,8 @@
 #ifndef GH_CLIENT_DEVICE_STATUS_H
 #define GH_CLIENT_DEVICE_STATUS_H
 
-#include <sys/stat.h>
-
 #include "base/clock.h"
-#include "crypto/cert_status.h"
+#include "crypto/crl_file.h"
 #include "link/status_source.h"
 
 typedef struct gh_device_status {
@@ -15,7 +13,7 @@ typedef struct gh_device_status {
   const gh_clock *clock;   /* the device's */
   char *path;              /* owned; NULL: nobody asks */
   gh_crl_set *lists;
-  struct stat seen;    /* of the file that `lists` came from, or that could not be read */
+  gh_crl_file file;    /* as it was looked at last */
   unsigned generation; /* grows with each new list */
 } gh_device_status;
 
@@ -23,7 +21,8 @@ void gh_device_status_init(gh_device_status *status, const gh_clock *clock);
 void gh_device_status_free(gh_device_status *status);
 /* From now on this file; empty: none. */
 void gh_device_status_use(gh_device_status *status, gh_str path);
-/* Reads the file when it is another than before. An error is that of now; what was read before still counts. */
+/* Reads the file when it is another than before. The error is that of the file as it is now; what was read before
+ * still counts. */
 gh_err gh_device_status_look(gh_device_status *status, gh_diag *diag);
 /* NULL: nobody asks. */
 const gh_status_source *gh_device_status_source(const gh_device_status *status);

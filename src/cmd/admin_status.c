@@ -5,8 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "client/secret_file.h"
-#include "crypto/cert_status.h"
+#include "crypto/crl_file.h"
 
 struct gh_admin_status {
   gh_status_source source;
@@ -45,15 +44,6 @@ static gh_err find_status(void *ctx, gh_status_query *q)
   return GH_OK;
 }
 
-static gh_err read_lists(gh_admin_status *s, const gh_realm_function *function, gh_diag *diag)
-{
-  gh_buf octets = GH_BUF_INIT;
-  gh_err err = gh_private_file_read(function->crl.ptr, &octets, diag);
-  if (err == GH_OK) err = gh_crl_set_read(gh_buf_str(&octets), &s->lists, diag);
-  gh_buf_free(&octets);
-  return err;
-}
-
 gh_err gh_admin_status_open(const gh_realm_function *function, gh_admin_status **out, gh_diag *diag)
 {
   gh_status_policy lists = GH_STATUS_REQUIRE, staples = GH_STATUS_REQUIRE; /* the names were checked when read */
@@ -64,7 +54,7 @@ gh_err gh_admin_status_open(const gh_realm_function *function, gh_admin_status *
   s->source = (gh_status_source){.ctx = s, .find_status = find_status, .ask_stapled = staples != GH_STATUS_OFF};
   s->list_decides = wanted && lists == GH_STATUS_REQUIRE;
   s->staple_decides = staples == GH_STATUS_REQUIRE;
-  gh_err err = wanted ? read_lists(s, function, diag) : GH_OK;
+  gh_err err = wanted ? gh_crl_file_read(function->crl.ptr, &s->lists, diag) : GH_OK;
   if (err != GH_OK && s->list_decides) {
     gh_admin_status_close(s);
     return err;

@@ -133,6 +133,7 @@ static gh_exit examine(gh_call *call, const gh_realm *realm)
   for (size_t i = 0; i < realm->function_count; i++) {
     const gh_realm_function *f = &realm->functions[i];
     gh_check_function_credentials(&report, realm, f);
+    gh_check_status_sources(&report, f);
     gh_check_store(&report, f);
     gh_check_endpoint(&report, realm, f);
   }
@@ -156,7 +157,7 @@ const gh_verb gh_verb_doctor = {
     .operands = "REALM",
     .min_operands = 1,
     .max_operands = 1,
-    .help = "check a realm: modes, certificates, sealed files, stores, end points, further anchors",
+    .help = "check a realm: modes, certificates, sealed files, revocation lists, stores, end points, further anchors",
     .details = "Exit code 3 when a check FAILED.",
     .run = run,
 };

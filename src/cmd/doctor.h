@@ -20,6 +20,8 @@ void gh_report_add(gh_report *report, gh_str what, gh_health health, const char 
 void gh_check_modes(gh_report *report, gh_str dir);
 /* Certificate: profile, dates, path to the anchors, name, its private key in the sealed file. */
 void gh_check_function_credentials(gh_report *report, const gh_realm *realm, const gh_realm_function *function);
+/* The revocation list, and what asking leads to where the peer is a broker. */
+void gh_check_status_sources(gh_report *report, const gh_realm_function *function);
 void gh_check_admin_credential(gh_report *report, const gh_realm *realm);
 /* The certificates in this file, `whom` they are for, and when the first of them ends. */
 void gh_report_anchors(gh_report *report, gh_str what, gh_str path, gh_str whom);

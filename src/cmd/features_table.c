@@ -31,6 +31,8 @@ const gh_feature gh_features[] = {
     {"device-listen-websocket", "TS-0020 6.4", "The same over the WebSocket that the device opened to its registrar", YES, "", "story_device_listen"},
     {"device-revocation", "TS-0003 8.1.2.5", "A device refuses a CSE (or broker) whose certificate was revoked, by a file of CRLs, in both directions", YES,
      "no OCSP", "story_device_revocation"},
+    {"broker-revocation", "TS-0003 8.1.2.5", "A CSE refuses, and leaves, an MQTT broker whose certificate was revoked: CRL, OCSP", YES, "",
+     "story_broker_revocation"},
     {"device-certificate", "TS-0003 8.1.2.3", "A device with a certificate (AE-ID, Node-ID, device): HTTP, CoAP, WebSocket, MQTT, and as a server", YES,
      "", "story_device_certificate"},
     {"saef-rpk", "TS-0003 8.1.2.4", "Association with raw public keys (RFC 7250) of AEs, CSEs and servers, TLS and DTLS", YES,

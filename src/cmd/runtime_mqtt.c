@@ -8,7 +8,8 @@ static gh_err new_tls(const gh_served *served, const gh_tls_options *tls, gh_tls
 {
   gh_tls_client_options client = {.tls = *tls, .server_name = served->function->mqtt.name};
   client.tls.alpn = NULL;
-  client.tls.status = NULL; /* the handshake is libmosquitto's: it cannot wait for an answer */
+  /* the handshake is libmosquitto's: it cannot be left and gone on with, but its thread may wait */
+  client.tls.status = served->status ? gh_certificate_status_waiting_source(served->status) : NULL;
   return gh_tls_client_new(&client, out, diag);
 }
 

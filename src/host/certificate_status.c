@@ -3,6 +3,8 @@
 #include "host/certificate_status.h"
 
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <time.h>
@@ -17,6 +19,7 @@ typedef struct job {
   gh_task task;
   struct job *next;
   gh_status_query *query;
+  sem_t *answered; /* who waits; NULL: the query's worker is told */
   gh_err result;
   bool revoked;
   const char *why;
@@ -24,7 +27,8 @@ typedef struct job {
 
 struct gh_certificate_status {
   gh_certificate_status_options options;
-  gh_status_source source;
+  gh_status_source source, waiting_source;
+  atomic_uint generation; /* of the lists */
   gh_status_lists *lists;
   gh_status_answers *answers;
   pthread_t thread;
@@ -94,12 +98,17 @@ static gh_err without_answer(const gh_certificate_status *s, gh_status_query *qu
 
 /* ---- the thread */
 
-static void wake(gh_task *task)
+static void take_result(const job *j)
 {
-  job *j = (job *)((char *)task - offsetof(job, task));
   j->query->result = j->result;
   j->query->revoked = j->revoked;
   j->query->why = j->why;
+}
+
+static void wake(gh_task *task)
+{
+  job *j = (job *)((char *)task - offsetof(job, task));
+  take_result(j);
   j->query->done(j->query);
   free(j);
 }
@@ -107,7 +116,10 @@ static void wake(gh_task *task)
 static void answer(job *j)
 {
   j->task.run = wake;
-  gh_loop_post(j->query->worker->loop, &j->task);
+  if (j->answered)
+    sem_post(j->answered); /* the job is the waiting thread's from here on */
+  else
+    gh_loop_post(j->query->worker->loop, &j->task);
 }
 
 static void work_on(gh_certificate_status *s, job *j)
@@ -200,7 +212,10 @@ static void refresh(gh_certificate_status *s)
   if (gh_status_lists_read_file(s->lists, &diag) != GH_OK)
     GH_LOG(s->options.log, GH_LOG_WARN, "crl-not-read", GH_F("reason", diag.text));
   gh_status_lists_fetch(s->lists);
-  if (gh_status_lists_changed(s->lists)) recheck_all(s);
+  if (gh_status_lists_changed(s->lists)) {
+    atomic_fetch_add(&s->generation, 1);
+    recheck_all(s);
+  }
   gh_status_answers_renew_own(s->answers);
 }
 
@@ -223,10 +238,8 @@ static void *run(void *arg)
 
 /* ---- the port */
 
-static gh_err enqueue(gh_certificate_status *s, gh_status_query *query)
+static bool enter(gh_certificate_status *s, job *j)
 {
-  job *j = gh_calloc(1, sizeof *j);
-  j->query = query;
   pthread_mutex_lock(&s->lock);
   bool room = s->count < QUEUE_MAX && !s->stopping;
   if (room) {
@@ -236,30 +249,80 @@ static gh_err enqueue(gh_certificate_status *s, gh_status_query *query)
     pthread_cond_signal(&s->changed);
   }
   pthread_mutex_unlock(&s->lock);
-  if (room) return GH_EAGAIN;
+  return room;
+}
+
+static gh_err enqueue(gh_certificate_status *s, gh_status_query *query)
+{
+  job *j = gh_calloc(1, sizeof *j);
+  j->query = query;
+  if (enter(s, j)) return GH_EAGAIN;
   free(j);
   return without_answer(s, query);
+}
+
+static gh_err wait_for(gh_certificate_status *s, gh_status_query *query)
+{
+  sem_t answered;
+  job j = {.query = query, .answered = &answered};
+  sem_init(&answered, 0, 0);
+  gh_err result = GH_OK;
+  if (!enter(s, &j)) {
+    result = without_answer(s, query);
+  } else {
+    while (sem_wait(&answered) != 0) continue; /* a signal */
+    take_result(&j);
+    result = j.result;
+  }
+  sem_destroy(&answered);
+  return result;
+}
+
+/* True: *result stands. False: only the status thread can find out more. */
+static bool is_known(gh_certificate_status *s, gh_status_query *query, gh_err *result)
+{
+  int64_t now_us = gh_clock_wall_us(&s->options.clock), until_us;
+  if (uses_lists(s)) {
+    if (issuer_revoked(s, query, now_us)) {
+      *result = refuse(query, "an issuer of the certificate is revoked");
+      return true;
+    }
+    if (decided(gh_status_lists_check(s->lists, query->cert, query->issuer, now_us), query, result)) return true;
+  }
+  if (query->stapled.len && s->options.stapling != GH_STATUS_OFF &&
+      decided(gh_ocsp_check(query->stapled, query->cert, query->issuer, now_us, &until_us), query, result))
+    return true;
+  *result = GH_OK;
+  if (query->early) return true;
+  return uses_responder(s) && decided(gh_status_answers_kept(s->answers, query->cert, now_us), query, result);
+}
+
+static bool is_worth_asking(gh_certificate_status *s)
+{
+  bool responder = uses_responder(s) && !gh_status_answers_down(s->answers);
+  return s->running && (responder || gh_status_lists_pending(s->lists));
 }
 
 static gh_err find_status(void *ctx, gh_status_query *query)
 {
   gh_certificate_status *s = ctx;
   gh_err result = GH_EAUTH;
-  int64_t now_us = gh_clock_wall_us(&s->options.clock), until_us;
-  if (uses_lists(s)) {
-    if (issuer_revoked(s, query, now_us)) return refuse(query, "an issuer of the certificate is revoked");
-    if (decided(gh_status_lists_check(s->lists, query->cert, query->issuer, now_us), query, &result)) return result;
-  }
-  if (query->stapled.len && s->options.stapling != GH_STATUS_OFF &&
-      decided(gh_ocsp_check(query->stapled, query->cert, query->issuer, now_us, &until_us), query, &result))
-    return result;
-  if (query->early) return GH_OK;
-  if (uses_responder(s) && decided(gh_status_answers_kept(s->answers, query->cert, now_us), query, &result))
-    return result;
-  bool worth_asking = uses_responder(s) && !gh_status_answers_down(s->answers);
-  if (s->running && (worth_asking || gh_status_lists_pending(s->lists)) && query->worker && query->worker->loop)
-    return enqueue(s, query);
+  if (is_known(s, query, &result)) return result;
+  if (is_worth_asking(s) && query->worker && query->worker->loop) return enqueue(s, query);
   return without_answer(s, query);
+}
+
+static gh_err find_status_waiting(void *ctx, gh_status_query *query)
+{
+  gh_certificate_status *s = ctx;
+  gh_err result = GH_EAUTH;
+  if (is_known(s, query, &result)) return result;
+  return is_worth_asking(s) ? wait_for(s, query) : without_answer(s, query);
+}
+
+static unsigned generation(void *ctx)
+{
+  return atomic_load(&((gh_certificate_status *)ctx)->generation);
 }
 
 static bool own_staple(void *ctx, gh_buf *der)
@@ -272,7 +335,9 @@ gh_err gh_certificate_status_open(const gh_certificate_status_options *options, 
 {
   gh_certificate_status *s = gh_calloc(1, sizeof *s);
   s->options = *options;
-  s->source = (gh_status_source){s, find_status, own_staple, options->stapling != GH_STATUS_OFF};
+  s->source = (gh_status_source){s, find_status, own_staple, options->stapling != GH_STATUS_OFF, generation};
+  s->waiting_source = s->source;
+  s->waiting_source.find_status = find_status_waiting;
   s->last = &s->first;
   pthread_mutex_init(&s->lock, NULL);
   pthread_cond_init(&s->changed, NULL);
@@ -314,4 +379,9 @@ void gh_certificate_status_close(gh_certificate_status *s)
 const gh_status_source *gh_certificate_status_source(gh_certificate_status *status)
 {
   return &status->source;
+}
+
+const gh_status_source *gh_certificate_status_waiting_source(gh_certificate_status *status)
+{
+  return &status->waiting_source;
 }

@@ -49,5 +49,8 @@ GH_MUST_USE gh_err gh_certificate_status_open(const gh_certificate_status_option
 /* What still waits is refused; the workers' loops must still run. */
 void gh_certificate_status_close(gh_certificate_status *status);
 const gh_status_source *gh_certificate_status_source(gh_certificate_status *status);
+/* The same sources and policies for a thread that may wait: what has no worker is answered when the answer is there,
+ * after timeout_ms for each source at the latest. Never for a worker's thread. */
+const gh_status_source *gh_certificate_status_waiting_source(gh_certificate_status *status);
 
 #endif

@@ -116,6 +116,12 @@ static void answer_write(gh_task *task)
   finish((gh_exchange *)((char *)task - offsetof(gh_exchange, task)));
 }
 
+/* Is it one of those that all_told wakes? An answer to any other would lie there until somebody else posted. */
+static bool is_worker_of_host(const gh_host *host, const gh_worker *worker)
+{
+  return worker->index < host->worker_count && host->workers[worker->index] == worker;
+}
+
 /* Success is answered after the commit. */
 static void write_done(gh_store_job *job, gh_err err)
 {
@@ -126,11 +132,10 @@ static void write_done(gh_store_job *job, gh_err err)
     gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the change could not be stored");
   }
   x->task.run = answer_write;
-  gh_loop *loop = x->worker->loop;
-  if (x->host->worker_count)
-    gh_loop_put(loop, &x->task); /* all_told wakes it */
+  if (is_worker_of_host(x->host, x->worker))
+    gh_loop_put(x->worker->loop, &x->task); /* all_told wakes it */
   else
-    gh_loop_post(loop, &x->task);
+    gh_loop_post(x->worker->loop, &x->task);
 }
 
 static void submit_write(gh_exchange *x)

@@ -1,23 +1,27 @@
-/* The revocation file is appended to, one key identifier a line; identifiers are no secrets. Read five times a
- * second: a poll of the file size, cheaper to reason about than file events. */
+/* The revocation file is appended to, one key identifier a line; identifiers are no secrets. Looked at five times a
+ * second, cheaper to reason about than file events. Whoever tidies it up, however fast it fills again: what was read
+ * must still be there, octet for octet, or it is read from its beginning. */
 #include "host/revocation.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host/fetch.h"
 
-enum { POLL_MS = 200, LINE_BYTES = 300 };
+enum { POLL_MS = 200, LINE_BYTES = 300, SETTLED_S = 2 };
 
 struct gh_revocation {
   gh_host *host;
   uv_timer_t timer;
-  int fd;        /* that is read; on the loop of the first worker */
-  off_t read_to; /* of it */
-  int spare;     /* to write to where the file cannot be opened: also a process without descriptors announces */
+  int fd;           /* that is read; on the loop of the first worker */
+  off_t read_to;    /* of it */
+  uint64_t digest;  /* of what was read */
+  struct stat seen; /* as it was before it was read last */
+  int spare;        /* to write to where the file cannot be opened: also a process without descriptors announces */
 };
 
 typedef struct revoke_task {
@@ -89,6 +93,30 @@ void gh_host_revoke_key(gh_host *host, gh_str key_id)
   announce(host, key_id);
 }
 
+/* FNV-1a: against accidents, in a file that nobody else can write. */
+static uint64_t digest_of(uint64_t before, gh_str octets)
+{
+  for (size_t i = 0; i < octets.len; i++) before = (before ^ (uint8_t)octets.ptr[i]) * UINT64_C(1099511628211);
+  return before;
+}
+
+static const uint64_t DIGEST_OF_NOTHING = UINT64_C(14695981039346656037);
+
+/* Of the file's first octets; false: there are not so many. */
+static bool digest_to(int fd, off_t end, uint64_t *out)
+{
+  char part[16384];
+  *out = DIGEST_OF_NOTHING;
+  for (off_t at = 0; at < end;) {
+    size_t want = (size_t)(end - at) < sizeof part ? (size_t)(end - at) : sizeof part;
+    ssize_t got = pread(fd, part, want, at);
+    if (got <= 0) return false;
+    *out = digest_of(*out, (gh_str){part, (size_t)got});
+    at += got;
+  }
+  return true;
+}
+
 static void read_lines(struct gh_revocation *r)
 {
   char text[4096];
@@ -101,25 +129,59 @@ static void read_lines(struct gh_revocation *r)
     if (cut && rest.len < sizeof text) return;
     if (!cut) rest.len = end + 1; /* else it is longer than any identifier, and must not hold up what follows */
     r->read_to += (off_t)rest.len;
+    r->digest = digest_of(r->digest, rest);
     for (gh_str line; !cut && gh_str_split(&rest, '\n', &line);)
       if (line.len) gh_revocation_apply(r->host, line);
   }
 }
 
-/* Somebody has cut the file, or put another in its place: that is read from its beginning. To end again what was
- * revoked before harms nobody. */
+static void begin_anew(struct gh_revocation *r)
+{
+  r->read_to = 0;
+  r->digest = DIGEST_OF_NOTHING;
+}
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* Times of files are as coarse as the clock's ticks: what was changed just now may be changed again unseen. */
+static bool is_untouched(struct gh_revocation *r)
+{
+  struct stat now;
+  struct timespec t;
+  if (fstat(r->fd, &now) != 0) return false;
+  clock_gettime(CLOCK_REALTIME, &t);
+  bool same = now.st_size == r->seen.st_size && same_time(now.st_mtim, r->seen.st_mtim) &&
+              same_time(now.st_ctim, r->seen.st_ctim);
+  bool settled = now.st_ctim.tv_sec + SETTLED_S < t.tv_sec;
+  r->seen = now;
+  return same && settled;
+}
+
+/* What was appended, or all of it where what was read before is not there any more: somebody has cut the file. To end
+ * again what was revoked before harms nobody. */
+static void read_on(struct gh_revocation *r)
+{
+  uint64_t digest;
+  if (is_untouched(r)) return;
+  if (!digest_to(r->fd, r->read_to, &digest) || digest != r->digest) begin_anew(r);
+  read_lines(r);
+}
+
+/* Somebody has put another file in its place. */
 static bool is_another_file(struct gh_revocation *r)
 {
   struct stat ours, there;
   if (fstat(r->fd, &ours) != 0) return false;
   bool same = stat(r->host->config.revocation_path, &there) == 0 && there.st_dev == ours.st_dev &&
               there.st_ino == ours.st_ino;
-  if (same && ours.st_size >= r->read_to) return false;
-  int fresh = same ? r->fd : open_file(r->host);
-  if (fresh < 0) return false; /* with the next tick, perhaps */
-  if (!same) close(r->fd);
+  int fresh = same ? -1 : open_file(r->host);
+  if (fresh < 0) return false; /* if there is one: with the next tick, perhaps */
+  close(r->fd);
   r->fd = fresh;
-  r->read_to = 0;
+  begin_anew(r);
   return true;
 }
 
@@ -127,8 +189,8 @@ static void on_timer(uv_timer_t *timer)
 {
   struct gh_revocation *r = timer->data;
   gh_fetch_confirm(r->host->fetcher, r->host->workers[0]);
-  read_lines(r); /* of the file as it was, to its end */
-  if (is_another_file(r)) read_lines(r);
+  read_on(r); /* of the file as it was, to its end */
+  if (is_another_file(r)) read_on(r);
 }
 
 static void start_timer(void *arg)
@@ -152,6 +214,7 @@ gh_err gh_revocation_start(gh_host *host, gh_diag *diag)
     return gh_fail(diag, GH_EIO, "cannot open the revocation file %s", host->config.revocation_path);
   }
   r->read_to = lseek(r->fd, 0, SEEK_END); /* keys revoked earlier are gone from their issuer too */
+  if (!digest_to(r->fd, r->read_to, &r->digest)) begin_anew(r);
   host->revocation = r;
   gh_loop_call(host->workers[0]->loop, start_timer, r);
   return GH_OK;

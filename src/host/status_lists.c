@@ -2,12 +2,11 @@
  * the line must not get rid of what is known. */
 #include "host/status_lists.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+
+#include "crypto/crl_file.h"
 
 enum { CRL_MAX_BYTES = 64 << 20, RETRY_S = 10, REFRESH_S = 3600 };
 
@@ -21,8 +20,7 @@ struct gh_status_lists {
   pthread_mutex_t lock;
   held *from_file, *from_web;
   atomic_bool tried_web;
-  struct stat seen; /* of the file; status thread only, like what follows */
-  bool missing;     /* and it was told */
+  gh_crl_file file; /* status thread only, like what follows */
   bool changed;
   int64_t due_us;
 };
@@ -80,57 +78,15 @@ void gh_status_lists_free(gh_status_lists *lists)
   free(lists);
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-  return a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-         a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-static gh_err read_all(FILE *file, gh_buf *out)
-{
-  char part[16384];
-  for (size_t got; (got = fread(part, 1, sizeof part, file)) > 0;) {
-    GH_REQUIRE(out->len + got <= CRL_MAX_BYTES, GH_ELIMIT);
-    gh_buf_add_bytes(out, part, got);
-  }
-  return ferror(file) ? GH_EIO : GH_OK;
-}
-
-static gh_err read_set(FILE *file, gh_crl_set **set, gh_diag *diag)
-{
-  gh_buf octets = GH_BUF_INIT;
-  gh_err err = read_all(file, &octets);
-  if (err == GH_OK) err = gh_crl_set_read(gh_buf_str(&octets), set, diag);
-  gh_buf_free(&octets);
-  return err;
-}
-
 gh_err gh_status_lists_read_file(gh_status_lists *lists, gh_diag *diag)
 {
   const char *path = lists->options->crl_path;
-  struct stat now;
   gh_crl_set *set = NULL;
-  gh_diag why = {""};
+  bool fresh = false;
   if (!path || lists->options->crl == GH_STATUS_OFF) return GH_OK;
-  FILE *file = fopen(path, "re");
-  if (!file || fstat(fileno(file), &now) != 0) {
-    int error = errno;
-    bool told = lists->missing;
-    if (file) fclose(file);
-    lists->missing = true;
-    lists->seen = (struct stat){.st_ino = 0};
-    if (told) return GH_OK;
-    return gh_fail(diag, GH_EIO, "%s: %s", path, strerror(error));
-  }
-  lists->missing = false;
-  gh_err err = GH_OK;
-  if (!same_file(&now, &lists->seen)) {
-    lists->seen = now; /* also of a bad one: it is told once */
-    err = read_set(file, &set, &why);
-    if (err == GH_OK) replace(lists, &lists->from_file, set);
-  }
-  fclose(file);
-  return err == GH_OK ? GH_OK : gh_fail(diag, err, "%s: %s", path, why.text[0] ? why.text : gh_err_name(err));
+  gh_err err = gh_crl_file_look(&lists->file, path, &set, &fresh, diag);
+  if (set) replace(lists, &lists->from_file, set);
+  return fresh ? err : GH_OK; /* what is bad is told once */
 }
 
 static gh_err fetch_set(const gh_certificate_status_options *o, gh_crl_set **set, gh_diag *diag)

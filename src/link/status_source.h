@@ -33,6 +33,8 @@ typedef struct gh_status_source {
   /* The answer of a responder about our own certificate, for who asks for it; false: there is none. Any thread. */
   bool (*own_staple)(void *ctx, gh_buf *der);
   bool ask_stapled; /* clients ask servers for a stapled answer */
+  /* Any thread: another number with each new list, which may revoke who was let in. NULL: nobody tells. */
+  unsigned (*generation)(void *ctx);
 } gh_status_source;
 
 #endif

@@ -79,8 +79,13 @@ GH_MUST_USE gh_err gh_tls_client_new(const gh_tls_client_options *options, gh_tl
 gh_tls_client *gh_tls_client_ref(gh_tls_client *client);
 /* One owner less; the last one frees it. */
 void gh_tls_client_free(gh_tls_client *client);
-/* For a library that makes its own SSL from it: the peer's certificate must bear server_name. Borrowed. */
+/* For a library that makes its own SSL from it, on one thread: the peer's certificate must bear server_name. `status`
+ * is asked without a worker. Borrowed. */
 SSL_CTX *gh_tls_client_ctx(gh_tls_client *client);
+/* On that thread. Why the last handshake refused the peer's certificate, which is forgotten; empty: it did not. */
+gh_diag gh_tls_client_refusal(gh_tls_client *client);
+/* On that thread: does a list that came since say that the peer is revoked? Never waits. */
+bool gh_tls_client_is_revoked(gh_tls_client *client, SSL *ssl);
 
 /* The certificate, key and anchors of `from` take the place of those of `client`, for handshakes that begin from now
  * on. While no other thread uses either. */

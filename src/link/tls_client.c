@@ -24,6 +24,8 @@ struct gh_tls_client {
   char psk_identity[GH_PSK_IDENTITY_MAX + 1];
   gh_secret psk;
   bool require_ems;
+  gh_diag refusal;     /* of a library's handshake */
+  unsigned lists_seen; /* generation that its association was held against */
 };
 
 static unsigned on_psk(SSL *ssl, const char *hint, char *identity, unsigned identity_cap, unsigned char *out,
@@ -167,7 +169,22 @@ SSL_CTX *gh_tls_client_ctx(gh_tls_client *client)
   X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   if (X509_VERIFY_PARAM_set1_host(param, client->server_name, 0) != 1) return NULL;
   SSL_CTX_set_read_ahead(client->ctx, 0); /* it may wait at the socket for what OpenSSL has read already */
+  gh_tls_status_begin_all(client->ctx);
+  gh_tls_tell_refusals(client->ctx, &client->refusal);
   return client->ctx;
+}
+
+gh_diag gh_tls_client_refusal(gh_tls_client *client)
+{
+  gh_diag refusal = client->refusal;
+  client->refusal = (gh_diag){""};
+  return refusal;
+}
+
+/*= TS-0003 8.2.1 an association does not outlive its credential */
+bool gh_tls_client_is_revoked(gh_tls_client *client, SSL *ssl)
+{
+  return gh_tls_status_revoked_since(ssl, &client->lists_seen);
 }
 
 gh_err gh_tls_client_take(gh_tls_client *client, gh_tls_client *from)

@@ -12,12 +12,13 @@
 #include "link/tls_guests.h"
 #include "link/tls_status.h"
 
-static int slot = -1;
+static int slot = -1, refusals_slot = -1;
 static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
 
 static void make_slot(void)
 {
   slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+  refusals_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
 /* Octets that nobody has read when we close turn into a reset, which may overtake our alert. */
@@ -34,6 +35,23 @@ void gh_tls_set_handshake(SSL *ssl, gh_handshake *handshake)
 gh_handshake *gh_tls_handshake(const SSL *ssl)
 {
   return SSL_get_ex_data(ssl, slot);
+}
+
+void gh_tls_tell_refusals(SSL_CTX *ctx, gh_diag *why)
+{
+  SSL_CTX_set_ex_data(ctx, refusals_slot, why);
+}
+
+void gh_tls_keep_why(SSL *ssl, const gh_diag *why)
+{
+  gh_handshake *handshake = gh_tls_handshake(ssl);
+  gh_diag *elsewhere = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), refusals_slot);
+  if (handshake) {
+    gh_str_release(&handshake->why);
+    handshake->why = gh_str_clone(gh_str_of(why->text));
+  } else if (elsewhere) {
+    *elsewhere = *why;
+  }
 }
 
 void gh_tls_forget_errors(void)
@@ -184,12 +202,8 @@ static int on_path(X509_STORE_CTX *store, void *arg)
   (void)arg;
   gh_diag diag = {""};
   SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-  gh_handshake *handshake = gh_tls_handshake(ssl);
   if (peer_stands(ssl, store, &diag)) return 1;
-  if (handshake) {
-    gh_str_release(&handshake->why);
-    handshake->why = gh_str_clone(gh_str_of(diag.text));
-  }
+  gh_tls_keep_why(ssl, &diag);
   return 0;
 }
 

@@ -16,6 +16,10 @@ bool gh_tls_lacks_ems(SSL *ssl);
 void gh_tls_read_ahead(SSL *ssl);
 void gh_tls_set_handshake(SSL *ssl, gh_handshake *handshake);
 gh_handshake *gh_tls_handshake(const SSL *ssl);
+/* Where the handshakes of a library, which have no gh_handshake, leave the reason of a refusal; outlives `ctx`. */
+void gh_tls_tell_refusals(SSL_CTX *ctx, gh_diag *why);
+/* Why the peer's certificate is refused: for log and audit. */
+void gh_tls_keep_why(SSL *ssl, const gh_diag *why);
 /* Empties the queue of errors, as each call that SSL_get_error is asked about wants it. It is empty as a rule, and
  * looking costs a fiftieth of clearing. */
 void gh_tls_forget_errors(void);

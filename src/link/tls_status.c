@@ -84,15 +84,16 @@ static bool judge(const gh_status_query *query, bool *revoked, gh_diag *diag)
   return false;
 }
 
-/* The handshake of a library, which cannot wait. */
-static bool ask_at_once(const gh_status_source *source, STACK_OF(X509) * chain, bool of_server, bool *revoked,
+/* The handshake of a library, which cannot be left in the middle: a source that may wait does so inside the call. */
+static bool ask_at_once(const gh_status_source *source, STACK_OF(X509) * chain, gh_status_query query, bool *revoked,
                         gh_diag *diag)
 {
   X509 *above[ABOVE_MAX];
   if (sk_X509_num(chain) < 1 || sk_X509_num(chain) > ABOVE_MAX)
     return gh_fail(diag, GH_EAUTH, "certificate status: no chain to ask about") == GH_OK;
-  gh_status_query query = {
-      .cert = sk_X509_value(chain, 0), .issuer = sk_X509_value(chain, 1), .above = above, .of_server = of_server};
+  query.cert = sk_X509_value(chain, 0);
+  query.issuer = sk_X509_value(chain, 1);
+  query.above = above;
   for (int i = 1; i < sk_X509_num(chain); i++) above[query.above_count++] = sk_X509_value(chain, i);
   query.result = source->find_status(source->ctx, &query); /* without a worker it is answered now */
   return judge(&query, revoked, diag);
@@ -105,7 +106,8 @@ static bool ask(SSL *ssl, STACK_OF(X509) * chain, gh_str stapled, bool early, bo
   const gh_status_source *source = source_of(ssl);
   *revoked = false;
   if (!source || sk_X509_num(chain) == 1) return true; /* who is an anchor itself is trusted until it is taken away */
-  if (!handshake) return ask_at_once(source, chain, !SSL_is_server(ssl), revoked, diag);
+  const gh_status_query at_once = {.stapled = stapled, .early = early, .of_server = !SSL_is_server(ssl)};
+  if (!handshake) return ask_at_once(source, chain, at_once, revoked, diag);
   if (sk_X509_num(chain) < 1 || sk_X509_num(chain) > ABOVE_MAX)
     return gh_fail(diag, GH_EAUTH, "certificate status: no chain to ask about") == GH_OK;
   gh_tls_status_forget(handshake);
@@ -127,7 +129,7 @@ static bool ask(SSL *ssl, STACK_OF(X509) * chain, gh_str stapled, bool early, bo
 bool gh_tls_status_of_path(SSL *ssl, STACK_OF(X509) * chain, bool *revoked, gh_diag *diag)
 {
   const gh_status_source *source = source_of(ssl);
-  bool early = source && source->ask_stapled && !SSL_is_server(ssl);
+  bool early = source && !SSL_is_server(ssl) && SSL_get_tlsext_status_type(ssl) == TLSEXT_STATUSTYPE_ocsp;
   return ask(ssl, chain, GH_STR_NONE, early, revoked, diag);
 }
 
@@ -144,13 +146,6 @@ bool gh_tls_status_revoked(SSL *ssl, const gh_status_source *source)
 
 /* ---- stapling */
 
-static void keep_reason(gh_handshake *handshake, const gh_diag *diag)
-{
-  if (!handshake) return;
-  gh_str_release(&handshake->why);
-  handshake->why = gh_str_clone(gh_str_of(diag->text));
-}
-
 /*= RFC 6066 8 the answer of the server has come, or none has */
 static int on_client(SSL *ssl)
 {
@@ -162,7 +157,7 @@ static int on_client(SSL *ssl)
   if (!chain) return 1; /* a pre-shared key */
   gh_str stapled = der && len > 0 ? (gh_str){(const char *)der, (size_t)len} : GH_STR_NONE;
   if (ask(ssl, chain, stapled, false, &revoked, &diag)) return 1;
-  keep_reason(gh_tls_handshake(ssl), &diag);
+  gh_tls_keep_why(ssl, &diag);
   return 0; /* alert bad_certificate_status_response */
 }
 
@@ -196,6 +191,21 @@ void gh_tls_status_prepare(SSL_CTX *ctx, const gh_status_source *source, bool st
   SSL_CTX_set_ex_data(ctx, slot, value.kept);
   SSL_CTX_set_tlsext_status_cb(ctx, on_status);
   SSL_CTX_set_tlsext_status_arg(ctx, staples ? ctx : NULL);
+}
+
+void gh_tls_status_begin_all(SSL_CTX *ctx)
+{
+  const gh_status_source *source = slot >= 0 ? SSL_CTX_get_ex_data(ctx, slot) : NULL;
+  if (source && source->ask_stapled) SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp);
+}
+
+bool gh_tls_status_revoked_since(SSL *ssl, unsigned *seen)
+{
+  const gh_status_source *source = ssl ? source_of(ssl) : NULL;
+  unsigned now = source && source->generation ? source->generation(source->ctx) : *seen;
+  if (now == *seen) return false;
+  *seen = now;
+  return gh_tls_status_revoked(ssl, source);
 }
 
 void gh_tls_status_begin(SSL *ssl)

@@ -2,12 +2,8 @@
 #ifndef GH_TEST_DEVICE_PLACE_H
 #define GH_TEST_DEVICE_PLACE_H
 
-#include "temp_dir.h"
+#include "device_serving.h"
 
-#include <pthread.h>
-
-#include "client/device_private.h"
-#include "gatehouse/gatehouse.h"
 #include "m2m/constants.h"
 #include "m2m/json.h"
 
@@ -15,17 +11,18 @@
 #define NAME "meter.example.com"
 #define KEY_ID "meter@keys.example.com"
 
-typedef struct place {
+typedef struct place place;
+struct place {
   void *dir;
   gh_device *device;
   gh_device_server *server;
   pthread_t thread;
-  bool running;
   int rsc; /* the call-back's answer */
   int count;
   char from[64], to[64], content[128];
   size_t content_len;
-} place;
+  void (*act)(place *p); /* what the call-back does; NULL: nothing */
+};
 
 static inline gh_secret key_of_octet(uint8_t octet)
 {
@@ -47,65 +44,36 @@ static inline int on_notify(void *ctx, const gh_device_notification *n)
   copy(p->to, sizeof p->to, n->to);
   p->content_len = n->content.len;
   copy(p->content, sizeof p->content, n->content);
+  if (p->act) p->act(p);
   return p->rsc;
 }
 
 static inline int setup(void **state)
 {
   place *p = calloc(1, sizeof *p);
-  gh_device_config c;
   gh_diag diag = {""};
   gh_secret kpm = key_of_octet(0x5a), kpsa = key_of_octet(0x11);
   if (temp_dir_make(&p->dir) != 0) return -1;
-  gh_device_config_defaults(&c);
-  c.sp_id = GH_STR("sp.example.com");
-  c.cse = (gh_device_peer){.fqdn = GH_STR(CSE), .endpoint = GH_STR("127.0.0.1:1")};
-  c.mef = (gh_device_peer){.fqdn = GH_STR("mef.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
-  c.maf = (gh_device_peer){.fqdn = GH_STR("maf.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
-  c.kpm_id = GH_STR("dev1@mef.sp.example.com");
   p->rsc = 2000;
-  const char *dir = temp_path(p->dir, "dev");
-  assert_int_equal(gh_device_create(dir, &c, &kpm, NULL, &diag), GH_OK);
-  assert_int_equal(gh_device_open(dir, NULL, &p->device, &diag), GH_OK);
+  p->device = device_of(p->dir, "dev", CSE, &kpm);
   assert_int_equal(gh_device_set_psk(p->device, GH_STR(KEY_ID), &kpsa, &diag), GH_OK);
   *state = p;
   return 0;
 }
 
-static inline void *serve(void *ctx)
-{
-  place *p = ctx;
-  while (gh_device_serve(p->server, 60000) == GH_ETIMEOUT) continue;
-  return NULL;
-}
-
-/* "..:8443" */
 static inline uint16_t port_of(const place *p)
 {
-  gh_str point = gh_device_server_point(p->server);
-  uint64_t number = 0;
-  assert_true(gh_str_to_u64(gh_str_sub(point, gh_str_rfind(point, ':') + 1, SIZE_MAX), &number));
-  return (uint16_t)number;
+  return port_of_server(p->server);
 }
 
 static inline void start(place *p)
 {
-  gh_diag diag = {""};
-  if (gh_device_listen(p->device, GH_STR("127.0.0.1:0"), on_notify, p, &p->server, &diag) != GH_OK)
-    fail_msg("%s", diag.text);
-  assert_int_equal(pthread_create(&p->thread, NULL, serve, p), 0);
-  p->running = true;
+  p->server = serving_begin(p->device, on_notify, p, &p->thread);
 }
 
 static inline void stop(place *p)
 {
-  if (p->running) {
-    gh_device_server_stop(p->server);
-    pthread_join(p->thread, NULL);
-  }
-  p->running = false;
-  gh_device_server_close(p->server);
-  p->server = NULL;
+  serving_end(&p->server, p->thread);
 }
 
 static inline int teardown(void **state)

@@ -168,6 +168,44 @@ static void both_at_once(void **state)
   gh_arena_free(&arena);
 }
 
+/*= TS-0020 5.2 there is one connection between two nodes; a second one takes the place of the first while it stands
+ */
+/*= TS-0020 6.1 and what it says of requests is what the AE says */
+static void a_second_connection_is_the_one(void **state)
+{
+  ws_served *w = *state;
+  notified n = {0};
+  gh_client *listens = NULL, *asks = NULL;
+  gh_diag diag = {""};
+  gh_arena arena;
+  gh_client_options taking = {.on_request = on_request, .on_request_ctx = &n}, other = {.on_request = NULL};
+  push p;
+  gh_arena_init(&arena);
+  if (open_client(w, &taking, &listens, &diag) != GH_OK || open_client(w, &other, &asks, &diag) != GH_OK)
+    fail_msg("%s", diag.text);
+  gh_request request = get("cse-in/meter");
+  gh_response response;
+  if (gh_client_request(asks, &arena, &request, &response, &diag) != GH_OK) fail_msg("%s", diag.text);
+  assert_int_equal(response.rsc, 2000); /* nothing is refused to the second one itself */
+  for (int turn = 0; turn < 2; turn++) {
+    start_push(w, &p);
+    while (!p.done) {
+      (void)(gh_client_wait_closed(listens, 10) == GH_OK);
+      if (asks) (void)(gh_client_wait_closed(asks, 10) == GH_OK);
+    }
+    assert_int_equal(p.out.err, GH_OK);
+    assert_int_equal(p.out.response.rsc, turn ? 2000 : 4005);
+    assert_int_equal(n.count, turn);
+    gh_arena_free(&p.out.arena);
+    if (!asks) break;
+    gh_client_close(asks); /* then the first one is the one again */
+    asks = NULL;
+    wait_connections(w->s, 1);
+  }
+  gh_client_close(listens);
+  gh_arena_free(&arena);
+}
+
 /*= TS-0020 6.2.3.1 */
 static void not_offered(void **state)
 {
@@ -187,6 +225,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(requests, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(requests_of_the_cse, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(both_at_once, setup_ws, teardown_ws),
+      cmocka_unit_test_setup_teardown(a_second_connection_is_the_one, setup_ws, teardown_ws),
       cmocka_unit_test_setup_teardown(not_offered, setup_ws, teardown_ws),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* A device with a certificate: what it takes and keeps, and who may come to it where it listens. */
-#include "temp_dir.h"
+#include "device_serving.h"
+#include "mosquitto_program.h"
 
 #include "../crypto/status_maker.h"
 #include "../link/link_pki.h"
@@ -8,11 +9,8 @@
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <pthread.h>
 #include <signal.h>
 
-#include "client/device_private.h"
-#include "gatehouse/gatehouse.h"
 #include "m2m/json.h"
 
 typedef struct place {
@@ -21,7 +19,6 @@ typedef struct place {
   gh_device *device;
   gh_device_server *server;
   pthread_t thread;
-  bool running;
   int count;
   gh_str crl; /* that the device is given; empty: none */
 } place;
@@ -44,20 +41,12 @@ static void open_device(place *p)
 static int setup(void **state)
 {
   place *p = calloc(1, sizeof *p);
-  gh_device_config c;
-  gh_diag diag = {""};
   gh_secret kpm = {.len = 32};
   if (temp_dir_make(&p->dir) != 0) return -1;
   late_by_us = 0;
   pki_make(&p->p);
-  gh_device_config_defaults(&c);
-  c.sp_id = GH_STR("sp.example.com");
-  c.cse = (gh_device_peer){.fqdn = GH_STR(CSE_FQDN), .endpoint = GH_STR("127.0.0.1:1")};
-  c.mef = (gh_device_peer){.fqdn = GH_STR("mef.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
-  c.maf = (gh_device_peer){.fqdn = GH_STR("maf.sp.example.com"), .endpoint = GH_STR("127.0.0.1:1")};
-  c.kpm_id = GH_STR("dev1@mef.sp.example.com");
-  assert_int_equal(gh_device_create(temp_path(p->dir, "dev"), &c, &kpm, NULL, &diag), GH_OK);
-  open_device(p);
+  p->device = device_of(p->dir, "dev", CSE_FQDN, &kpm);
+  p->device->clock.wall_us = late_wall;
   *state = p;
   return 0;
 }
@@ -70,31 +59,14 @@ static int on_notify(void *ctx, const gh_device_notification *n)
   return 2000;
 }
 
-static void *serve(void *ctx)
-{
-  place *p = ctx;
-  while (gh_device_serve(p->server, 60000) == GH_ETIMEOUT) continue;
-  return NULL;
-}
-
 static void start(place *p)
 {
-  gh_diag diag = {""};
-  if (gh_device_listen(p->device, GH_STR("127.0.0.1:0"), on_notify, p, &p->server, &diag) != GH_OK)
-    fail_msg("%s", diag.text);
-  assert_int_equal(pthread_create(&p->thread, NULL, serve, p), 0);
-  p->running = true;
+  p->server = serving_begin(p->device, on_notify, p, &p->thread);
 }
 
 static void stop(place *p)
 {
-  if (p->running) {
-    gh_device_server_stop(p->server);
-    pthread_join(p->thread, NULL);
-  }
-  p->running = false;
-  gh_device_server_close(p->server);
-  p->server = NULL;
+  serving_end(&p->server, p->thread);
 }
 
 static int teardown(void **state)
@@ -217,11 +189,8 @@ static unsigned one_key(SSL *ssl, const char *hint, char *identity, unsigned siz
 
 static int connect_to(const place *p)
 {
-  gh_str point = gh_device_server_point(p->server), port = gh_str_sub(point, gh_str_rfind(point, ':') + 1, SIZE_MAX);
-  uint64_t number = 0;
-  assert_true(gh_str_to_u64(port, &number));
   struct sockaddr_in in = {
-      .sin_family = AF_INET, .sin_port = htons((uint16_t)number), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+      .sin_family = AF_INET, .sin_port = htons(port_of_server(p->server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   const struct timeval patience = {.tv_sec = 10};
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
@@ -396,6 +365,62 @@ static void revoked_certificates(void **state)
   holder_free(&cse);
 }
 
+static const char *put_pem(const place *p, const char *name, const gh_buf *pem)
+{
+  gh_buf text = GH_BUF_INIT;
+  const char *path = temp_path(p->dir, name);
+  gh_buf_add(&text, gh_buf_str(pem));
+  gh_buf_add_char(&text, '\0');
+  temp_write(path, text.ptr, 0600);
+  gh_buf_wipe_free(&text);
+  return path;
+}
+
+/* mosquitto with the certificate p.server. */
+static pid_t start_broker(const place *p, uint16_t port)
+{
+  char conf[2048];
+  snprintf(
+      conf, sizeof conf,
+      "user root\nlistener %u 127.0.0.1\nallow_anonymous true\nrequire_certificate true\ncafile %s\ncertfile %s\n"
+      "keyfile %s\nlog_type none\n",
+      port, put_pem(p, "root.pem", &p->p.root_pem), put_pem(p, "broker.pem", &p->p.server_chain_pem),
+      put_pem(p, "broker.key", &p->p.server_key_pem));
+  temp_write(temp_path(p->dir, "mosquitto.conf"), conf, 0600);
+  return mosquitto_begin(temp_path(p->dir, "mosquitto.conf"), port);
+}
+
+/*= TS-0003 8.2.1 the broker of a device that listens there: a list that comes while the connection stands */
+static void a_broker_that_is_revoked(void **state)
+{
+  place *p = *state;
+  char at[32];
+  gh_diag diag = {""};
+  gh_reply reply;
+  uint16_t port = free_port();
+  pid_t broker = start_broker(p, port);
+  p->crl = gh_str_of(temp_path(p->dir, "crl.pem"));
+  put_lists(p, &(lists){.begin_h = -1, .end_h = 24});
+  assert_int_equal(give_good(p, &p->p.meter), GH_OK);
+  snprintf(at, sizeof at, "127.0.0.1:%u", port);
+  p->device->config.mqtt_broker = gh_str_of(at);
+  p->device->config.mqtt_name = GH_STR(CSE_FQDN);
+  gh_device_state_set(p->device, &p->device->state.ae_id, GH_STR("Cmeter"));
+  assert_int_equal(gh_device_use_binding(p->device, GH_STR("mqtt"), &diag), GH_OK);
+  assert_int_equal(gh_device_listen(p->device, GH_STR_NONE, on_notify, p, &p->server, &diag), GH_OK);
+  if (gh_device_associate(p->device, GH_DEVICE_KEY_CERTIFICATE, &reply, &diag) != GH_OK) fail_msg("%s", diag.text);
+  put_lists(p, &(lists){.revoked = p->p.meter.cert, .begin_h = -1, .end_h = 24}); /* somebody else */
+  assert_int_equal(gh_device_wait_closed(p->device, 300), GH_ETIMEOUT);
+  put_lists(p, &(lists){.revoked = p->p.server.cert, .begin_h = -1, .end_h = 24});
+  assert_int_equal(gh_device_wait_closed(p->device, 0), GH_OK);
+  assert_null(p->device->cse);
+  assert_int_equal(gh_device_associate(p->device, GH_DEVICE_KEY_CERTIFICATE, &reply, &diag), GH_EAUTH);
+  assert_non_null(strstr(diag.text, "the certificate is revoked"));
+  gh_device_server_close(p->server);
+  p->server = NULL;
+  mosquitto_end(broker);
+}
+
 int main(void)
 {
   signal(SIGPIPE, SIG_IGN);
@@ -404,6 +429,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(what_it_refuses, setup, teardown),
       cmocka_unit_test_setup_teardown(who_may_come, setup, teardown),
       cmocka_unit_test_setup_teardown(revoked_certificates, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_broker_that_is_revoked, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,6 +113,68 @@ static void which_key(void **state)
   }
 }
 
+/* Over HTTP and CoAP the call-back runs outside the device's own association: it may use the device. */
+static void uses_the_device(place *p)
+{
+  gh_diag diag = {""};
+  gh_reply reply;
+  gh_secret kpsa = key_of_octet(0x11);
+  const gh_device_request request = {.op = GH_DEVICE_RETRIEVE, .to = GH_STR("x"), .from = GH_STR("Cx"), .rcn = -1};
+  gh_err err = gh_device_request_send(p->device, &request, &reply, &diag);
+  p->rsc = err == GH_EINVAL ? 4000 : 2000; /* there is nobody at its CSE's place, which is another error */
+  if (gh_device_set_psk(p->device, GH_STR(KEY_ID), &kpsa, &diag) != GH_OK) p->rsc = 4000;
+  if (gh_device_serve(p->server, 1) != GH_EINVAL) p->rsc = 4000;
+  gh_device_dissociate(p->device);
+}
+
+static void closes_all(place *p)
+{
+  gh_device_close(p->device);
+  gh_device_server_close(p->server); /* stops it */
+}
+
+static gh_client *come_over(const place *p, gh_client_binding binding)
+{
+  gh_client *client = NULL;
+  gh_diag diag = {""};
+  gh_secret key = key_of_octet(0x11);
+  const gh_client_options options = {.host = GH_STR("127.0.0.1"),
+                                     .port = port_of(p),
+                                     .server_name = GH_STR(NAME),
+                                     .psk_identity = GH_STR(KEY_ID),
+                                     .psk = &key,
+                                     .tls13 = true,
+                                     .mtu = 1280,
+                                     .timeout_ms = 10000,
+                                     .binding = binding};
+  if (gh_client_open(&options, &client, NULL, &diag) != GH_OK) fail_msg("%s", diag.text);
+  return client;
+}
+
+static void what_a_callback_may_do(void **state)
+{
+  place *p = *state;
+  static const struct {
+    const char *name;
+    gh_client_binding binding;
+  } rows[] = {{"http", GH_CLIENT_HTTP}, {"coap", GH_CLIENT_COAP}, {"coaps_tcp", GH_CLIENT_COAP_TCP}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    gh_diag diag = {""};
+    assert_int_equal(gh_device_use_binding(p->device, gh_str_of(rows[i].name), &diag), GH_OK);
+    start(p);
+    gh_client *client = come_over(p, rows[i].binding);
+    p->act = uses_the_device;
+    assert_int_equal(ask(client, GH_OP_NOTIFY, "/in-cse/Capp", NOTE), 2000);
+    p->act = closes_all;
+    assert_int_equal(ask(client, GH_OP_NOTIFY, "/in-cse/Capp", NOTE), 2000); /* its answer goes out */
+    pthread_join(p->thread, NULL);                                           /* gh_device_serve has returned */
+    p->act = NULL;
+    gh_client_close(client);
+    gh_device_server_close(p->server);
+    p->server = NULL;
+  }
+}
+
 static void what_cannot_be(void **state)
 {
   place *p = *state;
@@ -169,6 +231,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(a_stranger_takes_all_places, setup, teardown),
       cmocka_unit_test_setup_teardown(which_key, setup, teardown),
       cmocka_unit_test_setup_teardown(what_cannot_be, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_a_callback_may_do, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

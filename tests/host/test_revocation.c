@@ -2,6 +2,9 @@
  * writer that was killed in the middle of a line. TP-20. */
 #include "harness.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "host/fetch.h"
 #include "m2m/m2m_time.h"
 
@@ -145,6 +148,32 @@ static void a_file_that_is_cut(void **state)
   wait_revoked(t, "BB@maf.sp.example.com");
 }
 
+/* Written over from its beginning, beyond its old end, in one step: what stands before that end counts too, and what
+ * begins in the middle of a line there is nobody's key. */
+static void a_file_that_is_cut_and_filled_at_once(void **state)
+{
+  revocation_test *t = *state;
+  static const char *const keys[] = {"AA@maf.sp.example.com", "BB@maf.sp.example.com", "CC@maf.sp.example.com",
+                                     "DD@maf.sp.example.com"};
+  for (size_t i = 0; i < 4; i++) hold_key(t, keys[i]);
+  append(t, "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\nAA@maf.sp.example.com\n");
+  wait_revoked(t, "AA@maf.sp.example.com");
+  struct stat was;
+  assert_int_equal(stat(t->path, &was), 0);
+  char fresh[200];
+  int len = snprintf(fresh, sizeof fresh, "BB@maf.sp.example.com\n%*s%s\n%s\n", (int)was.st_size - 22, "x", keys[2],
+                     keys[3]);
+  assert_true(len > was.st_size && strstr(fresh, keys[2]) == fresh + was.st_size); /* where reading would go on */
+  int fd = open(t->path, O_WRONLY);
+  assert_int_equal(pwrite(fd, fresh, (size_t)len, 0), len);
+  close(fd);
+  wait_revoked(t, "BB@maf.sp.example.com");
+  wait_revoked(t, "DD@maf.sp.example.com");
+  assert_int_equal(ask_for(t, "CC@maf.sp.example.com"), GH_OK);
+  gh_secret_wipe(&t->query.key);
+  gh_peer_clear(&t->query.peer);
+}
+
 static void revoke_on_worker(void *arg)
 {
   const revocation_test *t = arg;
@@ -192,6 +221,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(a_line_ends_a_key, setup, teardown),
       cmocka_unit_test_setup_teardown(damage_holds_up_nothing, setup, teardown),
       cmocka_unit_test_setup_teardown(a_file_that_is_cut, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_file_that_is_cut_and_filled_at_once, setup, teardown),
       cmocka_unit_test_setup_teardown(a_file_that_is_replaced, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

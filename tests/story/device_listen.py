@@ -10,12 +10,9 @@ import os
 import pathlib
 import re
 import secrets
-import shutil
-import signal
 import socket
 import ssl
 import sys
-import tempfile
 import threading
 
 try:
@@ -28,9 +25,9 @@ except ImportError:  # Debian's packages belong to Debian's Python, which need n
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from device_certificate import given, issue, new_device  # noqa: E402
 from kept_websocket import until  # noqa: E402
-from notify_ae import NOTE, Listener, Story  # noqa: E402
+from notify_ae import NOTE, Listener, tell  # noqa: E402
 from outgoing import settings  # noqa: E402
-from third_party import Checks, listen_for_coap, run  # noqa: E402
+from third_party import listen_for_coap, run  # noqa: E402
 from transit import SP  # noqa: E402
 
 CSE = f"in-cse.{SP}"
@@ -270,36 +267,20 @@ def a_registrar_that_is_not_ours(story, lamp):
     conf.write_text(text, encoding="utf-8")
 
 
-def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-device-listen-"))
-    checks = Checks()
-    story = Story(pathlib.Path(sys.argv[1]).resolve(), folder, checks)
-    try:
-        code, answer = story.call("init", story.dir, "--sp-id", SP)
-        checks.expect(code == 0, "a realm", str(answer))
-        listen_for_coap(story.dir)
-        settings(story, "cse", open_registration=True, transit_ms=4000)
-        for name in ("mef", "maf", "cse"):
-            story.start(name)
-        sender, meter = story.device("sender", "in-cse"), story.device("meter", "in-cse")
-        story.permit(meter, "Cmeter", ["Csender"])
-        over_coap(story, sender, meter)
-        with_a_kpsa(story, sender)
-        lamp = with_a_certificate(story, sender)
-        over_websocket(story, sender, meter, lamp)
-        a_path_that_goes_silent(story, sender, lamp)
-        a_registrar_that_is_not_ours(story, lamp)
-        for name in list(story.processes):
-            checks.expect(story.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
-    finally:
-        for name in list(story.processes):
-            story.kill(name)
-        for process in story.servers:
-            process.kill()
-            process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if checks.failed else 0
+def chapters(story):
+    listen_for_coap(story.dir)
+    settings(story, "cse", open_registration=True, transit_ms=4000)
+    for name in ("mef", "maf", "cse"):
+        story.start(name)
+    sender, meter = story.device("sender", "in-cse"), story.device("meter", "in-cse")
+    story.permit(meter, "Cmeter", ["Csender"])
+    over_coap(story, sender, meter)
+    with_a_kpsa(story, sender)
+    lamp = with_a_certificate(story, sender)
+    over_websocket(story, sender, meter, lamp)
+    a_path_that_goes_silent(story, sender, lamp)
+    a_registrar_that_is_not_ours(story, lamp)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell("device-listen", chapters))

@@ -9,18 +9,16 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from coap_ae import CoapServer  # noqa: E402
 from device_certificate import issue, new_device  # noqa: E402
 from device_listen import CSE, SCHEMES, Registrar, coap_client  # noqa: E402
 from mqtt import BROKER, Broker, free_ports  # noqa: E402
-from notify_ae import NOTE, Listener, OpenSSL, Story  # noqa: E402
+from notify_ae import NOTE, Listener, OpenSSL, tell  # noqa: E402
 from providers import ForeignCa  # noqa: E402
-from third_party import Checks, run  # noqa: E402
+from third_party import run  # noqa: E402
 from transit import SP  # noqa: E402
 
 
@@ -150,44 +148,50 @@ def at_a_broker(story, device, lists):
                 lists.revoke((cert, key))
             answer = story.call("get", device, "cse-in/Clamp", "--binding", "mqtt")[1]
             let_in = re.search(r"New client connected .* as \S*Clamp", broker.log()[before:]) is not None
+            story.expect(good or "the certificate is revoked" in str(answer), "and the reason is said", answer)
             story.expect(let_in == good, f"a broker {'on no list is believed' if good else 'that is revoked is not'}", (answer, broker.log()[-1000:]))
         finally:
             broker.kill()
 
 
-def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-device-revocation-"))
-    checks = Checks()
-    story = Story(pathlib.Path(sys.argv[1]).resolve(), folder, checks)
-    try:
-        code, answer = story.call("init", story.dir, "--sp-id", SP)
-        checks.expect(code == 0, "a realm", str(answer))
-        lists, device = Lists(story), new_device(story, "lamp")
-        cert, key = issue(story, "Clamp", "--ae-id", f"//{SP}/in-cse/Clamp")
-        words = ("device", "certificate", device, "--cert", cert, "--key-file", key, "--anchors", lists.ca.folder / "ca.pem", "--crl")
-        for name, text in (("none.pem", None), ("empty.pem", "no list\n")):
-            if text:
-                (folder / name).write_text(text, encoding="ascii")
-            story.expect(story.call(*words, folder / name)[0] != 0, f"refused: {name} for a file of lists")
-        os.chdir(folder)
-        code, answer = story.call(*words, "crl.pem")
-        story.expect(code == 0, "a device takes its certificate, and where the lists are", answer)
-        os.chdir("/")
-        state = json.loads((device / "state.json").read_text(encoding="utf-8"))
-        (device / "state.json").write_text(json.dumps({**state, "aeID": "Clamp"}), encoding="utf-8")  # as if it were registered
-        as_a_client(story, device, lists)
-        as_a_server(story, device, lists)
-        while_it_stands(story, device, lists)
-        at_a_broker(story, device, lists)
-    finally:
-        for name in list(story.processes):
-            story.kill(name, signal.SIGKILL)
-        for process in story.servers:
-            process.kill()
-            process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if checks.failed else 0
+def it_is_shown(story, device, lists):
+    def both():
+        return story.call("device", "show", device)[1], run([story.gatehouse, "device", "show", device])[1]
+
+    shown, text = both()
+    story.expect(shown.get("crl") == str(lists.file) and "crlUntil" in shown and "crlFault" not in shown, "device show says where the lists are", shown)
+    story.expect(f"crl: {lists.file}" in text and "crlUntil: " in text, "in words, too", text)
+    lists.file.rename(lists.file.with_suffix(".away"))
+    shown, text = both()
+    story.expect(shown.get("crl") == str(lists.file) and str(lists.file) in shown.get("crlFault", "") and "crlFault: " in text, "and that they cannot be read", (shown, text))
+    lists.file.with_suffix(".away").rename(lists.file)
+    bare = new_device(story, "bare")
+    story.expect("crl" not in story.call("device", "show", bare)[1], "nothing of a device without a certificate")
+    cert, key = issue(story, "Cbare", "--ae-id", f"//{SP}/in-cse/Cbare")
+    story.call("device", "certificate", bare, "--cert", cert, "--key-file", key, "--anchors", lists.ca.folder / "ca.pem")
+    story.expect(str(story.call("device", "show", bare)[1].get("crl", "")).startswith("none"), "and of one without lists, that nobody looks")
+
+
+def chapters(story):
+    lists, device = Lists(story), new_device(story, "lamp")
+    cert, key = issue(story, "Clamp", "--ae-id", f"//{SP}/in-cse/Clamp")
+    words = ("device", "certificate", device, "--cert", cert, "--key-file", key, "--anchors", lists.ca.folder / "ca.pem", "--crl")
+    for name, text in (("none.pem", None), ("empty.pem", "no list\n")):
+        if text:
+            (story.folder / name).write_text(text, encoding="ascii")
+        story.expect(story.call(*words, story.folder / name)[0] != 0, f"refused: {name} for a file of lists")
+    os.chdir(story.folder)
+    code, answer = story.call(*words, "crl.pem")
+    story.expect(code == 0, "a device takes its certificate, and where the lists are", answer)
+    os.chdir("/")
+    it_is_shown(story, device, lists)
+    state = json.loads((device / "state.json").read_text(encoding="utf-8"))
+    (device / "state.json").write_text(json.dumps({**state, "aeID": "Clamp"}), encoding="utf-8")  # as if it were registered
+    as_a_client(story, device, lists)
+    as_a_server(story, device, lists)
+    while_it_stands(story, device, lists)
+    at_a_broker(story, device, lists)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell("device-revocation", chapters))

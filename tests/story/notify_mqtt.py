@@ -8,22 +8,20 @@ usage: notify_mqtt.py GATEHOUSE   (exit code 0: every check held)
 import json
 import pathlib
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from mqtt import BROKER, Broker, Device, free_ports  # noqa: E402
 from mqtt_cses import mqtt_of  # noqa: E402
-from notify_ae import NOTE, Authority, Certified, Listener, OpenSSL, Story  # noqa: E402
+from notify_ae import NOTE, Authority, Certified, Listener, OpenSSL, tell  # noqa: E402
 from kept_websocket import until  # noqa: E402
 from outgoing import settings  # noqa: E402
 from poa import ANSWER, Registree  # noqa: E402
-from third_party import Checks, key_in_hex, run  # noqa: E402
+from third_party import key_in_hex, run  # noqa: E402
 from transit import SP  # noqa: E402
 
 
@@ -271,49 +269,38 @@ def its_key_is_taken_away(story, sender, broker, key, mouth):
     passed_over(story, point, "its key has been taken away")
 
 
-def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-notify-mqtt-"))
-    checks, broker = Checks(), None
-    story = Story(pathlib.Path(sys.argv[1]).resolve(), folder, checks)
+def chapters(story):
+    ports = free_ports(2)
+    run([story.gatehouse, "ca", "issue", story.dir, "--fqdn", BROKER, "--cert", story.folder / "broker.pem", "--key", story.folder / "broker.key"])
+    broker = Broker(story.folder, story.dir, *ports)
+    settings(story, "cse", open_registration=True, transit_ms=2000)
+    mqtt_of(story, "cse", broker=f'"127.0.0.1:{ports[0]}"', name=f'"{BROKER}"', enforces="true", listeners=f'[ "127.0.0.1:{ports[1]}" ]')
+    story.start("cse")
     try:
-        code, answer = story.call("init", story.dir, "--sp-id", SP)
-        checks.expect(code == 0, "a realm", str(answer))
-        ports = free_ports(2)
-        run([story.gatehouse, "ca", "issue", story.dir, "--fqdn", BROKER, "--cert", folder / "broker.pem", "--key", folder / "broker.key"])
-        broker = Broker(folder, story.dir, *ports)
-        settings(story, "cse", open_registration=True, transit_ms=2000)
-        mqtt_of(story, "cse", broker=f'"127.0.0.1:{ports[0]}"', name=f'"{BROKER}"', enforces="true", listeners=f'[ "127.0.0.1:{ports[1]}" ]')
-        story.start("cse")
-        (sender, _), (valve, key), (_, imp) = story.kpsa_device("sender"), story.kpsa_device("valve"), story.kpsa_device("imp")
-        story.permit(valve, "Cvalve", ["Csender"])
-        mouth = further_key(story, "valve2", f"//{SP}/in-cse/Cvalve")
-        lists(story, broker)
-        broker.start()
-        checks.expect(until(lambda: "mqtt-connected" in story.log("cse"), 30), "the CSE is at the broker", story.log("cse")[-2000:])
-        ae = MqttAe(story, broker, "Cvalve", ("valve@keys.example.com", key), mouth)
-        reached(story, sender, valve, ae, broker)
-        nobody_else(story, sender, valve, ae, broker, Device(broker, "imp@keys.example.com", imp))
-        no_other_broker(story, sender, valve, ae, broker)
-        ae = broker_is_away(story, sender, valve, ae, broker, key, mouth)
-        a_cse(story, sender, broker)
-        device_of_ours(story, sender, broker, Device(broker, "imp@keys.example.com", imp))
-        without_enforcement(story, sender, valve, ae, broker)
-        mqtt_of(story, "cse", enforces="true")
-        credentials_that_prove_nothing_to_a_broker(story, sender, broker)
-        its_key_is_taken_away(story, sender, broker, key, mouth)
-        for name in list(story.processes):
-            checks.expect(story.kill(name, signal.SIGTERM) == 0, f"{name} stops on SIGTERM")
+        with_a_broker(story, broker)
     finally:
-        for name in list(story.processes):
-            story.kill(name)
-        for process in story.servers:
-            process.kill()
-            process.wait()
-        if broker:
-            broker.kill()
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if checks.failed else 0
+        broker.kill()
+
+
+def with_a_broker(story, broker):
+    (sender, _), (valve, key), (_, imp) = story.kpsa_device("sender"), story.kpsa_device("valve"), story.kpsa_device("imp")
+    story.permit(valve, "Cvalve", ["Csender"])
+    mouth = further_key(story, "valve2", f"//{SP}/in-cse/Cvalve")
+    lists(story, broker)
+    broker.start()
+    story.expect(until(lambda: "mqtt-connected" in story.log("cse"), 30), "the CSE is at the broker", story.log("cse")[-2000:])
+    ae = MqttAe(story, broker, "Cvalve", ("valve@keys.example.com", key), mouth)
+    reached(story, sender, valve, ae, broker)
+    nobody_else(story, sender, valve, ae, broker, Device(broker, "imp@keys.example.com", imp))
+    no_other_broker(story, sender, valve, ae, broker)
+    ae = broker_is_away(story, sender, valve, ae, broker, key, mouth)
+    a_cse(story, sender, broker)
+    device_of_ours(story, sender, broker, Device(broker, "imp@keys.example.com", imp))
+    without_enforcement(story, sender, valve, ae, broker)
+    mqtt_of(story, "cse", enforces="true")
+    credentials_that_prove_nothing_to_a_broker(story, sender, broker)
+    its_key_is_taken_away(story, sender, broker, key, mouth)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell("notify-mqtt", chapters))

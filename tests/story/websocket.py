@@ -8,13 +8,10 @@ import asyncio
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import ssl
-import subprocess
 import sys
-import tempfile
 
 try:
     import cbor2
@@ -25,36 +22,21 @@ except ImportError:  # Debian's packages belong to Debian's Python, which need n
     os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from third_party import Checks, run  # noqa: E402
+from notify_ae import Authority, tell  # noqa: E402
+from third_party import run  # noqa: E402
+from transit import SP  # noqa: E402
 
 CSE = "in-cse.sp.example.com"
 AE = {"m2m:ae": {"api": "N.story", "rr": False, "srv": ["3"]}}
 
 
-class Authority:
-    """A CA of the test, which the realm is told to trust beside its own."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out",
-                     "ca.crt", "-subj", "/CN=Story CA", "-days", "2", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-
-    def openssl(self, *words):
-        done = subprocess.run(["openssl", *words], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        if done.returncode:
-            raise SystemExit(done.stdout.decode(errors="replace"))
-
+class Contexts(Authority):
     def certify(self, stem):
         """A context with a certificate for the AE-ID //sp.example.com/in-cse/STEM."""
-        (self.folder / "ext").write_text(f"subjectAltName=URI:m2m://sp.example.com/in-cse/{stem}\nbasicConstraints=critical,CA:FALSE\n"
-                                         "keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n", encoding="ascii")
-        self.openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{stem}.key", "-out",
-                     f"{stem}.csr", "-subj", f"/CN={stem}")
-        self.openssl("x509", "-req", "-in", f"{stem}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1",
-                     "-extfile", "ext", "-out", f"{stem}.crt")
+        super().certify(stem, f"m2m://{SP}/in-cse/{stem}")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(self.folder / "realm" / "ca.pem")
-        context.load_cert_chain(self.folder / f"{stem}.crt", self.folder / f"{stem}.key")
+        context.load_cert_chain(self.folder / f"{stem}.pem", self.folder / f"{stem}.key")
         return context
 
 
@@ -306,29 +288,14 @@ async def talk(checks, server, port, authority):
         checks.expect(meter.socket.close_code == 1001, "a server that stops says so", str(meter.socket.close_code))
 
 
-def main():
-    gatehouse = pathlib.Path(sys.argv[1]).resolve()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-ws-"))
-    checks = Checks()
-    try:
-        realm, authority = folder / "realm", Authority(folder)
-        checks.expect(run([gatehouse, "init", realm, "--sp-id", "sp.example.com"])[0] == 0, "a realm is made")
-        with open(realm / "ca.pem", "a", encoding="ascii") as anchors:
-            anchors.write((folder / "ca.crt").read_text(encoding="ascii"))
-        with open(folder / "log", "wb") as log, subprocess.Popen([gatehouse, "serve", "-c", realm, "--json"], stdout=subprocess.PIPE, stderr=log) as server:
-            try:
-                port = int(json.loads(server.stdout.readline())["cse"].rsplit(":", 1)[1])
-                our_device(checks, gatehouse, folder, realm)
-                asyncio.run(talk(checks, server, port, authority))
-            finally:
-                server.terminate()
-                checks.expect(server.wait(10) == 0, "the server stops on SIGTERM")
-        if checks.failed:
-            print((folder / "log").read_text(encoding="utf-8", errors="replace")[-6000:])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if checks.failed else 0
+def chapters(story):
+    authority = Contexts(story)
+    for name in ("mef", "maf", "cse"):
+        story.start(name)
+    port = int((story.dir / "run" / "cse.endpoint").read_text(encoding="utf-8").strip().rsplit(":", 1)[1])
+    our_device(story.checks, story.gatehouse, story.folder, story.dir)
+    asyncio.run(talk(story.checks, story.processes["cse"], port, authority))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell("ws", chapters))
