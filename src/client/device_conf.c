@@ -1,7 +1,9 @@
 /* device.conf: whom the device talks to. No secret stands in it. */
 #include "client/device_private.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "bind/mqtt_topic_codec.h"
 #include "client/endpoint.h"
@@ -119,6 +121,8 @@ gh_err gh_device_conf_read(gh_device *device, gh_diag *diag)
   char path[GH_DEVICE_PATH_BYTES];
   gh_conf conf;
   GH_TRY(gh_device_path(device->dir, "device.conf", path, diag));
+  if (access(path, F_OK) != 0 && errno == ENOENT)
+    return gh_fail(diag, GH_ENOTFOUND, "%s is no device's folder: it has no device.conf", device->dir);
   GH_TRY(gh_conf_open(path, &conf, diag));
   gh_err err = gh_conf_read(&conf, gh_conf_root(&conf), &gh_device_conf_table, &device->arena, &device->config, diag);
   gh_conf_close(&conf);

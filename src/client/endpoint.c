@@ -33,7 +33,8 @@ static gh_err from_file(gh_str path, gh_endpoint *out, gh_diag *diag)
     return gh_fail(diag, GH_EINVAL, "the path of the end point is too long");
   FILE *file = fopen(name, "re");
   if (!file)
-    return gh_fail(diag, errno == ENOENT ? GH_ENOTFOUND : GH_EACCES, "cannot open %s: is the entity running?", name);
+    return gh_fail(diag, errno == ENOENT ? GH_ENOTFOUND : GH_EACCES,
+                   "cannot open %s: is the entity running, and does it listen there?", name);
   bool got = fgets(line, sizeof line, file) != NULL;
   fclose(file);
   line[strcspn(line, "\r\n")] = '\0';

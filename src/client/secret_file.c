@@ -15,13 +15,20 @@ static gh_str trimmed(gh_str text)
   return text;
 }
 
+/* "No space left on device" tells more than "input-output". */
+static const char *reason(gh_err err)
+{
+  return err == GH_EIO && errno ? strerror(errno) : gh_err_name(err);
+}
+
 gh_err gh_private_file_create(const char *path, gh_str content, gh_diag *diag)
 {
   gh_se_disk disk;
   GH_TRY(gh_se_disk_at(path, &disk, diag));
   gh_err err = gh_se_disk_create(&disk, content);
+  const char *text = reason(err);
   gh_se_disk_release(&disk);
-  return err == GH_OK ? GH_OK : gh_fail(diag, err, "cannot create %s: %s", path, gh_err_name(err));
+  return err == GH_OK ? GH_OK : gh_fail(diag, err, "cannot create %s: %s", path, text);
 }
 
 static gh_err replace(const gh_se_disk *disk, gh_str content)
@@ -40,8 +47,9 @@ gh_err gh_private_file_replace(const char *path, gh_str content, gh_diag *diag)
   gh_se_disk disk;
   GH_TRY(gh_se_disk_at(path, &disk, diag));
   gh_err err = replace(&disk, content);
+  const char *text = reason(err);
   gh_se_disk_release(&disk);
-  return err == GH_OK ? GH_OK : gh_fail(diag, err, "cannot write %s: %s", path, gh_err_name(err));
+  return err == GH_OK ? GH_OK : gh_fail(diag, err, "cannot write %s: %s", path, text);
 }
 
 gh_err gh_private_file_read(const char *path, gh_buf *out, gh_diag *diag)
@@ -120,7 +128,9 @@ gh_err gh_key_file_read(const char *path, gh_secret *out, gh_diag *diag)
 {
   gh_buf text = GH_BUF_INIT;
   gh_err err = strcmp(path, "-") == 0 ? read_stdin(&text, diag) : gh_private_file_read(path, &text, diag);
-  if (err == GH_OK) err = gh_key_text_decode(gh_buf_str(&text), out, diag);
+  gh_diag why = {""};
+  if (err == GH_OK && (err = gh_key_text_decode(gh_buf_str(&text), out, &why)) != GH_OK)
+    gh_fail(diag, err, "%s: %s", strcmp(path, "-") == 0 ? "standard input" : path, why.text);
   gh_buf_wipe_free(&text);
   return err;
 }
@@ -129,6 +139,7 @@ gh_err gh_key_file_generate(const char *path, const gh_random *random, gh_secret
 {
   uint8_t octets[KEY_NEW_BYTES];
   gh_err err = new_random_hex(path, random, octets, sizeof octets, diag);
+  if (err == GH_EEXIST) gh_fail(diag, err, "%s exists: take it with --key-file, or name another file", path);
   if (err == GH_OK) err = gh_secret_set(out, octets, sizeof octets);
   gh_wipe(octets, sizeof octets);
   return err;

@@ -59,7 +59,7 @@ gh_err gh_admin_open(const char *realm, gh_str name, gh_realm_kind kind, gh_admi
   *alert = -1;
   GH_TRY(gh_realm_read(realm, &out->realm, diag));
   out->function = name.len ? gh_realm_function_named(&out->realm, name) : gh_realm_first(&out->realm, kind);
-  if (!out->function) return gh_fail(diag, GH_ENOTFOUND, "the realm has no such function");
+  if (!out->function) return gh_realm_lacks(&out->realm, name, diag);
   gh_arena secret;
   gh_arena_init(&secret);
   gh_str key_pem = GH_STR_NONE;

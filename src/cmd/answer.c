@@ -128,14 +128,20 @@ gh_exit gh_call_refused(gh_call *call, const gh_val *result)
   return GH_EXIT_REFUSED;
 }
 
+static void show_error(gh_call *call, const char *name, gh_str text)
+{
+  gh_val *o = gh_val_object(&call->arena);
+  gh_val_set(&call->arena, o, GH_STR("error"), gh_val_str(&call->arena, gh_str_of(name)));
+  gh_val_set(&call->arena, o, GH_STR("text"), gh_val_str(&call->arena, text));
+  show(call, o);
+}
+
 gh_exit gh_call_failed(gh_call *call, gh_err err, const gh_diag *diag)
 {
   const char *text = diag && diag->text[0] ? diag->text : gh_err_name(err);
+  call->failed = err;
   if (call->json) {
-    gh_val *o = gh_val_object(&call->arena);
-    gh_val_set(&call->arena, o, GH_STR("error"), gh_val_str(&call->arena, gh_str_of(gh_err_name(err))));
-    gh_val_set(&call->arena, o, GH_STR("text"), gh_val_str(&call->arena, gh_str_of(text)));
-    show(call, o);
+    show_error(call, gh_err_name(err), gh_str_of(text));
   } else {
     fprintf(call->err, "gatehouse %s: %s\n", call->verb->words, text);
   }
@@ -144,12 +150,16 @@ gh_exit gh_call_failed(gh_call *call, gh_err err, const gh_diag *diag)
 
 gh_exit gh_call_misused(gh_call *call, const char *fmt, ...)
 {
+  char text[1024];
   va_list args;
   va_start(args, fmt);
-  fprintf(call->err, "gatehouse %s: ", call->verb->words);
-  vfprintf(call->err, fmt, args);
-  fprintf(call->err, "; see gatehouse help %s\n", call->verb->words);
+  vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
+  const char *words = call->verb ? call->verb->words : "", *blank = call->verb ? " " : "";
+  if (call->json)
+    show_error(call, "usage", gh_arena_fmt(&call->arena, "%s; see gatehouse help%s%s", text, blank, words));
+  else
+    fprintf(call->err, "gatehouse%s%s: %s; see gatehouse help%s%s\n", blank, words, text, blank, words);
   return GH_EXIT_USAGE;
 }
 

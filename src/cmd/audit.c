@@ -52,7 +52,7 @@ static gh_err add_record(void *ctx, const gh_store_audit *r)
 static gh_err read_trail(gh_call *call, const gh_realm *realm, gh_val **rows, gh_diag *diag)
 {
   const gh_realm_function *f = gh_realm_function_named(realm, call->operands[1]);
-  if (!f) return gh_fail(diag, GH_ENOTFOUND, "the realm has no function '%.*s'", GH_STR_ARG(call->operands[1]));
+  if (!f) return gh_realm_lacks(realm, call->operands[1], diag);
   gh_store *store;
   listing l = {call, gh_val_array(&call->arena)};
   GH_TRY(gh_store_open_readonly(f->store.ptr, &store, diag));
@@ -70,6 +70,7 @@ static gh_exit run(gh_call *call)
   gh_val *rows = NULL;
   gh_err err = gh_realm_read(call->operands[0].ptr, &realm, &diag);
   if (err == GH_OK) err = read_trail(call, &realm, &rows, &diag);
+  if (err == GH_OK && rows && !rows->u.array.count) gh_call_note(call, "no record");
   gh_exit code = err == GH_OK ? gh_call_done(call, rows) : gh_call_failed(call, err, &diag);
   gh_realm_free(&realm);
   return code;

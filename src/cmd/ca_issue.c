@@ -42,7 +42,7 @@ static const gh_opt options[] = {
     {"fqdn", 0, GH_OPT_TEXT, "NAME", "FQDN below the service provider's: of a broker, a function, a CSE"},
     {"cert", 0, GH_OPT_TEXT, "FILE", "where the certificate goes, PEM (required)"},
     {"key", 0, GH_OPT_TEXT, "FILE", "where the new private key goes, PEM, mode 0600 (required)"},
-    {"days", 0, GH_OPT_NUMBER, "N", "life (365)"},
+    {"days", 0, GH_OPT_DAYS, "N", "life (365)"},
     {.name = NULL}};
 
 const gh_verb gh_verb_ca_issue = {
@@ -64,7 +64,7 @@ static gh_exit run_renew(gh_call *call)
   gh_ca *ca = NULL;
   gh_err err = gh_realm_read(call->operands[0].ptr, &realm, &diag);
   const gh_realm_function *f = err == GH_OK ? gh_realm_function_named(&realm, call->operands[1]) : NULL;
-  if (err == GH_OK && !f) err = gh_fail(&diag, GH_ENOTFOUND, "the realm has no such function");
+  if (err == GH_OK && !f) err = gh_realm_lacks(&realm, call->operands[1], &diag);
   if (err == GH_OK) err = gh_ca_open(&realm, &ca, &diag);
   if (err == GH_OK && f) err = gh_ca_renew_function(ca, &realm, f, (int)gh_call_number(call, "days", 825), &diag);
   gh_val *o = gh_val_object(&call->arena);
@@ -78,7 +78,7 @@ static gh_exit run_renew(gh_call *call)
   return gh_call_done(call, o);
 }
 
-static const gh_opt renew_options[] = {{"days", 0, GH_OPT_NUMBER, "N", "life (825)"}, {.name = NULL}};
+static const gh_opt renew_options[] = {{"days", 0, GH_OPT_DAYS, "N", "life (825)"}, {.name = NULL}};
 
 const gh_verb gh_verb_ca_renew = {
     .words = "ca renew",
@@ -110,8 +110,9 @@ static gh_exit run_name(gh_call *call)
   gh_str name = lower(call, call->operands[2]);
   gh_err err = gh_realm_read(call->operands[0].ptr, &realm, &diag);
   const gh_realm_function *f = err == GH_OK ? gh_realm_function_named(&realm, call->operands[1]) : NULL;
-  if (err == GH_OK && !f) err = gh_fail(&diag, GH_ENOTFOUND, "the realm has no such function");
-  if (err == GH_OK && !gh_fqdn_valid(name)) err = gh_fail(&diag, GH_EINVAL, "FQDN is not an FQDN");
+  if (err == GH_OK && !f) err = gh_realm_lacks(&realm, call->operands[1], &diag);
+  if (err == GH_OK && !gh_fqdn_valid(name))
+    err = gh_fail(&diag, GH_EINVAL, "'%.*s' is not an FQDN", GH_STR_ARG(name));
   if (err == GH_OK) err = gh_ca_open(&realm, &ca, &diag);
   if (err == GH_OK && f)
     err = gh_ca_equip_name(ca, &realm, f, name, (int)gh_call_number(call, "days", 825), &random, &diag);

@@ -5,6 +5,8 @@
 
 #include "cmd/verbs.h"
 
+enum { MAX_DAYS = 36500 };
+
 static const gh_opt common[] = {
     {"json", 0, GH_OPT_FLAG, NULL, "answer in JSON"},
     {"help", 'h', GH_OPT_FLAG, NULL, "this text"},
@@ -24,6 +26,33 @@ static const gh_opt *find_option(const gh_verb *verb, gh_str name, char letter)
   return option ? option : find_in(common, name, letter);
 }
 
+static bool is_choice(const char *choices, gh_str text)
+{
+  gh_str rest = gh_str_of(choices), choice;
+  while (gh_str_split(&rest, '|', &choice))
+    if (gh_str_eq(choice, text)) return true;
+  return false;
+}
+
+static bool check_value(gh_call *call, gh_opt_value *value)
+{
+  const gh_opt *option = value->option;
+  if (option->kind == GH_OPT_CHOICE && !is_choice(option->value, value->text)) {
+    gh_call_misused(call, "--%s: '%.*s' is not one of %s", option->name, GH_STR_ARG(value->text), option->value);
+    return false;
+  }
+  if (option->kind != GH_OPT_NUMBER && option->kind != GH_OPT_DAYS) return true;
+  uint64_t number;
+  if (!gh_str_to_u64(value->text, &number) || number > INT64_MAX) {
+    gh_call_misused(call, "--%s: '%.*s' is not a number", option->name, GH_STR_ARG(value->text));
+    return false;
+  }
+  value->number = (int64_t)number;
+  if (option->kind == GH_OPT_NUMBER || (number >= 1 && number <= MAX_DAYS)) return true;
+  gh_call_misused(call, "--%s: must be 1 to %d", option->name, MAX_DAYS);
+  return false;
+}
+
 static bool set_value(gh_call *call, const gh_opt *option, gh_str text)
 {
   if (call->value_count == GH_CALL_MAX_VALUES) {
@@ -36,14 +65,7 @@ static bool set_value(gh_call *call, const gh_opt *option, gh_str text)
   }
   gh_opt_value *value = &call->values[call->value_count++];
   *value = (gh_opt_value){.option = option, .text = text};
-  uint64_t number;
-  if (option->kind != GH_OPT_NUMBER) return true;
-  if (!gh_str_to_u64(text, &number) || number > INT64_MAX) {
-    gh_call_misused(call, "--%s: '%.*s' is not a number", option->name, GH_STR_ARG(text));
-    return false;
-  }
-  value->number = (int64_t)number;
-  return true;
+  return check_value(call, value);
 }
 
 /* "--name", "--name=value", "-c"; *next is the argument behind it, *used whether it was taken. */
@@ -84,11 +106,18 @@ static bool take_operand(gh_call *call, const char *arg)
   return true;
 }
 
+/* Wherever it stands, it counts for the errors of the others too. */
+static bool wants_json(int argc, char **argv)
+{
+  for (int i = 0; i < argc; i++)
+    if (strcmp(argv[i], "--json") == 0) return true;
+  return false;
+}
+
 bool gh_call_parse(gh_call *call, int argc, char **argv)
 {
   bool only_operands = false;
-  for (int i = 0; i < argc; i++) /* wherever it stands, it counts for the errors of the others too */
-    if (strcmp(argv[i], "--json") == 0) call->json = true;
+  call->json = wants_json(argc, argv);
   for (int i = 0; i < argc; i++) {
     gh_str arg = gh_str_of(argv[i]);
     bool used = false, ok;
@@ -158,6 +187,50 @@ void gh_call_print_usage(FILE *to, const gh_verb *verb)
   print_options(to, common);
 }
 
+static void add_options(gh_arena *arena, gh_val *to, const gh_opt *table)
+{
+  for (; table && table->name; table++) {
+    gh_val *row = gh_val_object(arena);
+    gh_val_set(arena, row, GH_STR("option"), gh_val_str(arena, gh_arena_fmt(arena, "--%s", table->name)));
+    if (table->letter)
+      gh_val_set(arena, row, GH_STR("letter"), gh_val_str(arena, gh_arena_fmt(arena, "-%c", table->letter)));
+    if (table->value) gh_val_set(arena, row, GH_STR("value"), gh_val_str(arena, gh_str_of(table->value)));
+    gh_val_set(arena, row, GH_STR("help"), gh_val_str(arena, gh_str_of(table->help)));
+    gh_val_push(to, row);
+  }
+}
+
+gh_val *gh_call_usage_value(gh_arena *arena, const gh_verb *verb)
+{
+  gh_val *o = gh_val_object(arena), *options = gh_val_array(arena);
+  gh_val_set(arena, o, GH_STR("verb"), gh_val_str(arena, gh_str_of(verb->words)));
+  gh_val_set(arena, o, GH_STR("operands"), gh_val_str(arena, gh_str_of(verb->operands)));
+  gh_val_set(arena, o, GH_STR("help"), gh_val_str(arena, gh_str_of(verb->help)));
+  if (verb->details) gh_val_set(arena, o, GH_STR("details"), gh_val_str(arena, gh_str_of(verb->details)));
+  add_options(arena, options, verb->options);
+  add_options(arena, options, common);
+  gh_val_set(arena, o, GH_STR("options"), options);
+  return o;
+}
+
+/* "mef enrolee" is no verb, but the beginning of some. */
+static gh_exit no_verb(gh_call *call, int argc, char **argv)
+{
+  call->json = wants_json(argc, argv);
+  if (argc == 0) return gh_call_misused(call, "no verb");
+  if (!gh_verb_begins(gh_str_of(argv[0]))) return gh_call_misused(call, "unknown verb '%s'", argv[0]);
+  return gh_call_misused(call, "'%s' is the beginning of several verbs", argv[0]);
+}
+
+static gh_exit run_verb(gh_call *call, int argc, char **argv)
+{
+  if (!gh_call_parse(call, argc, argv)) return GH_EXIT_USAGE;
+  if (!gh_call_has(call, "help")) return call->verb->run(call);
+  if (call->json) return gh_call_done(call, gh_call_usage_value(&call->arena, call->verb));
+  gh_call_print_usage(call->out, call->verb);
+  return GH_EXIT_DONE;
+}
+
 gh_exit gh_cli_run(int argc, char **argv, FILE *out, FILE *err)
 {
   static const char *const asks_help[] = {"--help", "-h"}, *const asks_version = "--version";
@@ -168,21 +241,9 @@ gh_exit gh_cli_run(int argc, char **argv, FILE *out, FILE *err)
       return gh_cli_run(2, (char *[]){argv[0], help[0], NULL}, out, err);
   if (argc > 1 && strcmp(argv[1], asks_version) == 0)
     return gh_cli_run(2, (char *[]){argv[0], version[0], NULL}, out, err);
-  const gh_verb *verb = gh_verb_find(argc - 1, argv + 1, &used);
-  if (!verb) {
-    fprintf(err,
-            argc > 1 ? "gatehouse: unknown verb '%s'; see gatehouse help\n"
-                     : "gatehouse: no verb; see gatehouse help\n",
-            argc > 1 ? argv[1] : "");
-    return GH_EXIT_USAGE;
-  }
-  gh_call call = {.verb = verb, .out = out, .err = err};
+  gh_call call = {.verb = gh_verb_find(argc - 1, argv + 1, &used), .out = out, .err = err};
   gh_arena_init(&call.arena);
-  gh_exit code = GH_EXIT_USAGE;
-  if (gh_call_parse(&call, argc - 1 - used, argv + 1 + used)) {
-    if (gh_call_has(&call, "help")) gh_call_print_usage(out, verb);
-    code = gh_call_has(&call, "help") ? GH_EXIT_DONE : verb->run(&call);
-  }
+  gh_exit code = call.verb ? run_verb(&call, argc - 1 - used, argv + 1 + used) : no_verb(&call, argc - 1, argv + 1);
   gh_arena_free(&call.arena);
   return fflush(out) == 0 ? code : GH_EXIT_FAILED;
 }

@@ -14,6 +14,8 @@ typedef enum gh_opt_kind {
   GH_OPT_FLAG,
   GH_OPT_TEXT,
   GH_OPT_NUMBER, /* a decimal number, not negative */
+  GH_OPT_DAYS,   /* 1 to 36500 */
+  GH_OPT_CHOICE, /* one of those that `value` lists: "yes|no" */
   GH_OPT_MANY    /* text, may be given again */
 } gh_opt_kind;
 
@@ -46,9 +48,10 @@ typedef struct gh_opt_value {
 } gh_opt_value;
 
 struct gh_call {
-  const gh_verb *verb;
+  const gh_verb *verb; /* NULL: the words were no verb's */
   gh_arena arena;
   bool json;
+  gh_err failed; /* what gh_call_failed was told; GH_OK before */
   FILE *out, *err;
   gh_str operands[GH_CALL_MAX_OPERANDS]; /* NUL-terminated behind their length, as all text from the command line */
   size_t operand_count;
@@ -63,6 +66,8 @@ gh_exit gh_cli_run(int argc, char **argv, FILE *out, FILE *err);
 bool gh_call_parse(gh_call *call, int argc, char **argv);
 /* Usage, options and details of a verb. */
 void gh_call_print_usage(FILE *to, const gh_verb *verb);
+/* The same as an object: verb, operands, help, details, options. */
+gh_val *gh_call_usage_value(gh_arena *arena, const gh_verb *verb);
 
 /* What was given. The names are those of the verb's table. */
 bool gh_call_has(const gh_call *call, const char *option);
@@ -76,7 +81,7 @@ gh_exit gh_call_done(gh_call *call, const gh_val *result);
 gh_exit gh_call_refused(gh_call *call, const gh_val *result);
 /* GH_EXIT_FAILED; with --json also an object {"error","text"}. */
 gh_exit gh_call_failed(gh_call *call, gh_err err, const gh_diag *diag);
-/* GH_EXIT_USAGE; the text names the option or operand. */
+/* GH_EXIT_USAGE; the text names the option or operand. With --json an object {"error":"usage","text"}. */
 gh_exit gh_call_misused(gh_call *call, const char *fmt, ...) GH_PRINTF(2, 3);
 /* A line for the reader's eye; nothing with --json. */
 void gh_call_note(gh_call *call, const char *fmt, ...) GH_PRINTF(2, 3);

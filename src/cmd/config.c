@@ -87,6 +87,17 @@ static bool names_are_free(const gh_realm *realm, const gh_realm_function *f)
   return free;
 }
 
+/* One that runs elsewhere stands here, too: with where it is reached. */
+static bool registrar_is_known(const gh_realm *realm, const gh_realm_function *f)
+{
+  bool known = gh_str_empty(f->registrar) || f->kind != GH_REALM_CSE;
+  for (size_t i = 0; i < realm->function_count; i++) {
+    const gh_realm_function *other = &realm->functions[i];
+    known |= other != f && other->kind == GH_REALM_CSE && gh_str_eq(other->cse_id, f->registrar);
+  }
+  return known;
+}
+
 static gh_err read_functions(const gh_conf *conf, gh_realm *realm, gh_diag *diag)
 {
   config_setting_t *group = gh_conf_group(gh_conf_root(conf), "functions");
@@ -106,6 +117,8 @@ static gh_err read_functions(const gh_conf *conf, gh_realm *realm, gh_diag *diag
     realm->function_count++;
   }
   for (size_t i = 0; i < realm->function_count; i++) {
+    if (!registrar_is_known(realm, &realm->functions[i]))
+      return gh_conf_fail(conf, group, diag, "has a CSE whose 'registrar' is no other CSE of this realm");
     gh_str maf = realm->functions[i].registrar_maf;
     const gh_realm_function *f = gh_realm_function_of(realm, maf);
     if (maf.len && (!f || f->kind != GH_REALM_MAF))
@@ -148,7 +161,9 @@ static gh_err locate(const char *path, gh_realm *realm, gh_str *file, gh_diag *d
   gh_str given =
       is_dir ? gh_arena_fmt(&realm->arena, "%s/gatehouse.conf", path) : gh_arena_dup(&realm->arena, gh_str_of(path));
   char *whole = realpath(given.ptr, NULL);
-  if (!whole) return gh_fail(diag, GH_ENOTFOUND, "there is no configuration %s", given.ptr);
+  if (!whole)
+    return gh_fail(diag, GH_ENOTFOUND, "there is no configuration %s: name the folder of a realm, or its file",
+                   given.ptr);
   *file = gh_arena_dup(&realm->arena, gh_str_of(whole));
   free(whole);
   realm->dir = gh_arena_dup(&realm->arena, gh_str_sub(*file, 0, gh_str_rfind(*file, '/')));
@@ -178,6 +193,19 @@ const gh_realm_function *gh_realm_function_named(const gh_realm *realm, gh_str n
   for (size_t i = 0; i < realm->function_count; i++)
     if (gh_str_eq(realm->functions[i].name, name)) return &realm->functions[i];
   return gh_realm_function_of(realm, name);
+}
+
+gh_err gh_realm_lacks(const gh_realm *realm, gh_str name, gh_diag *diag)
+{
+  gh_buf names = GH_BUF_INIT;
+  for (size_t i = 0; i < realm->function_count; i++) {
+    if (i) gh_buf_add(&names, GH_STR(", "));
+    gh_buf_add(&names, realm->functions[i].name);
+  }
+  gh_err err = gh_fail(diag, GH_ENOTFOUND, "the realm has no function '%.*s'; it has %.*s", GH_STR_ARG(name),
+                       GH_STR_ARG(gh_buf_str(&names)));
+  gh_buf_free(&names);
+  return err;
 }
 
 const gh_realm_function *gh_realm_function_of(const gh_realm *realm, gh_str fqdn)

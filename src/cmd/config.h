@@ -127,6 +127,8 @@ GH_MUST_USE gh_err gh_realm_guests(const gh_realm *realm, gh_arena *arena, gh_tl
 
 /* By name of the section, or by FQDN; NULL. */
 const gh_realm_function *gh_realm_function_named(const gh_realm *realm, gh_str name);
+/* GH_ENOTFOUND, with the names that there are. */
+gh_err gh_realm_lacks(const gh_realm *realm, gh_str name, gh_diag *diag);
 const gh_realm_function *gh_realm_function_of(const gh_realm *realm, gh_str fqdn);
 /* The first one of a kind; NULL. */
 const gh_realm_function *gh_realm_first(const gh_realm *realm, gh_realm_kind kind);

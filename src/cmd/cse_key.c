@@ -102,7 +102,7 @@ static const gh_opt add_options[] = {
     {"generate", 0, GH_OPT_TEXT, "FILE", "make a Kpsa and write it to a new file of mode 0600"},
     {"public-key", 0, GH_OPT_TEXT, "KEY",
      "a raw public key instead of Kpsa: ni:///sha-256;.., or a PEM file with the key or a certificate of it"},
-    {"days", 0, GH_OPT_NUMBER, "N", "life of the key (365)"},
+    {"days", 0, GH_OPT_DAYS, "N", "life of the key (365)"},
     FUNCTION,
     {.name = NULL},
 };

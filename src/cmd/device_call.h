@@ -13,8 +13,8 @@
 
 #define GH_OPT_BINDING                                                                                               \
   {                                                                                                                  \
-    "binding", 0, GH_OPT_TEXT, "NAME",                                                                               \
-        "http, coap (over DTLS), coaps_tcp (over TLS), ws or mqtt, instead of device.conf's"                         \
+    "binding", 0, GH_OPT_CHOICE, "http|coap|coaps_tcp|ws|mqtt",                                                      \
+        "instead of device.conf's; coap is over DTLS, coaps_tcp over TLS"                                            \
   }
 
 /* NULL when the option is absent. */

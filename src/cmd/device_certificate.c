@@ -29,7 +29,10 @@ static gh_err take(gh_call *call, gh_device *device, gh_diag *diag)
   if (err == GH_OK) err = gh_private_file_read(gh_call_text(call, "key-file", GH_STR_NONE).ptr, &key, diag);
   certificate.key_pem = gh_buf_str(&key);
   certificate.crl_file = gh_call_text(call, "crl", GH_STR_NONE);
-  if (err == GH_OK) err = gh_device_set_certificate(device, &certificate, diag);
+  gh_diag why = {""};
+  if (err == GH_OK && (err = gh_device_set_certificate(device, &certificate, &why)) != GH_OK)
+    gh_fail(diag, err, "--key-file %s, --cert %s, --anchors %s: %s", gh_call_text(call, "key-file", GH_STR_NONE).ptr,
+            gh_call_text(call, "cert", GH_STR_NONE).ptr, gh_call_text(call, "anchors", GH_STR_NONE).ptr, why.text);
   gh_buf_wipe_free(&key);
   return err;
 }

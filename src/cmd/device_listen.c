@@ -130,22 +130,42 @@ static gh_exit serve(listening *l)
   return code;
 }
 
+/* What the registrar would pass over is not announced. */
+static gh_err check_point(gh_str binding, gh_str poa, gh_diag *diag)
+{
+  static const struct {
+    const char *binding, *scheme;
+  } rows[] = {{"http", "https://"}, {"coap", "coaps://"}, {"coaps_tcp", "coaps+tcp://"}, {"mqtt", "mqtts://"}};
+  if (!poa.ptr) return GH_OK;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    if (!gh_str_eq(binding, gh_str_of(rows[i].binding))) continue;
+    gh_str scheme = gh_str_of(rows[i].scheme);
+    if (poa.len > scheme.len && gh_str_starts(poa, scheme)) return GH_OK;
+    return gh_fail(diag, GH_EINVAL, "--poa: '%.*s' does not begin with %s", GH_STR_ARG(poa), rows[i].scheme);
+  }
+  return gh_fail(diag, GH_EINVAL, "--poa: over WebSocket there is no point of access");
+}
+
 static gh_exit run(gh_call *call)
 {
   gh_diag diag = {""};
   sigset_t signals;
   listening l = {.call = call};
   block_signals(&signals); /* the threads that follow inherit it */
+  bool misused = false;
   gh_err err = gh_call_device(call, &l.device, &diag);
   if (err == GH_OK) {
     gh_str binding = gh_device_config_get(l.device)->binding;
     bool ws = gh_str_eq(binding, GH_STR("ws")), own_link = ws || gh_str_eq(binding, GH_STR("mqtt"));
     gh_str at = gh_call_text(call, "at", own_link ? GH_STR_NONE : GH_STR("127.0.0.1:0"));
-    if (ws && gh_call_has(call, "poa")) err = gh_fail(&diag, GH_EINVAL, "over WebSocket there is no point of access");
+    err = check_point(binding, gh_call_text(call, "poa", GH_STR_NONE), &diag);
+    misused = err != GH_OK;
     if (err == GH_OK) err = gh_device_listen(l.device, at, on_notify, &l, &l.server, &diag);
   }
   gh_exit code = GH_EXIT_FAILED;
-  if (err == GH_OK) {
+  if (misused) {
+    code = gh_call_misused(call, "%s", diag.text);
+  } else if (err == GH_OK) {
     l.point = gh_call_text(call, "poa", gh_device_server_point(l.server));
     code = serve(&l);
   } else {

@@ -1,4 +1,6 @@
 /* gatehouse device new: a device's own state folder. */
+#include <unistd.h>
+
 #include "base/random.h"
 #include "client/secret_file.h"
 #include "cmd/config.h"
@@ -29,14 +31,14 @@ static void peer_from_realm(gh_call *call, const gh_realm *realm, const gh_realm
   peer->coaps_tcp = gh_arena_fmt(a, "file:%.*s/%.*s.coaps_tcp.endpoint", GH_STR_ARG(realm->run), GH_STR_ARG(f->name));
 }
 
-/* The CSE of the realm with this CSE-ID, else the first. */
+/* The CSE of the realm with this CSE-ID; the first where none was named. NULL. */
 static const gh_realm_function *registrar_of(const gh_realm *realm, gh_str cse_id)
 {
   for (size_t i = 0; i < realm->function_count; i++) {
     const gh_realm_function *f = &realm->functions[i];
     if (f->kind == GH_REALM_CSE && gh_str_eq(f->cse_id, cse_id)) return f;
   }
-  return gh_realm_first(realm, GH_REALM_CSE);
+  return cse_id.ptr ? NULL : gh_realm_first(realm, GH_REALM_CSE);
 }
 
 static gh_err from_realm(gh_call *call, gh_device_config *config, gh_diag *diag)
@@ -48,6 +50,9 @@ static gh_err from_realm(gh_call *call, gh_device_config *config, gh_diag *diag)
   if (err == GH_OK) {
     config->sp_id = gh_arena_dup(&call->arena, realm.sp_fqdn);
     const gh_realm_function *cse = registrar_of(&realm, gh_call_text(call, "cse-id", GH_STR_NONE));
+    if (!cse && gh_call_has(call, "cse-id"))
+      err = gh_fail(diag, GH_ENOTFOUND, "--cse-id: the realm has no CSE '%.*s'",
+                    GH_STR_ARG(gh_call_text(call, "cse-id", GH_STR_NONE)));
     peer_from_realm(call, &realm, gh_realm_first(&realm, GH_REALM_MEF), &config->mef);
     peer_from_realm(call, &realm, gh_realm_first(&realm, GH_REALM_MAF), &config->maf);
     peer_from_realm(call, &realm, cse, &config->cse);
@@ -71,7 +76,12 @@ static gh_err take_kpm_id(gh_call *call, gh_device_config *config, gh_diag *diag
   if (gh_str_find(id, '@') == SIZE_MAX)
     id = gh_arena_fmt(&call->arena, "%.*s@%.*s", GH_STR_ARG(id), GH_STR_ARG(config->mef.fqdn));
   gh_key_id parsed;
-  config->kpm_id = gh_key_id_parse(id, false, &parsed) == GH_OK ? gh_key_id_canonical(&call->arena, &parsed) : id;
+  config->kpm_id = id;
+  if (gh_key_id_parse(id, false, &parsed) != GH_OK) return GH_OK; /* refused with the other values */
+  config->kpm_id = gh_key_id_canonical(&call->arena, &parsed);
+  if (config->mef.fqdn.len && !gh_str_eq_nocase(parsed.fqdn, config->mef.fqdn)) /*= TS-0003 8.3.2.1 */
+    return gh_fail(diag, GH_EINVAL, "--kpm-id: '%.*s' is not a key of the MEF %.*s", GH_STR_ARG(id),
+                   GH_STR_ARG(config->mef.fqdn));
   return GH_OK;
 }
 
@@ -119,9 +129,17 @@ static gh_exit run(gh_call *call)
   gh_diag diag = {""};
   if (gh_call_has(call, "key-file") == gh_call_has(call, "generate"))
     return gh_call_misused(call, "one of --key-file and --generate is needed");
+  if (!gh_call_has(call, "realm") && !gh_call_has(call, "sp-id"))
+    return gh_call_misused(call, "one of --realm and --sp-id is needed");
+  if (!gh_call_has(call, "realm") && !gh_call_has(call, "mef-fqdn"))
+    return gh_call_misused(call, "one of --realm and --mef-fqdn is needed: whoever issues KpmID");
   gh_err err = take_config(call, &config, &diag);
   if (err == GH_OK) err = take_key(call, &key, &diag);
-  if (err == GH_OK) err = gh_device_create(call->operands[0].ptr, &config, &key, gh_call_passphrase(call), &diag);
+  if (err == GH_OK) {
+    err = gh_device_create(call->operands[0].ptr, &config, &key, gh_call_passphrase(call), &diag);
+    gh_str made = gh_call_text(call, "generate", GH_STR_NONE);
+    if (err != GH_OK && made.ptr) unlink(made.ptr); /* the next attempt makes another */
+  }
   gh_secret_wipe(&key);
   return err == GH_OK ? report(call, &config) : gh_call_failed(call, err, &diag);
 }
@@ -136,11 +154,11 @@ static const gh_opt options[] = {
     {"cse-id", 0, GH_OPT_TEXT, "STEM", "CSE-ID without the slash (in-cse); with --realm: which CSE of the realm"},
     {"cse-rn", 0, GH_OPT_TEXT, "NAME", "name of the <CSEBase> (cse-in)"},
     {"cse-fqdn", 0, GH_OPT_TEXT, "FQDN", "public domain name of the CSE"},
-    {"cse-endpoint", 0, GH_OPT_TEXT, "WHERE", "host:port, or file:PATH of a file with it; so the others"},
+    {"cse-endpoint", 0, GH_OPT_TEXT, "WHERE", "host:port, or file:PATH of a file with it"},
     {"mef-fqdn", 0, GH_OPT_TEXT, "FQDN", "MEF-FQDN"},
-    {"mef-endpoint", 0, GH_OPT_TEXT, "WHERE", ""},
+    {"mef-endpoint", 0, GH_OPT_TEXT, "WHERE", "the same for the MEF"},
     {"maf-fqdn", 0, GH_OPT_TEXT, "FQDN", "MAF-FQDN"},
-    {"maf-endpoint", 0, GH_OPT_TEXT, "WHERE", ""},
+    {"maf-endpoint", 0, GH_OPT_TEXT, "WHERE", "the same for the MAF"},
     {"mqtt-broker", 0, GH_OPT_TEXT, "WHERE", "the broker's listener for pre-shared keys, for --binding mqtt"},
     {"mqtt-name", 0, GH_OPT_TEXT, "FQDN", "the broker's name"},
     {"tls12-only", 0, GH_OPT_FLAG, NULL, "do not offer TLS 1.3"},

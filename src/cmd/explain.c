@@ -212,7 +212,7 @@ static gh_exit run(gh_call *call)
     return gh_call_misused(call, "give --request, or --originator and --target");
   gh_err err = gh_realm_read(call->operands[0].ptr, &realm, &diag);
   const gh_realm_function *f = err == GH_OK ? choose(call, &realm) : NULL;
-  if (err == GH_OK && !f) err = gh_fail(&diag, GH_ENOTFOUND, "the realm has no such function");
+  if (err == GH_OK && !f) err = gh_realm_lacks(&realm, gh_call_text(call, "function", GH_STR_NONE), &diag);
   gh_exit code = GH_EXIT_FAILED;
   if (err == GH_OK && f && recalled) {
     code = recall(call, f);

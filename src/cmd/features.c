@@ -33,7 +33,7 @@ static gh_exit run(gh_call *call)
 }
 
 static const gh_opt options[] = {
-    {"state", 0, GH_OPT_TEXT, "STATE", "only those: yes, partly, no or unavailable"},
+    {"state", 0, GH_OPT_CHOICE, "yes|partly|no|unavailable", "only those"},
     {.name = NULL},
 };
 

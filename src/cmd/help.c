@@ -3,15 +3,18 @@
 
 #include <openssl/crypto.h>
 
+static gh_val *verb_row(gh_call *call, const gh_verb *verb)
+{
+  gh_val *row = gh_val_object(&call->arena);
+  gh_val_set(&call->arena, row, GH_STR("verb"), gh_val_str(&call->arena, gh_str_of(verb->words)));
+  gh_val_set(&call->arena, row, GH_STR("help"), gh_val_str(&call->arena, gh_str_of(verb->help)));
+  return row;
+}
+
 static gh_exit list_verbs(gh_call *call)
 {
   gh_val *rows = gh_val_array(&call->arena);
-  for (size_t i = 0; gh_verbs[i]; i++) {
-    gh_val *row = gh_val_object(&call->arena);
-    gh_val_set(&call->arena, row, GH_STR("verb"), gh_val_str(&call->arena, gh_str_of(gh_verbs[i]->words)));
-    gh_val_set(&call->arena, row, GH_STR("help"), gh_val_str(&call->arena, gh_str_of(gh_verbs[i]->help)));
-    gh_val_push(rows, row);
-  }
+  for (size_t i = 0; gh_verbs[i]; i++) gh_val_push(rows, verb_row(call, gh_verbs[i]));
   if (call->json) return gh_call_done(call, rows);
   fprintf(call->out, "usage: gatehouse VERB [OPTION...] [OPERAND...]\n\n");
   for (size_t i = 0; gh_verbs[i]; i++) fprintf(call->out, "  %-20s %s\n", gh_verbs[i]->words, gh_verbs[i]->help);
@@ -22,13 +25,14 @@ static gh_exit list_verbs(gh_call *call)
 /* "mef enrolee" names no verb but the beginning of some. */
 static bool list_beginning(gh_call *call, gh_str words)
 {
-  bool any = false;
+  gh_val *rows = gh_val_array(&call->arena);
   for (size_t i = 0; gh_verbs[i]; i++) {
     if (!gh_str_starts(gh_str_of(gh_verbs[i]->words), words)) continue;
-    fprintf(call->out, "  %-20s %s\n", gh_verbs[i]->words, gh_verbs[i]->help);
-    any = true;
+    if (!call->json) fprintf(call->out, "  %-20s %s\n", gh_verbs[i]->words, gh_verbs[i]->help);
+    gh_val_push(rows, verb_row(call, gh_verbs[i]));
   }
-  return any;
+  if (call->json && rows->u.array.count) gh_call_done(call, rows);
+  return rows->u.array.count > 0;
 }
 
 static gh_exit run_help(gh_call *call)
@@ -39,6 +43,7 @@ static gh_exit run_help(gh_call *call)
     words = gh_arena_fmt(&call->arena, "%.*s %.*s", GH_STR_ARG(words), GH_STR_ARG(call->operands[i]));
   for (size_t i = 0; gh_verbs[i]; i++) {
     if (!gh_str_eq(gh_str_of(gh_verbs[i]->words), words)) continue;
+    if (call->json) return gh_call_done(call, gh_call_usage_value(&call->arena, gh_verbs[i]));
     gh_call_print_usage(call->out, gh_verbs[i]);
     return GH_EXIT_DONE;
   }

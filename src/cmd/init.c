@@ -1,4 +1,5 @@
 /* gatehouse init: a new realm. Must leave nothing with a default secret, and nothing that others can read. */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -21,6 +22,12 @@ static const plan plans[] = {
     {"cse", "cse", NULL, GH_CERT_CSE_ID},
 };
 enum { PLANS = sizeof plans / sizeof *plans };
+
+static bool is_numeric(const char *host)
+{
+  struct in6_addr octets;
+  return inet_pton(AF_INET, host, &octets) == 1 || inet_pton(AF_INET6, host, &octets) == 1;
+}
 
 static gh_str absolute_dir(gh_arena *arena, const char *dir)
 {
@@ -90,6 +97,7 @@ static gh_err make_plan(gh_call *call, gh_realm *realm, gh_diag *diag)
   gh_str listen = gh_call_text(call, "listen", GH_STR("127.0.0.1:0"));
   gh_endpoint first;
   realm->sp_fqdn = gh_call_text(call, "sp-id", GH_STR_NONE);
+  if (!realm->sp_fqdn.ptr) return gh_fail(diag, GH_EINVAL, "--sp-id is missing");
   if (!gh_fqdn_valid(realm->sp_fqdn))
     return gh_fail(diag, GH_EINVAL, "--sp-id: '%.*s' is not an FQDN", GH_STR_ARG(realm->sp_fqdn));
   /* It is a label of the CSE's public domain name as well. */
@@ -99,6 +107,7 @@ static gh_err make_plan(gh_call *call, gh_realm *realm, gh_diag *diag)
     return gh_fail(diag, GH_EINVAL, "--cse-rn: '%.*s' is not a resource name", GH_STR_ARG(cse_rn));
   if (gh_endpoint_parse(listen, &first) != GH_OK || first.port > 65535 - GH_REALM_MAX_FUNCTIONS)
     return gh_fail(diag, GH_EINVAL, "--listen: '%.*s' is not address:port", GH_STR_ARG(listen));
+  if (!is_numeric(first.host)) return gh_fail(diag, GH_EINVAL, "--listen: '%s' is not a numeric address", first.host);
   gh_conf_defaults(&gh_realm_table, realm);
   realm->in_cse = cse;
   realm->admins = (gh_conf_list){GH_NEW_ARRAY(&realm->arena, gh_str, 1), 1};
@@ -106,6 +115,7 @@ static gh_err make_plan(gh_call *call, gh_realm *realm, gh_diag *diag)
   for (size_t i = 0; i < PLANS; i++) plan_function(realm, &plans[i], i, cse, cse_rn, &first);
   gh_str stem;
   bool by_maf = gh_call_has(call, "mn-by-maf");
+  if (by_maf && !gh_call_has(call, "mn-cse")) return gh_fail(diag, GH_EINVAL, "--mn-by-maf: there is no --mn-cse");
   for (size_t i = 0; (stem = gh_call_nth(call, "mn-cse", i)).ptr; i++)
     GH_TRY(plan_mn_cse(realm, stem, by_maf, &first, diag));
   return GH_OK;

@@ -145,7 +145,7 @@ static const gh_opt add_options[] = {
     {"generate", 0, GH_OPT_TEXT, "FILE", "make a Kpm and write it to a new file of mode 0600"},
     {"target", 0, GH_OPT_MANY, "ID", "who may fetch keys of this enrolee (the realm's MAFs and CSEs)"},
     {"suid", 0, GH_OPT_MANY, "N", "what its keys may be used for (21 22)"},
-    {"days", 0, GH_OPT_NUMBER, "N", "life of Kpm (365)"},
+    {"days", 0, GH_OPT_DAYS, "N", "life of Kpm (365)"},
     {.name = NULL},
 };
 

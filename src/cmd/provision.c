@@ -1,6 +1,8 @@
 /* The key goes from a private file into one request, and is wiped. */
 #include "cmd/provision.h"
 
+#include <unistd.h>
+
 #include "base/encoding.h"
 #include "client/secret_file.h"
 #include "m2m/m2m_time.h"
@@ -43,6 +45,14 @@ static gh_exit send(gh_call *call, const gh_provision *what, gh_val *attrs, gh_s
   return gh_call_done(call, o);
 }
 
+/* Nobody has this key: it was refused, or has not left. After a time-out, or when the connection broke, somebody may.
+ */
+static bool stays_unknown(const gh_call *call, gh_exit code)
+{
+  return code == GH_EXIT_REFUSED ||
+         (code == GH_EXIT_FAILED && (call->failed == GH_ENOTFOUND || call->failed == GH_EACCES));
+}
+
 gh_exit gh_provision_send(gh_call *call, const gh_provision *what, gh_val *attrs, gh_str id, const gh_secret *key)
 {
   gh_arena *a = &call->arena;
@@ -51,6 +61,8 @@ gh_exit gh_provision_send(gh_call *call, const gh_provision *what, gh_val *attrs
   gh_val_set(a, attrs, GH_STR("kv"), kv);
   gh_exit code = send(call, what, attrs, id);
   forget_text(kv);
+  gh_str made = gh_call_text(call, "generate", GH_STR_NONE);
+  if (made.ptr && stays_unknown(call, code)) unlink(made.ptr); /* the next attempt makes another */
   return code;
 }
 

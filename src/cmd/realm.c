@@ -187,6 +187,14 @@ static gh_err read_hosts(const gh_realm *realm, const gh_realm_function *functio
   return GH_OK;
 }
 
+/* OpenSSL's own complaint does not name the file. */
+static gh_err read_certificates(gh_arena *arena, gh_str path, gh_str *out, gh_diag *diag)
+{
+  GH_TRY(read_text(arena, path, out, diag));
+  if (strstr(out->ptr, "CERTIFICATE-----")) return GH_OK;
+  return gh_fail(diag, GH_ESYNTAX, "%.*s holds no certificate (PEM)", GH_STR_ARG(path));
+}
+
 /*= TS-0003 8.1.2.4 the flavour of a certificate that each anchor may vouch for */
 static gh_err read_anchors(const gh_realm *realm, gh_arena *arena, gh_tls_options *out, gh_diag *diag)
 {
@@ -194,8 +202,8 @@ static gh_err read_anchors(const gh_realm *realm, gh_arena *arena, gh_tls_option
   const gh_str paths[GH_CERT_FLAVOURS] = {
       [GH_CERT_DEVICE] = f->device, [GH_CERT_NODE_ID] = f->node, [GH_CERT_AE_ID] = f->ae, [GH_CERT_CSE_ID] = f->cse};
   for (size_t i = 0; i < GH_CERT_FLAVOURS; i++)
-    if (paths[i].len) GH_TRY(read_text(arena, paths[i], &out->anchors_for[i], diag));
-  return read_text(arena, realm->anchors, &out->anchors_pem, diag);
+    if (paths[i].len) GH_TRY(read_certificates(arena, paths[i], &out->anchors_for[i], diag));
+  return read_certificates(arena, realm->anchors, &out->anchors_pem, diag);
 }
 
 gh_err gh_realm_credentials(const gh_realm *realm, const gh_realm_function *function, gh_se *se, gh_arena *arena,
@@ -203,7 +211,7 @@ gh_err gh_realm_credentials(const gh_realm *realm, const gh_realm_function *func
 {
   *out = (gh_tls_options){
       .policy = gh_security_policy_named(function->security_policy), .tls13 = function->tls13, .require_ems = true};
-  GH_TRY(read_text(arena, function->certificate, &out->chain_pem, diag));
+  GH_TRY(read_certificates(arena, function->certificate, &out->chain_pem, diag));
   GH_TRY(read_anchors(realm, arena, out, diag));
   GH_TRY(read_key(se, arena, function->sealed, function->fqdn, &out->key_pem, diag));
   return read_hosts(realm, function, arena, out, diag);

@@ -1,7 +1,9 @@
 /* From configuration to running functions, and back. */
 #include "cmd/runtime.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bind/web_outbound.h"
@@ -239,6 +241,15 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
   return err;
 }
 
+/* Which function it was; what stands in its files is for doctor to say. */
+static gh_err blame(const gh_served *s, gh_err err, gh_diag *diag)
+{
+  gh_diag why = *diag;
+  bool files = err == GH_ECRYPTO || err == GH_ESYNTAX || err == GH_ETAMPER;
+  return gh_fail(diag, err, "%.*s: %s%s", GH_STR_ARG(s->function->name), why.text[0] ? why.text : gh_err_name(err),
+                 files ? "; gatehouse doctor looks at its files" : "");
+}
+
 gh_err gh_runtime_start(gh_runtime *runtime, const gh_realm *realm, const gh_realm_function *const *functions,
                         size_t count, gh_diag *diag)
 {
@@ -247,6 +258,8 @@ gh_err gh_runtime_start(gh_runtime *runtime, const gh_realm *realm, const gh_rea
       (gh_log){.level = realm->log_level, .format = realm->log_format, .fd = STDERR_FILENO, .clock = runtime->clock};
   gh_arena_init(&runtime->arena);
   runtime->names = gh_names_new(NULL, &runtime->clock);
+  if (mkdir(realm->run.ptr, S_IRWXU) != 0 && errno != EEXIST) /* it is no part of a backup */
+    return gh_fail(diag, GH_EIO, "cannot make the folder %s: %s", realm->run.ptr, strerror(errno));
   gh_err err = start_workers(runtime);
   if (err != GH_OK) return gh_fail(diag, err, "cannot start worker threads");
   collect_functions(runtime);
@@ -254,7 +267,8 @@ gh_err gh_runtime_start(gh_runtime *runtime, const gh_realm *realm, const gh_rea
     gh_served *s = &runtime->served[runtime->served_count++];
     *s = (gh_served){.function = functions[i], .runtime = runtime};
     pthread_mutex_init(&s->found_lock, NULL);
-    GH_TRY(start_function(s, diag));
+    err = start_function(s, diag);
+    if (err != GH_OK) return blame(s, err, diag);
   }
   return gh_metrics_listen(runtime, diag);
 }

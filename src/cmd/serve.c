@@ -15,7 +15,7 @@ static gh_err choose(gh_call *call, const gh_realm *realm, const gh_realm_functi
     for (size_t i = 0; i < realm->function_count; i++) out[(*count)++] = &realm->functions[i];
   for (size_t i = 0; i < call->operand_count; i++) {
     const gh_realm_function *f = gh_realm_function_named(realm, call->operands[i]);
-    if (!f) return gh_fail(diag, GH_ENOTFOUND, "the realm has no function \"%.*s\"", GH_STR_ARG(call->operands[i]));
+    if (!f) return gh_realm_lacks(realm, call->operands[i], diag);
     out[(*count)++] = f;
   }
   return GH_OK;

@@ -39,6 +39,16 @@ const gh_verb *const gh_verbs[] = {
     NULL,
 };
 
+bool gh_verb_begins(gh_str word)
+{
+  gh_str rest, first;
+  for (size_t i = 0; gh_verbs[i]; i++) {
+    rest = gh_str_of(gh_verbs[i]->words);
+    if (gh_str_split(&rest, ' ', &first) && gh_str_eq(first, word)) return true;
+  }
+  return false;
+}
+
 /* How many arguments the words match; 0: none. */
 static int match(const char *words, int argc, char **argv)
 {

@@ -7,6 +7,8 @@
 /* In the order of the help; ends with NULL. */
 extern const gh_verb *const gh_verbs[];
 
+/* Is this the first word of any verb? */
+bool gh_verb_begins(gh_str word);
 /* The verb whose words are the longest match of the first arguments; *used says how many. NULL: none. */
 const gh_verb *gh_verb_find(int argc, char **argv, int *used);
 

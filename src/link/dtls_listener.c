@@ -197,7 +197,9 @@ gh_err gh_dtls_listener_open(const gh_listener_options *options, gh_worker *cons
                                    .on_closed = on_closed},
                           .cookies = gh_hmac_new(secret, sizeof secret)};
     listener->count++;
-    err = p->cookies ? gh_socket_bind(options->host, &chosen, SOCK_DGRAM, &p->port.fd) : GH_ECRYPTO;
+    err = p->cookies
+              ? gh_socket_bind(options->host, &chosen, SOCK_DGRAM, i ? GH_PORT_SHARED : GH_PORT_NEW, &p->port.fd)
+              : GH_ECRYPTO;
   }
   gh_wipe(secret, sizeof secret);
   if (err != GH_OK) {

@@ -94,7 +94,9 @@ static gh_err parse_host(const char *host, uint16_t port, struct sockaddr_storag
   return GH_EINVAL;
 }
 
-gh_err gh_socket_bind(const char *host, uint16_t *port, int type, int *out)
+/* SO_REUSEPORT at the time of bind() takes a part of a port that another process of the same user has, whatever it
+ * is. The first socket of a port asks without it, and permits the others of this process beside it afterwards. */
+gh_err gh_socket_bind(const char *host, uint16_t *port, int type, gh_port_claim claim, int *out)
 {
   struct sockaddr_storage address;
   socklen_t len;
@@ -105,10 +107,14 @@ gh_err gh_socket_bind(const char *host, uint16_t *port, int type, int *out)
   if (type == SOCK_STREAM) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (type == SOCK_STREAM)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* whom it accepts have it too */
-  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-  if (bind(fd, (struct sockaddr *)&address, len) != 0 || (type == SOCK_STREAM && listen(fd, BACKLOG) != 0) ||
+  if (claim == GH_PORT_SHARED) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+  bool bound = bind(fd, (struct sockaddr *)&address, len) == 0;
+  if (bound) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+  if (!bound || (type == SOCK_STREAM && listen(fd, BACKLOG) != 0) ||
       getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+    int error = errno;
     close(fd);
+    errno = error; /* the caller says it */
     return GH_EIO;
   }
   *port = ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port
@@ -153,7 +159,7 @@ gh_err gh_listener_open(const gh_listener_options *options, gh_worker *const *wo
   for (size_t i = 0; i < count; i++) {
     port_of_worker *p = &listener->ports[i];
     *p = (port_of_worker){.fd = -1, .worker = workers[i], .listener = listener};
-    gh_err err = gh_socket_bind(options->host, &chosen, SOCK_STREAM, &p->fd);
+    gh_err err = gh_socket_bind(options->host, &chosen, SOCK_STREAM, i ? GH_PORT_SHARED : GH_PORT_NEW, &p->fd);
     if (err != GH_OK) {
       gh_fail(diag, err, "cannot listen on %s port %u: %s", options->host, chosen,
               err == GH_EINVAL ? "not a numeric address" : strerror(errno));

@@ -27,9 +27,11 @@ GH_MUST_USE gh_err gh_listener_open(const gh_listener_options *options, gh_worke
                                     uint16_t *port, gh_listener **out, gh_diag *diag);
 /* Stops accepting, on every worker's loop, and waits for that. */
 void gh_listener_close(gh_listener *listener);
-/* For listeners: a socket bound to *port (0: chosen, and stored) with SO_REUSEPORT; `type` SOCK_STREAM (listens) or
- * SOCK_DGRAM. */
-GH_MUST_USE gh_err gh_socket_bind(const char *host, uint16_t *port, int type, int *out);
+/* For listeners: a socket bound to *port (0: chosen, and stored); `type` SOCK_STREAM (listens) or SOCK_DGRAM. The
+ * first one of a port is GH_PORT_NEW, and GH_EIO where somebody has that port; those of the other workers are
+ * GH_PORT_SHARED. errno says why. */
+typedef enum gh_port_claim { GH_PORT_NEW, GH_PORT_SHARED } gh_port_claim;
+GH_MUST_USE gh_err gh_socket_bind(const char *host, uint16_t *port, int type, gh_port_claim claim, int *out);
 /* After the loops have ended. */
 void gh_listener_free(gh_listener *listener);
 

@@ -107,7 +107,9 @@ static gh_err write_temp(const gh_se_disk *disk, const char *temp, gh_str conten
   int fd = openat(disk->dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
   GH_REQUIRE(fd >= 0, of_errno());
   gh_err err = write_all(fd, content);
-  if (close(fd) != 0 && err == GH_OK) err = GH_EIO;
+  int why = errno;
+  if (close(fd) != 0 && err == GH_OK) return GH_EIO;
+  errno = why;
   return err;
 }
 
@@ -117,7 +119,9 @@ static gh_err put_in_place(const gh_se_disk *disk, const char *temp, gh_str cont
   gh_err err = write_temp(disk, temp, content);
   if (err == GH_OK && renameat2(disk->dir, temp, disk->dir, disk->name, flags) != 0) err = of_errno();
   if (err != GH_OK) {
+    int why = errno;
     unlinkat(disk->dir, temp, 0);
+    errno = why;
     return err;
   }
   return fsync(disk->dir) == 0 ? GH_OK : GH_EIO;

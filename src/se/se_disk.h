@@ -18,7 +18,8 @@ void gh_se_disk_release(gh_se_disk *disk);
 /* GH_ENOTFOUND; GH_EACCES unless it is a plain file of this user that nobody else may read or write; GH_ELIMIT
  * over `max` octets; GH_EIO. */
 GH_MUST_USE gh_err gh_se_disk_read(const gh_se_disk *disk, size_t max, gh_buf *out, gh_diag *diag);
-/* GH_EEXIST when the file is there. Durable when it returns GH_OK. */
+/* GH_EEXIST when the file is there. Durable when it returns GH_OK. With GH_EIO errno says why, and so it does behind
+ * gh_se_disk_replace. */
 GH_MUST_USE gh_err gh_se_disk_create(const gh_se_disk *disk, gh_str content);
 /* Between lock and unlock no other process changes the file. */
 GH_MUST_USE gh_err gh_se_disk_lock(const gh_se_disk *disk, int *lock);

@@ -1,9 +1,14 @@
 /* SQLite back end: opening, schema, statements. The writer thread is in store_writer.c, reading in store_read.c. */
 #include "store/store_private.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS resource(seq INTEGER PRIMARY KEY, ri TEXT NOT NULL UNIQUE, pi TEXT NOT NULL,"
@@ -61,15 +66,16 @@ gh_err gh_store_run(gh_store *store, gh_sql which)
 
 static gh_err check_version(gh_store *store, gh_diag *diag)
 {
+  const char *path = sqlite3_db_filename(store->db, NULL);
   sqlite3_stmt *st;
   GH_REQUIRE(sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &st, NULL) == SQLITE_OK, GH_EIO);
   bool readable = sqlite3_step(st) == SQLITE_ROW;
   int version = readable ? sqlite3_column_int(st, 0) : 0;
   sqlite3_finalize(st);
-  if (!readable) return gh_fail(diag, GH_EIO, "cannot read the database: %s", sqlite3_errmsg(store->db));
+  if (!readable) return gh_fail(diag, GH_EIO, "%s: cannot read the database: %s", path, sqlite3_errmsg(store->db));
   if (version != 0 && version != SCHEMA_VERSION)
-    return gh_fail(diag, GH_EUNSUPPORTED, "the database has schema version %d, this program knows %d", version,
-                   SCHEMA_VERSION);
+    return gh_fail(diag, GH_EUNSUPPORTED, "%s: the database has schema version %d, this program knows %d", path,
+                   version, SCHEMA_VERSION);
   return GH_OK;
 }
 
@@ -86,7 +92,8 @@ static gh_err prepare_database(gh_store *store, gh_diag *diag)
                          text};
   for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
     if (sqlite3_exec(store->db, steps[i], NULL, NULL, NULL) != SQLITE_OK)
-      return gh_fail(diag, GH_EIO, "cannot prepare the database: %s", sqlite3_errmsg(store->db));
+      return gh_fail(diag, GH_EIO, "%s: cannot prepare the database: %s", sqlite3_db_filename(store->db, NULL),
+                     sqlite3_errmsg(store->db));
   for (size_t i = 0; i < SQL_COUNT; i++)
     if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i], NULL) !=
         SQLITE_OK)
@@ -105,6 +112,29 @@ static gh_err open_database(gh_store *store, const char *path, int flags, gh_dia
   return GH_OK;
 }
 
+/* Whoever writes keeps the whole tree in memory, so there may be one. The lock is on a file beside the database:
+ * closing a second descriptor of the database itself would drop the locks that SQLite has on it. It ends with the
+ * process. */
+static gh_err lock_database(gh_store *store, const char *path, gh_diag *diag)
+{
+  char name[PATH_MAX];
+  if ((size_t)snprintf(name, sizeof name, "%s.lock", path) >= sizeof name)
+    return gh_fail(diag, GH_ELIMIT, "%s.lock is too long a path", path);
+  store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+  if (store->lock_fd < 0) return gh_fail(diag, GH_EIO, "cannot open %s: %s", name, strerror(errno));
+  if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0) return GH_OK;
+  if (errno != EWOULDBLOCK) return gh_fail(diag, GH_EIO, "cannot lock %s: %s", name, strerror(errno));
+  return gh_fail(diag, GH_EEXIST, "%s is being served already: end that first (%s is locked)", path, name);
+}
+
+/* What a back-up or a copy left open to others is not taken over in silence. */
+static gh_err check_mode(const char *path, gh_diag *diag)
+{
+  struct stat st;
+  if (stat(path, &st) != 0 || !(st.st_mode & (S_IRWXG | S_IRWXO))) return GH_OK;
+  return gh_fail(diag, GH_EACCES, "%s: mode 0%o lets others in; it must be 0600", path, (unsigned)st.st_mode & 0777);
+}
+
 static void set_defaults(gh_store_options *options)
 {
   if (!options->max_waiting) options->max_waiting = 65536;
@@ -118,6 +148,7 @@ gh_err gh_store_open(const gh_store_options *options, gh_store **out, gh_diag *d
   store->options = *options;
   set_defaults(&store->options);
   store->log = options->log;
+  store->lock_fd = -1;
   store->audits_since_trim = GH_STORE_TRIM_EVERY; /* the bound holds across restarts */
   pthread_mutex_init(&store->lock, NULL);
   pthread_condattr_t attr;
@@ -125,7 +156,9 @@ gh_err gh_store_open(const gh_store_options *options, gh_store **out, gh_diag *d
   pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
   pthread_cond_init(&store->wake, &attr);
   pthread_condattr_destroy(&attr);
-  gh_err err = open_database(store, options->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, diag);
+  gh_err err = check_mode(options->path, diag);
+  if (err == GH_OK) err = lock_database(store, options->path, diag);
+  if (err == GH_OK) err = open_database(store, options->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, diag);
   if (err == GH_OK) err = prepare_database(store, diag);
   if (err == GH_OK && pthread_create(&store->thread, NULL, gh_store_writer_main, store) != 0) err = GH_EIO;
   if (err != GH_OK) {
@@ -141,6 +174,7 @@ gh_err gh_store_open_readonly(const char *path, gh_store **out, gh_diag *diag)
 {
   gh_store *store = gh_calloc(1, sizeof *store);
   store->readonly = true;
+  store->lock_fd = -1;
   pthread_mutex_init(&store->lock, NULL);
   pthread_cond_init(&store->wake, NULL);
   gh_err err = open_database(store, path, SQLITE_OPEN_READONLY, diag);
@@ -165,6 +199,7 @@ void gh_store_close(gh_store *store)
   }
   for (size_t i = 0; i < SQL_COUNT; i++) sqlite3_finalize(store->statements[i]);
   sqlite3_close(store->db);
+  if (store->lock_fd >= 0) close(store->lock_fd);
   pthread_cond_destroy(&store->wake);
   pthread_mutex_destroy(&store->lock);
   free(store);

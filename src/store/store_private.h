@@ -43,6 +43,7 @@ struct gh_store {
   gh_store_options options;
   const gh_log *log;
   bool readonly;
+  int lock_fd; /* of PATH.lock, held while the writer may write; -1: none */
   pthread_t thread;
   bool thread_running;
   pthread_mutex_t lock;

@@ -159,7 +159,7 @@ static int setup(void **state)
   x->t = link_new(keys, 1);
   x->t->limits.idle_ms = 0; /* time that passes here is for the calls */
   link_open(x->t);
-  assert_int_equal(gh_socket_bind("127.0.0.1", &x->silent_port, SOCK_STREAM, &x->silent), GH_OK);
+  assert_int_equal(gh_socket_bind("127.0.0.1", &x->silent_port, SOCK_STREAM, GH_PORT_NEW, &x->silent), GH_OK);
   assert_int_equal(gh_loop_start("outgoing", &x->loop), GH_OK);
   gh_loop_call(x->loop, init_worker, x);
   x->workers[0] = &x->worker;

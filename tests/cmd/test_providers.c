@@ -112,7 +112,7 @@ static void a_realm_without_in_cse(void **state)
   at = strstr(at, "registrar = \"\";");
   assert_non_null(at);
   char changed[65536];
-  snprintf(changed, sizeof changed, "%.*sregistrar = \"up\";%s", (int)(at - text), text,
+  snprintf(changed, sizeof changed, "%.*sregistrar = \"mn1\";%s", (int)(at - text), text,
            at + strlen("registrar = \"\";"));
   temp_write(path, changed, 0600);
   free(text);

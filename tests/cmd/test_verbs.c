@@ -57,6 +57,63 @@ static void usage_errors(void **state)
   cli_expect(2, "help", "dance");
 }
 
+/* One object, and nothing beside it: a program that reads it needs no second case. */
+static void usage_errors_in_json(void **state)
+{
+  (void)state;
+  static const char *const calls[][6] = {
+      {"--json"},
+      {"dance", "--json"},
+      {"mef", "--json"},
+      {"help", "dance", "--json"},
+      {"get", "d", "--json"},
+      {"get", "d", "t", "u", "--json"},
+      {"get", "d", "t", "--colour=red", "--json"},
+      {"get", "d", "t", "--binding=carrier", "--json"},
+      {"features", "--state=maybe", "--json"},
+      {"init", "--json", "d"},
+  };
+  for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+    said *s = cli_args(calls[i]);
+    assert_int_equal(s->code, 2);
+    assert_string_equal(s->err, "");
+    assert_string_equal(json_text(s->out, "error"), "usage");
+    assert_non_null(strstr(json_text(s->out, "text"), "see gatehouse help"));
+  }
+}
+
+static void help_in_json(void **state)
+{
+  (void)state;
+  for (size_t i = 0; gh_verbs[i]; i++) {
+    char words[3][24] = {"", "", ""};
+    const char *args[6] = {"help"};
+    int n = sscanf(gh_verbs[i]->words, "%23s %23s %23s", words[0], words[1], words[2]);
+    for (int w = 0; w < n; w++) args[w + 1] = words[w];
+    args[n + 1] = "--json";
+    said *s = cli_args(args);
+    assert_int_equal(s->code, 0);
+    assert_string_equal(json_text(s->out, "verb"), gh_verbs[i]->words);
+    for (const gh_opt *o = gh_verbs[i]->options; o && o->name; o++) {
+      char quoted[64];
+      snprintf(quoted, sizeof(quoted), "\"--%s\"", o->name);
+      assert_non_null(strstr(s->out, quoted));
+      assert_true(strlen(o->help) > 0);
+    }
+  }
+}
+
+static void choices_and_days(void **state)
+{
+  (void)state;
+  assert_non_null(strstr(cli("features", "--state", "maybe")->err, "--state: 'maybe' is not one of yes|partly|no"));
+  assert_non_null(strstr(cli("get", "d", "t", "--binding", "htt")->err, "--binding: 'htt' is not one of"));
+  cli_expect(0, "features", "--state", "partly");
+  static const char *const days[] = {"0", "36501", "9223372036854775807"};
+  for (size_t i = 0; i < 3; i++)
+    assert_non_null(strstr(cli("ca", "renew", "r", "cse", "--days", days[i])->err, "--days: must be 1 to 36500"));
+}
+
 static void failures(void **state)
 {
   cli_expect(3, "device", "show", temp_path(*state, "none"));
@@ -124,6 +181,9 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_verb_explains_itself),
       cmocka_unit_test(usage_errors),
+      cmocka_unit_test(usage_errors_in_json),
+      cmocka_unit_test(help_in_json),
+      cmocka_unit_test(choices_and_days),
       cmocka_unit_test_setup_teardown(failures, temp_dir_make, temp_dir_drop),
       cmocka_unit_test(the_longest_words_win),
       cmocka_unit_test(version_and_features),

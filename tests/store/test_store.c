@@ -498,6 +498,20 @@ static void what_is_not_there_is_not_made(void **state)
   assert_int_equal(gh_store_open(&options, &reader, &diag), GH_EIO);
 }
 
+/* Two writers would each keep a tree of their own in memory. Readers are many, and the end of the first frees it. */
+static void there_is_one_writer(void **state)
+{
+  store_test *t = *state;
+  gh_store *second;
+  gh_diag diag = {""};
+  assert_int_equal(gh_store_open(&t->options, &second, &diag), GH_EEXIST);
+  assert_non_null(strstr(diag.text, t->path));
+  assert_non_null(strstr(diag.text, "served already"));
+  assert_int_equal(committed_rows(t), 0);
+  gh_store_close(t->store);
+  assert_int_equal(gh_store_open(&t->options, &t->store, &diag), GH_OK);
+}
+
 static void write_file(const char *path, const char *text, int times)
 {
   FILE *file = fopen(path, "w");
@@ -523,6 +537,7 @@ static void another_version_is_refused(void **state)
   write_file(t->path, "this is no database at all, only text. ", 100);
   assert_int_equal(gh_store_open(&t->options, &store, &diag), GH_EIO);
   assert_non_null(strstr(diag.text, "database"));
+  assert_non_null(strstr(diag.text, t->path));
   assert_int_equal(gh_store_open_readonly(t->path, &store, &diag), GH_EIO);
 }
 
@@ -568,6 +583,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(audit_queue_drops_at_its_limit, setup_store, teardown_store),
       cmocka_unit_test_setup_teardown(reader_beside_a_writer, setup_store, teardown_store),
       cmocka_unit_test_setup_teardown(what_is_not_there_is_not_made, setup_store, teardown_store),
+      cmocka_unit_test_setup_teardown(there_is_one_writer, setup_store, teardown_store),
       cmocka_unit_test_setup_teardown(another_version_is_refused, setup_store, teardown_store),
       cmocka_unit_test_setup_teardown(damage_is_found, setup_store, teardown_store),
   };
