@@ -397,17 +397,18 @@ def story(checks, ours, theirs):
     one_way(checks, ours, theirs, near)
     with_a_third_provider(checks, ours, theirs, near)
     with_a_provisioned_key(checks, ours, theirs, near, in_cse)
-    for realm in (ours, theirs):
-        for name in list(realm.processes):
-            checks.expect(realm.kill(name, signal.SIGTERM) == 0, f"{name} of {realm.fqdn} stops on SIGTERM")
 
 
-def main():
+def two_providers(story):
+    """The exit code of a program that tells a story of two realms, which stop when it has been told."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-providers-"))
     gatehouse, checks = pathlib.Path(sys.argv[1]).resolve(), Checks()
     ours, theirs = Provider(gatehouse, folder / "ours", OURS, "mn1"), Provider(gatehouse, folder / "theirs", THEIRS, "mn7")
     try:
         story(checks, ours, theirs)
+        for realm in (ours, theirs):
+            for name in list(realm.processes):
+                checks.expect(realm.kill(name, signal.SIGTERM) == 0, f"{name} of {realm.fqdn} stops on SIGTERM")
     finally:
         for realm in (ours, theirs):
             for name in list(realm.processes):
@@ -417,4 +418,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(two_providers(story))

@@ -7,15 +7,12 @@ usage: providers_register.py GATEHOUSE   (exit code 0: every check held)
 import json
 import pathlib
 import re
-import shutil
 import signal
 import sys
-import tempfile
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from providers import OURS, THEIRS, THIRD, ForeignCa, Provider, answer_to_curl, by_curl, eventually  # noqa: E402
-from third_party import Checks  # noqa: E402
+from providers import OURS, THEIRS, THIRD, ForeignCa, answer_to_curl, by_curl, eventually, two_providers  # noqa: E402
 
 LET_IN, GO_THERE = "may_register = true; ", "register = true; "
 THEM, HERE = f"//{THEIRS}/in-cse", f"cse-in/in-cse.{THEIRS}"
@@ -159,24 +156,7 @@ def story(checks, ours, theirs):
     by_hand(checks, ours, theirs)
     over_restarts(checks, ours, theirs, bob)
     the_agreement_ends(checks, ours, theirs, bob, pair)
-    for realm in (ours, theirs):
-        for name in list(realm.processes):
-            checks.expect(realm.kill(name, signal.SIGTERM) == 0, f"{name} of {realm.fqdn} stops on SIGTERM")
-
-
-def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-providers-"))
-    gatehouse, checks = pathlib.Path(sys.argv[1]).resolve(), Checks()
-    ours, theirs = Provider(gatehouse, folder / "ours", OURS, "mn1"), Provider(gatehouse, folder / "theirs", THEIRS, "mn7")
-    try:
-        story(checks, ours, theirs)
-    finally:
-        for realm in (ours, theirs):
-            for name in list(realm.processes):
-                realm.kill(name)
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if checks.failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(two_providers(story))
