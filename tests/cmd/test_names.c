@@ -19,7 +19,7 @@
 
 enum { WAIT_S = 20 };
 
-static _Atomic int asked, held;
+static _Atomic int asked, asked_slow, held;
 static _Atomic bool silent, gone;
 
 /* "slow..": while `silent`; "none..": there is none; anything else is 192.0.2.<number of times asked>. */
@@ -27,6 +27,7 @@ static gh_err resolver(const char *host, struct sockaddr_storage *address, sockl
 {
   int times = ++asked;
   held++;
+  if (strncmp(host, "slow", 4) == 0) asked_slow++;
   while (silent && strncmp(host, "slow", 4) == 0) usleep(1000);
   held--;
   if (gone || strncmp(host, "none", 4) == 0) return GH_ECONN;
@@ -47,7 +48,7 @@ static int setup(void **state)
   static time_test t;
   t = (time_test){.time = {.now_us = GH_US_PER_S}};
   gh_clock clock = gh_clock_of_fixed(&t.time);
-  asked = 0;
+  asked = asked_slow = 0;
   silent = gone = false;
   t.names = gh_names_new(resolver, &clock);
   *state = &t;
@@ -109,7 +110,7 @@ static void a_silent_resolver_holds_up_nobody(void **state)
     snprintf(host, sizeof host, "slow%d.sp.example.com", i);
     assert_int_equal(gh_names_find(t->names, host, 1, &address, &len), GH_EAGAIN);
   }
-  assert_true(asked <= 4);
+  assert_true(asked_slow <= 4); /* a look-up of the test before may begin only now */
   assert_int_equal(gh_names_find(t->names, "192.0.2.7", 1, &address, &len), GH_OK);
   assert_int_equal(gh_names_find(t->names, "2001:db8::1", 1, &address, &len), GH_OK);
   assert_true(address.ss_family == AF_INET6 && len == sizeof(struct sockaddr_in6));
