@@ -277,7 +277,7 @@ static void assert_full(const served *s, const tls_peer_options *o, SSL_SESSION 
   tls_peer peer;
   int before = resumed(s);
   if (!join(&peer, s, o, session)) fail_msg("%s: no full handshake: alert %d", s->way->name, peer.alert);
-  if (!say(&peer, s, false)) fail_msg("%s: not served after a full handshake", s->way->name);
+  if (!say(&peer, s, false)) fail_msg("%s: not served after a full handshake: alert %d", s->way->name, peer.alert);
   if (!strstr(peer.answer, who)) fail_msg("%s: %s is not in %s", s->way->name, who, peer.answer);
   SSL_SESSION_free(leave(&peer, s));
   assert_int_equal(resumed(s), before);
@@ -398,7 +398,6 @@ static void the_key_was_withdrawn(void **state)
     tls_peer_options o = holding(s.way); /* another key is none the worse for it */
     o.identity = keys[1].identity;
     o.key_hex = keys[1].key_hex;
-    SSL_SESSION_up_ref(session);
     assert_full(&s, &o, session, "AE //sp.example.com/in-cse/Cother");
     keys[0].result = GH_OK;
     assert_not_resumed(&s, session);
@@ -461,7 +460,6 @@ static void the_certificate_was_revoked(void **state)
       tls_peer_options o = holding(s.way); /* it has another one by now */
       o.cert = other.cert;
       o.key = other.key;
-      SSL_SESSION_up_ref(same);
       assert_full(&s, &o, same, "AE //sp.example.com/in-cse/Cother");
       name_is_known = true;
       atomic_store(&script.revoked, false);
@@ -633,9 +631,10 @@ static void revoked_in_the_handshake(void **state)
     keys[0].later = false;
     atomic_store(&script.later, false);
     gh_loop_call(s.t->loop, answer_and_revoke, &s);
-    assert_false(late_end(&c));
-    assert_int_equal(counts_now(s.t).ready, before);
-    assert_int_equal(resumed(&s), 0);
+    bool in = late_end(&c);
+    if (in) fail_msg("%s: served", s.way->name);
+    /* its last octets may have been there before */
+    assert_int_equal(resumed(&s), counts_now(s.t).ready - before);
     SSL_SESSION_free(session);
   }
 }
@@ -772,7 +771,7 @@ static void another_suite(void **state)
     if (s.way->version == TLS1_3_VERSION) continue;
     SSL_SESSION *session = first(&s);
     tls_peer_options o = holding(s.way);
-    o.suites = s.way->certificate ? "ECDHE-ECDSA-AES128-SHA256" : "ECDHE-PSK-AES128-CBC-SHA256";
+    o.suites = s.way->certificate ? "ECDHE-ECDSA-AES128-CCM8" : "PSK-AES128-CCM8";
     assert_full(&s, &o, session, "AE " METER);
     SSL_SESSION_free(session);
   }
@@ -783,7 +782,8 @@ static void another_version(void **state)
 {
   (void)state;
   for (size_t i = 0; i < WAYS; i++) {
-    if (ways[i].datagram) continue;
+    bool offers_key = ways[i].certificate || ways[i].version == TLS1_3_VERSION; /* this client, with such a session */
+    if (ways[i].datagram || !offers_key) continue;
     served s = begin(&ways[i]);
     SSL_SESSION *session = first(&s);
     tls_peer_options o = holding(s.way);
@@ -882,9 +882,11 @@ static void how_it_ended(void **state)
       SSL_SESSION *session = SSL_get1_session(peer.ssl);
       if (fatal) assert_int_equal(send(peer.fd, "\x17\x03\x03\0\x20nonsense nonsense nonsense nonse", 37, 0), 37);
       if (!fatal) shutdown(peer.fd, SHUT_RDWR);
+      SSL_set_shutdown(peer.ssl, SSL_SENT_SHUTDOWN); /* or else the client would not name it any more */
       wait_closed(s.t, closed + 1);
       peer_end(&peer);
-      assert_int_equal(gh_tls_server_sessions(s.t->server), !fatal);
+      if (gh_tls_server_sessions(s.t->server) != !fatal)
+        fail_msg("%s: fatal %d, %s", s.way->name, fatal, counts_now(s.t).last_reason);
       session = fatal ? (assert_refused(&s, session), NULL) : resume(&s, session);
       assert_int_equal(session != NULL, !fatal);
       SSL_SESSION_free(session);
