@@ -14,7 +14,10 @@
 
 /* No UTF-8 begins so, hence no name of a key (TS-0003 10.5). A client that shows us a ticket which we have forgotten
  * gets a full handshake, not the answer to a wrong key. */
-enum { TICKET_MARK = 0xff, SECRET_BYTES = 32, CONTEXT_BYTES = 16, CERTS_MAX = 16 };
+enum { TICKET_MARK = 0xff, SECRET_BYTES = 32, CONTEXT_BYTES = 16 };
+
+/* What one session may take in memory, certificates and all; a larger one is not kept. */
+enum { SESSION_BYTES_MAX = 16 * 1024 };
 
 struct gh_tls_resume {
   gh_tls_sessions *sessions;
@@ -167,6 +170,7 @@ static SSL_SESSION *copy_for(const gh_handshake *handshake, const gh_tls_session
   bool ok = copy && SSL_SESSION_set_ex_data(copy, tag_slot, tag.kept) == 1;
   if (ok && !session->once && session->server_name.len)
     ok = SSL_SESSION_set1_hostname(copy, session->server_name.ptr) == 1;
+  if (ok && session->public_key.len) ok = gh_raw_public_key_is_in(copy); /* or else it would be missed at the end */
   if (ok) return copy;
   SSL_SESSION_free(copy);
   return NULL;
@@ -260,8 +264,9 @@ static bool write_certs(SSL *ssl, X509 *cert, gh_str *out)
 {
   gh_buf der = GH_BUF_INIT;
   STACK_OF(X509) *sent = SSL_get_peer_cert_chain(ssl); /* at a server without the peer's own */
-  bool ok = sk_X509_num(sent) < CERTS_MAX && add_cert(&der, cert);
-  for (int i = 0; ok && i < sk_X509_num(sent); i++) ok = add_cert(&der, sk_X509_value(sent, i));
+  bool ok = add_cert(&der, cert);
+  for (int i = 0; ok && i < sk_X509_num(sent); i++)
+    ok = der.len <= SESSION_BYTES_MAX && add_cert(&der, sk_X509_value(sent, i));
   if (ok) *out = gh_str_clone(gh_buf_str(&der));
   gh_buf_free(&der);
   return ok;
@@ -311,7 +316,8 @@ static bool describe(const gh_tls_resume *resume, SSL *ssl, const gh_handshake *
   to->once = to->version == TLS1_3_VERSION; /*= RFC 8446 C.4 a ticket is used once */
   to->server_name = gh_str_clone(handshake->server_name);
   to->credential = gh_str_clone(credential_of(peer));
-  return note_proof(resume, ssl, handshake, to) && write_state(handshake->fresh, &to->state);
+  return note_proof(resume, ssl, handshake, to) && write_state(handshake->fresh, &to->state) &&
+         to->state.len + to->certs.len <= SESSION_BYTES_MAX;
 }
 
 void gh_tls_resume_keep(gh_tls_resume *resume, SSL *ssl, gh_handshake *handshake, const gh_peer *peer,

@@ -1,4 +1,5 @@
-/* A table of chains and a list in order of use, under one lock: what is done under it is short. */
+/* Two tables of chains and a list in order of use, under one lock: what is done under it is short, also when all the
+ * associations of an authority are revoked at a time. */
 #include "link/tls_sessions.h"
 
 #include <pthread.h>
@@ -13,7 +14,7 @@ enum { SWEEP_US = 60 * GH_US_PER_S };
 struct gh_tls_sessions {
   pthread_mutex_t lock;
   size_t most, count, slot_count; /* slots: a power of two */
-  gh_tls_session **slots;
+  gh_tls_session **slots, **rows; /* by identifier; by credential */
   gh_tls_session *newest, *oldest;
   int64_t swept_us;
 };
@@ -62,6 +63,15 @@ static gh_tls_session **slot_of(const gh_tls_sessions *s, const uint8_t *id)
   return &s->slots[drawn & (s->slot_count - 1)];
 }
 
+/* No secret is mixed in: nobody chooses the name under which it is known. */
+static gh_tls_session **row_of(const gh_tls_sessions *s, gh_str credential)
+{
+  uint64_t hash = UINT64_C(14695981039346656037);
+  for (size_t i = 0; i < credential.len; i++)
+    hash = (hash ^ (uint8_t)credential.ptr[i]) * UINT64_C(1099511628211); /* FNV-1a */
+  return &s->rows[(hash ^ hash >> 32) & (s->slot_count - 1)];
+}
+
 static gh_tls_session *find(const gh_tls_sessions *s, const uint8_t *id)
 {
   gh_tls_session *at = *slot_of(s, id);
@@ -83,9 +93,25 @@ static void unlink_used(gh_tls_sessions *s, const gh_tls_session *session)
   *(session->older ? &session->older->newer : &s->oldest) = session->newer;
 }
 
+static void link_row(const gh_tls_sessions *s, gh_tls_session *session)
+{
+  gh_tls_session **row = row_of(s, session->credential);
+  session->before = NULL;
+  session->after = *row;
+  if (*row) (*row)->before = session;
+  *row = session;
+}
+
+static void unlink_row(const gh_tls_sessions *s, const gh_tls_session *session)
+{
+  *(session->before ? &session->before->after : row_of(s, session->credential)) = session->after;
+  if (session->after) session->after->before = session->before;
+}
+
 /* Its owner is now the caller. */
 static gh_tls_session *take_out(gh_tls_sessions *s, gh_tls_session *session)
 {
+  unlink_row(s, session);
   gh_tls_session **at = slot_of(s, session->id);
   while (*at != session) at = &(*at)->same_slot;
   *at = session->same_slot;
@@ -121,6 +147,7 @@ gh_tls_sessions *gh_tls_sessions_new(size_t most)
   s->most = most ? most : 1;
   for (s->slot_count = 16; s->slot_count < s->most;) s->slot_count *= 2;
   s->slots = gh_calloc(s->slot_count, sizeof(gh_tls_session *));
+  s->rows = gh_calloc(s->slot_count, sizeof(gh_tls_session *));
   return s;
 }
 
@@ -137,6 +164,7 @@ void gh_tls_sessions_free(gh_tls_sessions *s)
   gh_tls_sessions_clear(s);
   pthread_mutex_destroy(&s->lock);
   free(s->slots);
+  free(s->rows);
   free(s);
 }
 
@@ -151,6 +179,7 @@ void gh_tls_sessions_put(gh_tls_sessions *s, gh_tls_session *session, int64_t no
   session->same_slot = *slot;
   *slot = session;
   link_newest(s, session);
+  link_row(s, session);
   s->count++;
   pthread_mutex_unlock(&s->lock);
 }
@@ -189,8 +218,8 @@ size_t gh_tls_sessions_forget(gh_tls_sessions *s, gh_str credential)
 {
   size_t count = 0;
   pthread_mutex_lock(&s->lock);
-  for (gh_tls_session *at = s->oldest, *next; at; at = next) {
-    next = at->newer;
+  for (gh_tls_session *at = *row_of(s, credential), *next; at; at = next) {
+    next = at->after;
     if (!gh_str_eq(at->credential, credential)) continue;
     gh_tls_session_release(take_out(s, at));
     count++;

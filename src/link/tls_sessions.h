@@ -26,7 +26,8 @@ typedef struct gh_tls_session {
   gh_str public_key;                     /* SubjectPublicKeyInfo */
   gh_str credential;                     /* under which it is forgotten */
   atomic_uint owners;
-  struct gh_tls_session *newer, *older, *same_slot;
+  struct gh_tls_session *newer, *older, *same_slot; /* of the store */
+  struct gh_tls_session *before, *after;            /* in the row of those whose credentials are alike */
 } gh_tls_session;
 
 typedef struct gh_tls_sessions gh_tls_sessions;

@@ -4,6 +4,8 @@
 #include "dtls_peer.h"
 #include "link_pki.h"
 
+#include "link/raw_public_key.h"
+
 #define METER "//sp.example.com/in-cse/Cmeter"
 #define OTHER_KEY "ffffffffffffffffffffffffffffffff"
 #define PSK_SUITES "PSK-AES128-GCM-SHA256"
@@ -719,6 +721,47 @@ static void the_oldest_makes_room(void **state)
   }
 }
 
+/* ---- raw public keys, where OpenSSL has them */
+
+static const unsigned char raw_type[] = {RAW_TYPE, NO_TYPE};
+static bool key_is_known;
+
+static gh_err name_key(void *ctx, gh_str spki, gh_peer *peer)
+{
+  (void)ctx, (void)spki;
+  if (!key_is_known) return GH_ENOTFOUND;
+  gh_peer found = {.kind = GH_PEER_AE, .method = GH_METHOD_PUBLIC_KEY, .id = GH_STR(METER), .key_id = GH_STR("30-x")};
+  gh_peer_copy(peer, &found);
+  return GH_OK;
+}
+
+/*= TS-0003 8.2.2.2 the key must still be one that was configured */
+static void raw_public_keys(void **state)
+{
+  (void)state;
+  if (!gh_raw_public_key_available()) skip();
+  for (size_t i = 0; i < WAYS; i++) {
+    if (!ways[i].certificate) continue;
+    reset();
+    served s = prepare(&ways[i]);
+    s.t->source.name_public_key = name_key;
+    key_is_known = true;
+    start(&s);
+    tls_peer peer;
+    tls_peer_options o = holding(s.way), nothing = bare(s.way);
+    o.cert_types = raw_type;
+    assert_true(join(&peer, &s, &o, NULL));
+    SSL_SESSION *session = leave(&peer, &s);
+    for (int again = 0; again < 2; again++) {
+      session = resume_with(&s, &nothing, session, "AE " METER);
+      if (!session) fail_msg("%s: not resumed with a raw public key", s.way->name);
+    }
+    key_is_known = false;
+    assert_refused(&s, session);
+    end(&s);
+  }
+}
+
 /* ---- what else must be as it was */
 
 static void another_name(void **state)
@@ -745,6 +788,40 @@ static void another_name(void **state)
     assert_non_null(session);
     SSL_SESSION_free(session);
   }
+}
+
+/*= TS-0003 10.2.1 a host of several authorities: under each name its own sessions */
+static void names_of_one_server(void **state)
+{
+  (void)state;
+  holder maf = issued(GH_CERT_FQDN, "maf.sp.example.com", NULL, &p.middle);
+  gh_buf chain = GH_BUF_INIT, key = GH_BUF_INIT;
+  pem_of(&maf, &chain, &key);
+  gh_buf_add(&chain, gh_buf_str(&p.middle_pem));
+  const gh_tls_host host = {GH_STR("maf.sp.example.com"), gh_buf_str(&chain), gh_buf_str(&key)};
+  for (size_t i = 0; i < WAYS; i++) {
+    if (ways[i].datagram) continue;
+    reset();
+    served s = prepare(&ways[i]);
+    s.t->tls.fqdn = GH_STR(CSE_FQDN);
+    s.t->tls.hosts = &host;
+    s.t->tls.host_count = 1;
+    start(&s);
+    tls_peer peer;
+    tls_peer_options o = holding(s.way), nothing = bare(s.way);
+    o.server_name = nothing.server_name = "maf.sp.example.com";
+    assert_true(join(&peer, &s, &o, NULL));
+    SSL_SESSION *session = leave(&peer, &s);
+    session = resume_with(&s, &nothing, session, "AE " METER);
+    assert_non_null(session);
+    SSL_SESSION_set1_hostname(session, NULL);
+    assert_full_as_meter(&s, session); /* under the first name */
+    SSL_SESSION_free(session);
+    end(&s);
+  }
+  holder_free(&maf);
+  gh_buf_free(&chain);
+  gh_buf_wipe_free(&key);
 }
 
 static void after_a_renewal(void **state)
@@ -917,6 +994,44 @@ static void no_key_is_exported(void **state)
   }
 }
 
+/* As an application does whose messages are lost: it says it again. Until then also the handshake's last flight may
+ * be sent once more. */
+static bool say_until_answered(tls_peer *peer)
+{
+  struct timeval soon = {.tv_sec = 1};
+  BIO_ctrl(SSL_get_rbio(peer->ssl), BIO_CTRL_DGRAM_SET_RECV_TIMEOUT, 0, &soon);
+  for (int tries = 0; tries < LINK_WAIT_S; tries++)
+    if (dtls_say(peer, "hello")) return true;
+  return false;
+}
+
+/* Of the abbreviated handshake the client's flight is the last: it is lost, doubled and swapped like any other. */
+static void over_a_faulty_path(void **state)
+{
+  (void)state;
+  enum { CLIENTS = 6 };
+  for (size_t i = 0; i < WAYS; i++) {
+    if (!ways[i].datagram) continue;
+    served s = begin(&ways[i]);
+    relay r;
+    SSL_SESSION *session = first(&s);
+    tls_peer_options o = bare(s.way);
+    uint16_t port = relay_begin(&r, s.port, 4, 6, 6);
+    for (int c = 0; c < CLIENTS; c++) {
+      tls_peer peer;
+      dtls_prepare_on(&peer, udp_connect(port, 0), &o);
+      assert_int_equal(SSL_set_session(peer.ssl, session), 1);
+      for (int tries = 0; tries < 20 && !SSL_is_init_finished(peer.ssl); tries++) SSL_connect(peer.ssl);
+      if (!say_until_answered(&peer)) fail_msg("%s: nothing comes through", s.way->name);
+      peer_end(&peer);
+    }
+    assert_true(resumed(&s) >= CLIENTS);
+    SSL_SESSION_free(session);
+    relay_end(&r);
+    end(&s);
+  }
+}
+
 /*= RFC 8446 4.2.10 no early data */
 static void no_early_data(void **state)
 {
@@ -970,7 +1085,9 @@ int main(void)
       cmocka_unit_test(the_credential_ends),
       cmocka_unit_test(a_session_ends),
       cmocka_unit_test(the_oldest_makes_room),
+      cmocka_unit_test(raw_public_keys),
       cmocka_unit_test(another_name),
+      cmocka_unit_test(names_of_one_server),
       cmocka_unit_test(after_a_renewal),
       cmocka_unit_test(another_suite),
       cmocka_unit_test(another_version),
@@ -979,6 +1096,7 @@ int main(void)
       cmocka_unit_test(alpn_is_agreed_anew),
       cmocka_unit_test(how_it_ended),
       cmocka_unit_test(no_key_is_exported),
+      cmocka_unit_test(over_a_faulty_path),
       cmocka_unit_test(no_early_data),
       cmocka_unit_test(made_up_sessions),
   };
