@@ -175,6 +175,7 @@ static uint32_t say(tls_peer *peer, const gh_buf *datagram)
   assert_int_equal(gh_coap_parse_udp((gh_str){peer->answer, got}, &m), GH_OK);
   assert_int_equal(m.type, GH_COAP_ACK);
   assert_true(gh_coap_find_uint(&m, GH_COAP_RSC, &rsc));
+  meet();
   return rsc;
 }
 
@@ -253,6 +254,7 @@ static bool prints(const char *program, const char *command, const char *expecte
   size_t len = fread(output, 1, sizeof output - 1, pipe);
   output[len] = '\0';
   pclose(pipe);
+  meet();
   return strstr(output, expected) != NULL;
 }
 
