@@ -167,6 +167,7 @@ static void make_note(gh_buf *out, uint16_t mid, const char *rqi)
 
 static uint32_t say(tls_peer *peer, const gh_buf *datagram)
 {
+  meet();
   gh_coap_message m;
   size_t got = 0;
   uint32_t rsc = 0;
