@@ -250,6 +250,7 @@ static bool prints(const char *program, const char *command, const char *expecte
   char line[512], output[16384];
   snprintf(line, sizeof line, "command -v %s >/dev/null", program);
   if (system(line) != 0) fail_msg("%s is missing: tools/setup.sh test", program);
+  meet();
   FILE *pipe = popen(command, "r");
   assert_non_null(pipe);
   size_t len = fread(output, 1, sizeof output - 1, pipe);
