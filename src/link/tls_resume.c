@@ -4,7 +4,9 @@
 
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "crypto/kdf.h"
 #include "link/raw_public_key.h"
@@ -24,15 +26,17 @@ struct gh_tls_resume {
   gh_tls_resume_calls calls;
   gh_random random;
   uint32_t seconds;
+  atomic_uintptr_t contexts;    /* that were prepared */
   uint8_t secret[SECRET_BYTES]; /* for the MACs of keys */
 };
 
-static int slot = -1, tag_slot = -1;
+static int slot = -1, number_slot = -1, tag_slot = -1;
 static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
 
 static void make_slots(void)
 {
   slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+  number_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
   tag_slot = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
@@ -40,6 +44,11 @@ static void make_slots(void)
 static gh_tls_resume *of(const SSL *ssl)
 {
   return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot);
+}
+
+static uintptr_t context_of(const SSL *ssl)
+{
+  return (uintptr_t)SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), number_slot);
 }
 
 bool gh_tls_resume_is_ticket(gh_str identity)
@@ -147,6 +156,8 @@ static bool is_offered(gh_str suites, uint16_t suite)
 static bool fits(SSL *ssl, const gh_handshake *handshake, const gh_tls_session *session, gh_diag *diag)
 {
   if (session->version != SSL_version(ssl)) return refuse(diag, "it is of another version");
+  /* OpenSSL would look, too, but under TLS 1.3 then passes over the keys that are named behind it */
+  if (session->context != context_of(ssl)) return refuse(diag, "it began under another name or before a renewal");
   if (!session->once && !is_offered(handshake->suites, session->suite))
     return refuse(diag, "its suite is not offered");
   /*= RFC 8446 4.6.1; RFC 6066 3 the same name as at first */
@@ -170,6 +181,7 @@ static SSL_SESSION *copy_for(const gh_handshake *handshake, const gh_tls_session
   bool ok = copy && SSL_SESSION_set_ex_data(copy, tag_slot, tag.kept) == 1;
   if (ok && !session->once && session->server_name.len)
     ok = SSL_SESSION_set1_hostname(copy, session->server_name.ptr) == 1;
+  if (ok) SSL_SESSION_set_time(copy, (long)time(NULL)); /* how old it may be was judged by a clock that nobody sets */
   if (ok && session->public_key.len) ok = gh_raw_public_key_is_in(copy); /* or else it would be missed at the end */
   if (ok) return copy;
   SSL_SESSION_free(copy);
@@ -312,6 +324,7 @@ static bool describe(const gh_tls_resume *resume, SSL *ssl, const gh_handshake *
   if (len != GH_TLS_SESSION_ID_BYTES || id[0] != TICKET_MARK || !suite) return false;
   memcpy(to->id, id, sizeof to->id);
   to->version = SSL_version(ssl);
+  to->context = context_of(ssl);
   to->suite = SSL_CIPHER_get_protocol_id(suite);
   to->once = to->version == TLS1_3_VERSION; /*= RFC 8446 C.4 a ticket is used once */
   to->server_name = gh_str_clone(handshake->server_name);
@@ -415,10 +428,12 @@ gh_err gh_tls_resume_prepare(gh_tls_resume *resume, SSL_CTX *ctx)
 {
   uint8_t context[CONTEXT_BYTES];
   pthread_once(&slot_once, make_slots);
-  GH_REQUIRE(slot >= 0 && tag_slot >= 0, GH_ECRYPTO);
+  GH_REQUIRE(slot >= 0 && number_slot >= 0 && tag_slot >= 0, GH_ECRYPTO);
   if (!resume) return GH_OK;
   GH_TRY(gh_random_fill(&resume->random, context, sizeof context));
   GH_REQUIRE(SSL_CTX_set_ex_data(ctx, slot, resume) == 1, GH_ECRYPTO);
+  uintptr_t number = atomic_fetch_add_explicit(&resume->contexts, 1, memory_order_relaxed) + 1;
+  GH_REQUIRE(SSL_CTX_set_ex_data(ctx, number_slot, (void *)number) == 1, GH_ECRYPTO);
   GH_REQUIRE(SSL_CTX_set_session_id_context(ctx, context, sizeof context) == 1, GH_ECRYPTO);
   GH_REQUIRE(SSL_CTX_set_generate_session_id(ctx, on_id) == 1, GH_ECRYPTO);
   GH_REQUIRE(SSL_CTX_set_num_tickets(ctx, 1) == 1, GH_ECRYPTO);

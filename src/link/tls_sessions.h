@@ -12,12 +12,13 @@ enum { GH_TLS_SESSION_ID_BYTES = 32, GH_TLS_KEY_MAC_BYTES = 32 };
 /* One session. Not changed any more once it is kept; all text owned. */
 typedef struct gh_tls_session {
   uint8_t id[GH_TLS_SESSION_ID_BYTES];
-  bool once;        /* TLS 1.3: whoever names it takes it away */
-  int version;      /* TLS1_2_VERSION .. */
-  uint16_t suite;   /* as on the wire */
-  int64_t until_us; /* monotonic: no longer kept */
-  int64_t ends_us;  /* wall clock: end of the association in which the credential was proven */
-  gh_str state;     /* the session as the library writes it: secret */
+  bool once;         /* TLS 1.3: whoever names it takes it away */
+  int version;       /* TLS1_2_VERSION .. */
+  uint16_t suite;    /* as on the wire */
+  uintptr_t context; /* number of the TLS context in which it began */
+  int64_t until_us;  /* monotonic: no longer kept */
+  int64_t ends_us;   /* wall clock: end of the association in which the credential was proven */
+  gh_str state;      /* the session as the library writes it: secret */
   gh_str server_name;
   /* What was proven, one of three: */
   gh_str psk_identity;

@@ -840,6 +840,73 @@ static void after_a_renewal(void **state)
   }
 }
 
+enum { COMERS = 3, VISITS = 15 };
+
+typedef struct comer {
+  const served *s;
+  int served_times;
+  pthread_t thread;
+} comer;
+
+/* Holds its credential, and names the session that it had last. */
+static void *come_again(void *arg)
+{
+  comer *c = arg;
+  SSL_SESSION *session = NULL;
+  tls_peer_options o = holding(c->s->way);
+  for (int i = 0; i < VISITS; i++) {
+    tls_peer peer;
+    peer_prepare(&peer, c->s->port, &o);
+    if (session) SSL_set_session(peer.ssl, session);
+    c->served_times += peer_handshake(&peer) && say(&peer, c->s, true);
+    SSL_SESSION_free(session);
+    session = SSL_get1_session(peer.ssl);
+    SSL_set_shutdown(peer.ssl, SSL_SENT_SHUTDOWN);
+    peer_end(&peer);
+  }
+  SSL_SESSION_free(session);
+  return NULL;
+}
+
+static bool is_nobody(void *ctx, gh_conn *conn)
+{
+  (void)ctx;
+  return gh_conn_is_revoked(conn, &status);
+}
+
+static void revoke_nobody(void *arg)
+{
+  gh_worker_revoke(&((link_test *)arg)->worker, is_nobody, NULL);
+}
+
+/* Sessions come, go on and are cleared, all at a time: whoever holds its credential is served whatever becomes of its
+ * session. */
+static void renewed_meanwhile(void **state)
+{
+  (void)state;
+  EACH_WAY(s)
+  {
+    if (s.way->datagram) continue;
+    gh_diag diag = {""};
+    comer comers[COMERS];
+    for (int i = 0; i < COMERS; i++) {
+      comers[i] = (comer){.s = &s};
+      assert_int_equal(pthread_create(&comers[i].thread, NULL, come_again, &comers[i]), 0);
+    }
+    int ready = 0;
+    while ((ready = counts_now(s.t).ready) < COMERS * VISITS / 2) { /* then they go on undisturbed */
+      assert_int_equal(gh_tls_server_renew(s.t->server, &s.t->tls, &diag), GH_OK);
+      gh_loop_call(s.t->loop, revoke_nobody, s.t);
+      wait_ready(s.t, ready + 1);
+    }
+    for (int i = 0; i < COMERS; i++) pthread_join(comers[i].thread, NULL);
+    for (int i = 0; i < COMERS; i++) {
+      if (comers[i].served_times != VISITS) fail_msg("%s: served %d times", s.way->name, comers[i].served_times);
+    }
+    assert_true(resumed(&s) > 0);
+  }
+}
+
 static void another_suite(void **state)
 {
   (void)state;
@@ -1090,6 +1157,7 @@ int main(void)
       cmocka_unit_test(another_name),
       cmocka_unit_test(names_of_one_server),
       cmocka_unit_test(after_a_renewal),
+      cmocka_unit_test(renewed_meanwhile),
       cmocka_unit_test(another_suite),
       cmocka_unit_test(another_version),
       cmocka_unit_test(without_extended_master_secret),
