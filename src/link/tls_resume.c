@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "crypto/kdf.h"
 #include "link/raw_public_key.h"
@@ -181,7 +180,7 @@ static SSL_SESSION *copy_for(const gh_handshake *handshake, const gh_tls_session
   bool ok = copy && SSL_SESSION_set_ex_data(copy, tag_slot, tag.kept) == 1;
   if (ok && !session->once && session->server_name.len)
     ok = SSL_SESSION_set1_hostname(copy, session->server_name.ptr) == 1;
-  if (ok) SSL_SESSION_set_time(copy, (long)time(NULL)); /* how old it may be was judged by a clock that nobody sets */
+  if (ok) SSL_SESSION_set_timeout(copy, INT32_MAX); /* its age was judged by a clock that nobody sets */
   if (ok && session->public_key.len) ok = gh_raw_public_key_is_in(copy); /* or else it would be missed at the end */
   if (ok) return copy;
   SSL_SESSION_free(copy);
