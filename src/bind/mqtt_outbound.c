@@ -48,8 +48,9 @@ static void finish(call *c, gh_err err)
   out->err = err;
   GH_LOG(c->outbound->options.log, err == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "outgoing-request",
          GH_F("entity", out->entity), GH_F("binding", "mqtt"), GH_F("op", gh_op_name((int)out->request.op)),
-         GH_F("to", out->request.to), GH_F("rqi", out->request.rqi), GH_F("result", gh_err_name(err)),
-         GH_F("rsc", err == GH_OK ? out->response.rsc : 0));
+         GH_F("to", out->request.to), GH_F("rqi", out->request.rqi),
+         GH_F("serialization", gh_representation_name(gh_media_representation(out->request.content_type))),
+         GH_F("result", gh_err_name(err)), GH_F("rsc", err == GH_OK ? out->response.rsc : 0));
   gh_buf_wipe_free(&c->payload); /* keys may travel in Content */
   free(c);
   out->done(out);
@@ -130,7 +131,7 @@ static gh_err prepare(gh_mqtt_outbound *o, call *c, gh_buf *payload)
     int64_t left_us = out->deadline_us - gh_clock_mono_us(&c->home->clock);
     request.rqet = gh_timestamp(&out->arena, gh_clock_wall_us(&c->home->clock) + left_us + GH_US_PER_S);
   }
-  if (request.content_type) c->representation = request.content_type->representation;
+  c->representation = gh_media_representation(request.content_type);
   gh_representation_encode(c->representation, payload, gh_request_to_tree(&out->arena, &request));
   return GH_OK;
 }
