@@ -195,15 +195,15 @@ static arrived arrives(mqtt_out *t, const char *topic)
 
 static void replies(mqtt_out *t, const char *topic, const arrived *to, int rsc)
 {
-  char text[256];
-  snprintf(text, sizeof text, "{\"rsc\":%d,\"rqi\":\"%s\"}", rsc, to->rqi);
+  char text[sizeof to->rqi + 40];
+  snprintf(text, sizeof text, "{\"rsc\":%d,\"rqi\":\"%.*s\"}", rsc, (int)sizeof to->rqi, to->rqi);
   publish(&t->b, topic, text, false);
 }
 
 /* The same where requests that the lost connection did not carry come in between. */
 static void replies_now(mqtt_out *t, const char *topic, const arrived *to, int rsc)
 {
-  char text[256];
+  char text[200];
   snprintf(text, sizeof text, "{\"rsc\":%d,\"rqi\":\"%s\"}", rsc, to->rqi);
   begin_publish(&t->b, topic, text, false);
   for (packet p = read_packet(&t->b); p.type != PUBACK; p = read_packet(&t->b)) assert_int_equal(p.type, PUBLISH);
