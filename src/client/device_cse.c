@@ -70,6 +70,13 @@ static gh_val *cbor_first(gh_arena *a)
   return list;
 }
 
+/* What the <AE> says from now on. */
+static void keep_told(gh_device *device)
+{
+  gh_device_state_set(device, &device->told_serialization,
+                      speaks_cbor(device) ? device->config.serialization : GH_STR_NONE);
+}
+
 static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag)
 {
   if (is_open(device)) return GH_OK;
@@ -206,6 +213,7 @@ gh_err gh_device_register(gh_device *device, gh_str app_id, gh_str rn, gh_reply 
   if (!gh_val_get_str(attrs, GH_STR("aei"), &ae_id) || !gh_stem_valid(ae_id))
     return gh_fail(diag, GH_EPROTO, "the CSE assigned no AE-ID");
   gh_device_state_set(device, &device->state.ae_id, ae_id);
+  keep_told(device);
   return gh_device_state_write(device, diag);
 }
 
@@ -255,7 +263,8 @@ gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_d
   gh_val_push(points, gh_val_str(a, point));
   gh_val_set(a, attrs, GH_STR("rr"), gh_val_bool(a, !gh_str_empty(point)));
   gh_val_set(a, attrs, GH_STR("poa"), gh_str_empty(point) || connected ? gh_val_null(a) : points);
-  if (!gh_str_empty(point)) gh_val_set(a, attrs, GH_STR("csz"), speaks_cbor(device) ? cbor_first(a) : gh_val_null(a));
+  bool tells = !gh_str_empty(point) && (speaks_cbor(device) || !gh_str_empty(device->told_serialization));
+  if (tells) gh_val_set(a, attrs, GH_STR("csz"), speaks_cbor(device) ? cbor_first(a) : gh_val_null(a));
   gh_request request = {.op = GH_OP_UPDATE,
                         .to = ae_id, /* its resource identifier */
                         .has_from = true,
@@ -264,5 +273,8 @@ gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_d
                         .rt = 3,
                         .pc = gh_val_wrap(a, GH_STR("m2m:ae"), attrs)};
   serialize(device, &request, speaks_cbor(device));
-  return gh_device_ask(device, device->cse, &request, GH_STR_NONE, NULL, reply, diag);
+  GH_TRY(gh_device_ask(device, device->cse, &request, GH_STR_NONE, NULL, reply, diag));
+  if (!tells || gh_reply_refused(reply)) return GH_OK;
+  keep_told(device);
+  return gh_device_state_write(device, diag);
 }

@@ -20,6 +20,7 @@ struct gh_device {
   gh_str km_ke_id; /* state: the KeID that Km was derived from */
   gh_str
       cse_key_name; /* state: "maf", "mef", "psk", "public-key" or "certificate", of the association with the CSE */
+  gh_str told_serialization; /* state: what the own <AE> says that it likes best; empty: nothing */
   gh_se *se;
   gh_clock clock;
   gh_random random;
