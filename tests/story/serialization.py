@@ -248,6 +248,10 @@ def chapters(story):
     broker = Broker(folder, story.dir, *ports)
     settings(story, "cse", open_registration=True, transit_ms=6000, coap_listen="127.0.0.1:0", coaps_tcp_listen="127.0.0.1:0")
     settings(story, "mn1", serialization="cbor")
+    conf = story.dir / "gatehouse.conf"  # one thread, one association with each CSE: openssl s_server has one at a time
+    text, count = re.subn(r"\bworkers = \d+;", "workers = 1;", conf.read_text(encoding="utf-8"))
+    story.expect(count == 1, "one worker")
+    conf.write_text(text, encoding="utf-8")
     mqtt_of(story, "cse", broker=f'"127.0.0.1:{ports[0]}"', name=f'"{BROKER}"', enforces="true", listeners=f'[ "127.0.0.1:{ports[1]}" ]')
     for name in ("mef", "maf", "cse", "mn1"):
         story.start(name)
