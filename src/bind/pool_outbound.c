@@ -92,6 +92,7 @@ static void finish(peer_pool *pool, pending *p, gh_err err)
   GH_LOG(pool->worker_pool->outbound->log, err == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "outgoing-request",
          GH_F("entity", call->entity), GH_F("binding", (p->binding ? p->binding : binding_of(pool))->name),
          GH_F("op", gh_op_name((int)call->request.op)), GH_F("to", call->request.to), GH_F("rqi", call->request.rqi),
+         GH_F("serialization", gh_representation_name(gh_media_representation(call->request.content_type))),
          GH_F("result", gh_err_name(err)), GH_F("rsc", err == GH_OK ? call->response.rsc : 0));
   free(p);
   call->done(call);
