@@ -30,7 +30,7 @@ libcbor-dev         second opinion for the CBOR codec
 openssl             raw TLS client in the tests
 curl                raw HTTPS client in the tests
 nghttp2-client      HTTP/2 clients of another maker
-gnutls-bin          TLS client of another maker
+gnutls-bin          TLS client and server of another maker
 python3-websockets  WebSocket client of another maker
 python3-cbor2       CBOR codec of another maker
 nodejs              runs the WebSocket client of node-ws

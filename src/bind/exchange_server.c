@@ -59,7 +59,7 @@ void gh_bound_log_ready(const gh_log *log, gh_conn *conn)
   GH_LOG(log, GH_LOG_INFO, "association", GH_F("association", gh_conn_id(conn)),
          GH_F("peer", gh_peer_text(&arena, gh_conn_peer(conn))),
          GH_F("credential", gh_conn_peer(conn)->credential_id), GH_F("protocol", gh_conn_protocol(&arena, conn)),
-         GH_F("from", gh_conn_address_text(conn)));
+         GH_F("resumed", gh_conn_is_resumed(conn) ? "yes" : "no"), GH_F("from", gh_conn_address_text(conn)));
   gh_arena_free(&arena);
 }
 

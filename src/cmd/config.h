@@ -83,6 +83,8 @@ typedef struct gh_realm_limits {
   int64_t handshake_ms, idle_ms, request_ms;
   int64_t max_out_bytes; /* unsent octets of one connection */
   int64_t association_s; /* longest life of an association */
+  int64_t resumption_s;  /* for so long a CSE resumes a session; 0: never */
+  int64_t max_sessions;  /* of each listener, that can be resumed */
   int64_t max_head_bytes, max_body_bytes;
   int64_t datagram_mtu;
   int64_t max_audit; /* records kept */

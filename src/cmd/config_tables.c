@@ -270,6 +270,11 @@ static const gh_conf_key limit_keys[] = {
      "unsent octets of one connection; over it nothing more is read from it"},
     {"association_s", GH_CONF_NUMBER, AT(association_s), "86400", 60, YEARS(1), NULL, NULL, NULL,
      "longest life of an association, seconds"},
+    {"resumption_s", GH_CONF_NUMBER, AT(resumption_s), "0", 0, INT64_C(604800), NULL, NULL, NULL,
+     "for so long a CSE resumes a session, seconds: its credential is asked about again, and not proven again; 0: "
+     "never"},
+    {"max_sessions", GH_CONF_NUMBER, AT(max_sessions), "10000", 1, 1000000, NULL, NULL, NULL,
+     "that can be resumed, of each listener; the one used longest ago goes first"},
     {"max_head_bytes", GH_CONF_NUMBER, AT(max_head_bytes), "16384", 1024, 1 << 20, NULL, NULL, NULL,
      "HTTP start line and header fields"},
     {"max_body_bytes", GH_CONF_NUMBER, AT(max_body_bytes), "262144", 1024, 1 << 28, NULL, NULL, NULL,

@@ -120,6 +120,19 @@ void gh_check_endpoint(gh_report *report, const gh_realm *realm, const gh_realm_
     gh_report_add(report, what, GH_UNKNOWN_HEALTH, "%s:%u does not answer: not running?", host, port);
 }
 
+/* ---- resumption */
+
+static void check_resumption(gh_report *report, const gh_realm *realm)
+{
+  const gh_realm_limits *limits = &realm->limits;
+  if (!limits->resumption_s)
+    gh_report_add(report, GH_STR("resumption"), GH_HEALTHY, "off: each association proves its credential");
+  else
+    gh_report_add(report, GH_STR("resumption"), GH_HEALTHY,
+                  "CSEs resume sessions for %lld s, at most %lld of each listener; MAF and MEF never",
+                  (long long)limits->resumption_s, (long long)limits->max_sessions);
+}
+
 /* ---- the verb */
 
 static gh_exit examine(gh_call *call, const gh_realm *realm)
@@ -130,6 +143,7 @@ static gh_exit examine(gh_call *call, const gh_realm *realm)
   gh_check_modes(&report, realm->dir);
   gh_check_admin_credential(&report, realm);
   gh_check_anchors(&report, realm);
+  check_resumption(&report, realm);
   for (size_t i = 0; i < realm->function_count; i++) {
     const gh_realm_function *f = &realm->functions[i];
     gh_check_function_credentials(&report, realm, f);

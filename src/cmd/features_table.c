@@ -44,6 +44,8 @@ const gh_feature gh_features[] = {
     {"tls12", "TS-0003 10.2.2", "TLS 1.2 with the PSK and certificate suites of the profile", YES, "", "unit_client_test_client"},
     {"tls13", "TS-0003 10.2", "TLS 1.3 beside TLS 1.2", YES, "", "unit_bind_test_association_matrix"},
     {"tls-ems", "TS-0003 10.3.1", "Extended master secret is required where keys are exported", YES, "", "unit_link_test_link_psk"},
+    {"resumption", "TS-0003 10.2.1", "Sessions are resumed at a CSE (TLS 1.2, 1.3, DTLS 1.2), each time asking about the credential again", YES,
+     "off unless limits.resumption_s is set; never at a MAF or MEF", "unit_link_test_resumption"},
     {"dtls12", "TS-0003 10.2.3", "DTLS 1.2 with cookie exchange, PSK and certificate suites of the profile", YES, "", "unit_link_test_dtls"},
     {"sni", "TS-0003 10.2.1", "Server name indication: sent by clients; a server of several names chooses certificate and key by it", YES, "", "unit_link_test_link_sni"},
     {"certificate-profile", "TS-0003 10.1.1", "Certificate profile: P-256, SHA-256, key usage, one name, no wildcard", YES, "", "unit_crypto_test_certs"},

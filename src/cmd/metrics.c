@@ -13,6 +13,8 @@ typedef struct row {
 static const row link_rows[] = {
     {"accepted_total", "connections accepted", offsetof(gh_link_counters, accepted)},
     {"handshakes_ok_total", "associations established", offsetof(gh_link_counters, handshakes_ok)},
+    {"handshakes_resumed_total", "of these, those that went on with a session",
+     offsetof(gh_link_counters, handshakes_resumed)},
     {"handshakes_failed_total", "handshakes that failed", offsetof(gh_link_counters, handshakes_failed)},
     {"closed_total", "connections ended", offsetof(gh_link_counters, closed)},
     {"refused_limit_total", "connections refused at a limit", offsetof(gh_link_counters, refused_limit)},

@@ -211,6 +211,15 @@ static gh_str point_of_access(const gh_served *s)
   return gh_reach_point(&s->runtime->arena, s->runtime->realm, s->function, s->port);
 }
 
+/* From the associations of a MAF or MEF keys are exported: each of them proves its credential. */
+static void allow_resumption(const gh_served *s, gh_tls_options *tls)
+{
+  const gh_realm_limits *limits = &s->runtime->realm->limits;
+  if (s->function->kind != GH_REALM_CSE) return;
+  tls->resumption_s = (uint32_t)limits->resumption_s;
+  tls->max_sessions = (size_t)limits->max_sessions;
+}
+
 static gh_err start_function(gh_served *s, gh_diag *diag)
 {
   gh_runtime *r = s->runtime;
@@ -223,6 +232,7 @@ static gh_err start_function(gh_served *s, gh_diag *diag)
   if (err == GH_OK) {
     tls.tls13 = s->function->tls13;
     tls.require_ems = true;
+    allow_resumption(s, &tls);
     err = open_status(s, &tls, diag);
     if (err == GH_OK) err = gh_runtime_make_peers(s, &tls, diag);
     if (err == GH_OK) err = open_host(s, diag);

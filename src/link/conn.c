@@ -57,7 +57,8 @@ static gh_conn *make_conn(gh_worker *worker, const gh_conn_handler *handler, voi
   conn->handler = handler;
   conn->ctx = ctx;
   conn->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
-  conn->handshake = (gh_handshake){.worker = worker, .on_answer = on_answer, .owner = conn, .alert = -1};
+  conn->handshake =
+      (gh_handshake){.worker = worker, .on_answer = on_answer, .owner = conn, .alert = -1, .association = conn->id};
   conn->close_reason = "";
   link_in(conn);
   return conn;
@@ -178,6 +179,18 @@ static void set_expiry(gh_conn *conn)
   int64_t longest = gh_clock_wall_us(&conn->worker->clock) + conn->worker->limits.max_association_us;
   conn->expires_us = longest;
   if (conn->peer.not_after_us && conn->peer.not_after_us < longest) conn->expires_us = conn->peer.not_after_us;
+  int64_t first = conn->handshake.ends_us; /* a resumed one ends when the one would that proved the credential */
+  if (first && first < conn->expires_us) conn->expires_us = first;
+}
+
+static void note_association(gh_conn *conn)
+{
+  gh_link_counters *counters = &conn->worker->counters;
+  SSL_clear_mode(conn->ssl, SSL_MODE_ASYNC);
+  atomic_fetch_add_explicit(&counters->handshakes_ok, 1, memory_order_relaxed);
+  if (conn->handshake.resumed) atomic_fetch_add_explicit(&counters->handshakes_resumed, 1, memory_order_relaxed);
+  set_expiry(conn);
+  if (conn->server) gh_tls_server_keep(conn->server, conn->ssl, &conn->handshake, &conn->peer, conn->expires_us);
 }
 
 void gh_conn_established(gh_conn *conn)
@@ -198,12 +211,8 @@ void gh_conn_established(gh_conn *conn)
     gh_conn_fail(conn, err, "peer not accepted");
     return;
   }
+  if (conn->ssl) note_association(conn);
   gh_handshake_clear(&conn->handshake);
-  if (conn->ssl) {
-    SSL_clear_mode(conn->ssl, SSL_MODE_ASYNC);
-    atomic_fetch_add_explicit(&conn->worker->counters.handshakes_ok, 1, memory_order_relaxed);
-    set_expiry(conn);
-  }
   conn->state = GH_CONN_READY;
   gh_conn_expect(conn, false);
   gh_conn_watch(conn, conn->unread ? UV_READABLE | UV_WRITABLE : UV_READABLE);
@@ -214,6 +223,7 @@ void gh_conn_established(gh_conn *conn)
 static void unwind_waiting_job(gh_conn *conn)
 {
   if (!conn->ssl || !conn->handshake.waiting) return;
+  conn->handshake.gone = true;
   gh_handshake_clear(&conn->handshake);
   SSL_do_handshake(conn->ssl);
   gh_tls_forget_errors();
@@ -232,6 +242,8 @@ void gh_conn_fail(gh_conn *conn, gh_err why, const char *reason)
   unwind_waiting_job(conn);
   conn->handler->closed(conn, conn->ctx, why, reason);
   gh_handshake_clear(&conn->handshake);
+  /* whoever vanishes without a word may come back: only fatal alerts spoil a session */
+  if (conn->ssl) SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   SSL_free(conn->ssl);
   conn->ssl = NULL;
   gh_tls_client_free(conn->client);
@@ -344,6 +356,11 @@ gh_str gh_conn_server_name(const gh_conn *conn)
   return conn->ssl ? gh_str_of(SSL_get_servername(conn->ssl, TLSEXT_NAMETYPE_host_name)) : GH_STR_NONE;
 }
 
+bool gh_conn_is_resumed(const gh_conn *conn)
+{
+  return conn->handshake.resumed;
+}
+
 bool gh_conn_is_open(const gh_conn *conn)
 {
   return conn->state == GH_CONN_READY;
@@ -362,6 +379,8 @@ void gh_conn_expect(gh_conn *conn, bool more_of_a_request)
 gh_err gh_conn_export(gh_conn *conn, const char *label, uint8_t out[static 48])
 {
   GH_REQUIRE(conn->ssl, GH_EPROTO);
+  /*= TS-0003 10.3.1 keys come from associations in which the credential was proven */
+  GH_REQUIRE(!conn->handshake.resumed, GH_EPROTO);
   return gh_tls_export(conn->ssl, label, out);
 }
 

@@ -55,6 +55,9 @@ gh_str gh_conn_protocol(gh_arena *arena, const gh_conn *conn);
 gh_str gh_conn_refusal(const gh_conn *conn);
 /* Is the peer's certificate revoked by now, as far as the source knows that was asked at the handshake? */
 bool gh_conn_is_revoked(const gh_conn *conn, const gh_status_source *source);
+/* Did the peer prove its credential in an earlier association that this one goes on with? It was asked about again.
+ */
+bool gh_conn_is_resumed(const gh_conn *conn);
 /* Whom the client asked for in the handshake (SNI, as it was sent), or empty. */
 gh_str gh_conn_server_name(const gh_conn *conn);
 

@@ -113,6 +113,11 @@ gh_str gh_raw_public_key_of_peer(gh_arena *arena, SSL *ssl)
   return gh_public_key_der(arena, key, &spki) == GH_OK ? spki : GH_STR_NONE;
 }
 
+bool gh_raw_public_key_is_in(SSL_SESSION *session)
+{
+  return SSL_SESSION_get0_peer_rpk(session) != NULL;
+}
+
 #else
 
 bool gh_raw_public_key_available(void)
@@ -151,6 +156,12 @@ gh_str gh_raw_public_key_of_peer(gh_arena *arena, SSL *ssl)
   (void)arena;
   (void)ssl;
   return GH_STR_NONE;
+}
+
+bool gh_raw_public_key_is_in(SSL_SESSION *session)
+{
+  (void)session;
+  return false;
 }
 
 #endif

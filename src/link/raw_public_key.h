@@ -36,5 +36,7 @@ bool gh_raw_public_key_verify(SSL *ssl, X509_STORE_CTX *store, gh_diag *diag);
 bool gh_raw_public_key_demanded(SSL *ssl);
 /* After the handshake: the peer's key in the arena, or empty. */
 gh_str gh_raw_public_key_of_peer(gh_arena *arena, SSL *ssl);
+/* Does the session hold the key of a peer? */
+bool gh_raw_public_key_is_in(SSL_SESSION *session);
 
 #endif

@@ -1,5 +1,5 @@
-/* TLS contexts made from credentials: the profile of TS-0003 10.2 on OpenSSL. Resumption, renegotiation and
- * compression are off. */
+/* TLS contexts made from credentials: the profile of TS-0003 10.2 on OpenSSL. Renegotiation, compression and early
+ * data are off; only servers resume, and only where they are told to. */
 #ifndef GH_LINK_TLS_H
 #define GH_LINK_TLS_H
 
@@ -45,6 +45,9 @@ typedef struct gh_tls_options {
   size_t guest_count;
   bool other_certificate; /* set by tls_server.c: what `status` staples is not about this certificate */
   bool require_ems;       /* refuse TLS 1.2 without extended master secret */
+  uint32_t resumption_s;  /* server: for so long a session can be resumed, seconds; 0: never. Not where keys are
+                             exported from the association */
+  size_t max_sessions;    /* server: that can be resumed; 0: 10000 */
 } gh_tls_options;
 
 typedef struct gh_tls_server gh_tls_server;
@@ -96,14 +99,23 @@ GH_MUST_USE gh_err gh_tls_client_take(gh_tls_client *client, gh_tls_client *from
 /* For conn.c. The state of one handshake travels in the SSL's ex_data. */
 typedef struct gh_handshake {
   gh_worker *worker;
+  uint64_t association;    /* its number, for logs */
   gh_psk_query *query;     /* owned; set once a PSK identity was seen */
   gh_status_query *status; /* owned; the question after the peer's certificate */
   bool status_asked;       /* it is with the status source */
   bool waiting;            /* a query is with its source */
   void (*on_answer)(struct gh_handshake *handshake);
   void *owner;
-  uint64_t network; /* gh_address_network_key of the peer */
-  int alert;        /* last alert sent or received, -1: none */
+  struct gh_tls_session *session; /* owned; server: which the client named and we had */
+  bool session_refused;           /* and it did not stand */
+  bool query_of_session;          /* `query` asked for its key; it proves nothing unless the session was resumed */
+  SSL_SESSION *fresh;             /* owned; server: began in this handshake */
+  gh_str suites;                  /* owned; server: that were offered, where a session was named */
+  bool resumed;                   /* once the handshake is done */
+  int64_t ends_us;                /* wall clock: the association ends then at the latest; 0: as it does */
+  bool gone;                      /* the connection has: nothing is asked any more */
+  uint64_t network;               /* gh_address_network_key of the peer */
+  int alert;                      /* last alert sent or received, -1: none */
   bool alert_sent;
   gh_str server_name; /* owned; server: whom the client asked for, lower case, or empty */
   gh_str why;         /* owned; reason that the peer's certificates were refused, or empty */
@@ -126,6 +138,13 @@ SSL *gh_tls_client_ssl(gh_tls_client *client, gh_handshake *handshake);
 GH_MUST_USE gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, gh_peer *peer,
                                       gh_diag *diag);
 GH_MUST_USE gh_err gh_tls_client_peer(gh_tls_client *client, SSL *ssl, gh_peer *peer, gh_diag *diag);
+/* The association stands, for `peer`, until `ends_us` (wall clock): it may be resumed, where the server does that. */
+void gh_tls_server_keep(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, const gh_peer *peer,
+                        int64_t ends_us);
+/* The credential of `peer` is revoked: its sessions are forgotten. */
+void gh_tls_server_forget(gh_tls_server *server, const gh_peer *peer);
+/* How many sessions could be resumed. */
+size_t gh_tls_server_sessions(gh_tls_server *server);
 /* 48 octets of the exporter, no context (TS-0003 10.3.1). GH_EPROTO without EMS under TLS 1.2. */
 GH_MUST_USE gh_err gh_tls_export(SSL *ssl, const char *label, uint8_t out[static 48]);
 /* Releases what the handshake holds; a waiting query is left to the key source, which frees it through `done`. */

@@ -176,7 +176,7 @@ out:
   return err;
 }
 
-static bool path_stands(SSL *ssl, X509_STORE_CTX *store, gh_diag *diag)
+bool gh_tls_path_stands(SSL *ssl, X509_STORE_CTX *store, gh_diag *diag)
 {
   bool revoked = false;
   gh_cert_role role = SSL_is_server(ssl) ? GH_CERT_OF_CLIENT : GH_CERT_OF_SERVER;
@@ -191,7 +191,7 @@ static bool path_stands(SSL *ssl, X509_STORE_CTX *store, gh_diag *diag)
 static bool peer_stands(SSL *ssl, X509_STORE_CTX *store, gh_diag *diag)
 {
   if (gh_raw_public_key_is(store)) return gh_raw_public_key_verify(ssl, store, diag);
-  if (!gh_raw_public_key_demanded(ssl)) return path_stands(ssl, store, diag);
+  if (!gh_raw_public_key_demanded(ssl)) return gh_tls_path_stands(ssl, store, diag);
   X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
   return gh_fail(diag, GH_EAUTH, "a certificate came where a raw public key is expected") == GH_OK;
 }

@@ -20,6 +20,8 @@ gh_handshake *gh_tls_handshake(const SSL *ssl);
 void gh_tls_tell_refusals(SSL_CTX *ctx, gh_diag *why);
 /* Why the peer's certificate is refused: for log and audit. */
 void gh_tls_keep_why(SSL *ssl, const gh_diag *why);
+/* Path, status and flavour of the peer's certificates. Sets the error of `path`. */
+bool gh_tls_path_stands(SSL *ssl, X509_STORE_CTX *path, gh_diag *diag);
 /* Empties the queue of errors, as each call that SSL_get_error is asked about wants it. It is empty as a rule, and
  * looking costs a fiftieth of clearing. */
 void gh_tls_forget_errors(void);

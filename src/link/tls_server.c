@@ -12,6 +12,8 @@
 #include "crypto/public_key_id.h"
 #include "link/raw_public_key.h"
 #include "link/tls_guests.h"
+#include "link/tls_resume.h"
+#include "link/tls_sessions.h"
 
 typedef struct virtual_host {
   gh_str fqdn;
@@ -33,7 +35,8 @@ struct gh_tls_server {
   const char *alpn;
   gh_raw_key_judge raw_keys; /* of clients */
   gh_tls_cookie_calls cookies;
-  gh_secret decoy; /* keys for identities nobody has: same work, same alert as a wrong key */
+  gh_tls_resume *resume; /* NULL: every handshake is a full one */
+  gh_secret decoy;       /* keys for identities nobody has: same work, same alert as a wrong key */
 };
 
 static void free_query(gh_psk_query *query)
@@ -63,6 +66,11 @@ void gh_handshake_clear(gh_handshake *handshake)
   bool key_asked = handshake->waiting && !handshake->status_asked;
   gh_str_release(&handshake->why);
   gh_str_release(&handshake->server_name);
+  gh_str_release(&handshake->suites);
+  gh_tls_session_release(handshake->session);
+  SSL_SESSION_free(handshake->fresh);
+  handshake->session = NULL;
+  handshake->fresh = NULL;
   gh_tls_status_forget(handshake);
   handshake->waiting = false;
   if (!handshake->query) return;
@@ -99,6 +107,7 @@ static gh_psk_query *new_query(gh_handshake *handshake, gh_str identity)
  * SSL_ERROR_WANT_ASYNC, so the loop serves everybody else meanwhile. */
 static void ask(const gh_tls_server *server, gh_handshake *handshake, gh_str identity)
 {
+  if (handshake->gone) return;
   gh_psk_query *query = new_query(handshake, identity);
   handshake->query = query;
   gh_err err = server->source->find_psk(server->source->ctx, query);
@@ -108,6 +117,19 @@ static void ask(const gh_tls_server *server, gh_handshake *handshake, gh_str ide
   }
   handshake->waiting = true;
   while (handshake->waiting && ASYNC_pause_job() == 1) continue;
+}
+
+static void ask_for_session(void *ctx, gh_handshake *handshake, gh_str identity)
+{
+  ask(ctx, handshake, identity);
+}
+
+/* Which was answered. */
+static void drop_query(gh_handshake *handshake)
+{
+  if (handshake->query && !handshake->waiting) free_query(handshake->query);
+  if (!handshake->waiting) handshake->query = NULL;
+  handshake->query_of_session = false;
 }
 
 static unsigned decoy_key(const gh_tls_server *server, gh_str identity, unsigned char *out, unsigned cap)
@@ -127,6 +149,9 @@ static unsigned on_psk(SSL *ssl, const char *identity, unsigned char *out, unsig
   gh_handshake *handshake = gh_tls_handshake(ssl);
   gh_str name = gh_str_of(identity);
   if (!handshake || name.len == 0 || name.len > GH_PSK_IDENTITY_MAX) return 0;
+  /*= RFC 8446 4.2.11 a session, not a key: one that we do not have any more is passed over */
+  if (SSL_version(ssl) == TLS1_3_VERSION && gh_tls_resume_is_ticket(name)) return 0;
+  if (handshake->query_of_session) drop_query(handshake); /* it was not resumed */
   if (!handshake->query)
     ask(server, handshake, name);
   else if (!gh_str_eq(handshake->query->identity,
@@ -204,6 +229,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
     gh_str_release(&handshake->server_name);
     handshake->server_name = clone_lower(name);
   }
+  gh_tls_resume_hello(server->resume, ssl, handshake);
   if (server->source->name_public_key && gh_raw_public_key_server(ssl) != GH_OK) {
     *alert = SSL_AD_INTERNAL_ERROR;
     return SSL_CLIENT_HELLO_ERROR;
@@ -229,6 +255,23 @@ static bool knows_key(void *ctx, gh_str spki, gh_diag *diag)
   return false;
 }
 
+static gh_err name_certificate(void *ctx, X509 *cert, gh_peer *peer, gh_diag *diag)
+{
+  const gh_tls_server *server = ctx;
+  gh_arena arena;
+  gh_arena_init(&arena);
+  gh_cert_flavour flavour;
+  gh_str name;
+  gh_err err = gh_cert_check_profile(cert, diag);
+  if (err == GH_OK) err = gh_cert_identity(&arena, cert, &flavour, &name, diag);
+  if (err == GH_OK) {
+    err = server->source->name_peer(server->source->ctx, flavour, name, gh_cert_not_after_us(cert), peer);
+    if (err != GH_OK) gh_fail(diag, err, "certificate of %.*s stands for nobody known here", GH_STR_ARG(name));
+  }
+  gh_arena_free(&arena);
+  return err;
+}
+
 static void set_cookies(SSL_CTX *ctx, const gh_tls_cookie_calls *calls)
 {
   SSL_CTX_set_cookie_generate_cb(ctx, calls->make);
@@ -249,6 +292,8 @@ static gh_err new_ctx(gh_tls_server *server, const gh_tls_options *options, SSL_
   set_cookies(ctx, &server->cookies);
   /* OpenSSL wants one where peers are verified, also for external keys under TLS 1.3 */
   SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"gatehouse", 9);
+  if (gh_tls_resume_prepare(server->resume, ctx) != GH_OK)
+    return gh_fail(diag, GH_ECRYPTO, "resumption cannot be set up");
   /*= TS-0003 8.2.2.2 mutual authentication; TS-0003 8.1.2.2 the peer sends its chain */
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
   return GH_OK;
@@ -315,7 +360,9 @@ gh_err gh_tls_server_new(const gh_tls_options *options, const gh_key_source *sou
   server->alpn = options->alpn;
   bool bare = gh_str_empty(options->chain_pem) && !gh_str_empty(options->key_pem);
   server->raw_keys = (gh_raw_key_judge){.knows = knows_key, .ctx = server, .only = bare};
+  gh_tls_resume_calls calls = {server, ask_for_session, drop_query, name_certificate, knows_key};
   gh_err err = make_decoy(server, random);
+  if (err == GH_OK) err = gh_tls_resume_new(options, random, &calls, &server->resume);
   if (err == GH_OK) err = make_names(server, options, &server->names, diag);
   if (err != GH_OK) {
     gh_tls_server_free(server);
@@ -334,6 +381,7 @@ gh_err gh_tls_server_renew(gh_tls_server *server, const gh_tls_options *options,
   server->names = fresh;
   pthread_rwlock_unlock(&server->lock);
   free_names(&old);
+  gh_tls_resume_clear(server->resume);
   return GH_OK;
 }
 
@@ -348,6 +396,7 @@ void gh_tls_server_free(gh_tls_server *server)
 {
   if (!server) return;
   free_names(&server->names);
+  gh_tls_resume_free(server->resume);
   pthread_rwlock_destroy(&server->lock);
   gh_secret_wipe(&server->decoy);
   free(server);
@@ -377,22 +426,6 @@ bool gh_tls_server_is_present(gh_tls_server *server, const SSL *ssl)
   bool present = SSL_get_SSL_CTX(ssl) == server->names.ctx;
   pthread_rwlock_unlock(&server->lock);
   return present;
-}
-
-static gh_err peer_from_certificate(gh_tls_server *server, X509 *cert, gh_peer *peer, gh_diag *diag)
-{
-  gh_arena arena;
-  gh_arena_init(&arena);
-  gh_cert_flavour flavour;
-  gh_str name;
-  gh_err err = gh_cert_check_profile(cert, diag);
-  if (err == GH_OK) err = gh_cert_identity(&arena, cert, &flavour, &name, diag);
-  if (err == GH_OK) {
-    err = server->source->name_peer(server->source->ctx, flavour, name, gh_cert_not_after_us(cert), peer);
-    if (err != GH_OK) gh_fail(diag, err, "certificate of %.*s stands for nobody known here", GH_STR_ARG(name));
-  }
-  gh_arena_free(&arena);
-  return err;
 }
 
 /*= TS-0003 8.2.2.2; asked once more: the key may have been taken away while the handshake went on */
@@ -434,13 +467,31 @@ gh_err gh_tls_server_peer(gh_tls_server *server, SSL *ssl, gh_handshake *handsha
 {
   /*= TS-0003 10.3.1 keys are exported here, so RFC 7627 is demanded */
   if (server->require_ems && gh_tls_lacks_ems(ssl)) return gh_fail(diag, GH_EPROTO, "no extended master secret");
+  GH_TRY(gh_tls_resume_end(ssl, handshake, diag));
   X509 *cert = SSL_get0_peer_certificate(ssl);
   if (cert) {
     if (SSL_get_verify_result(ssl) != X509_V_OK) return gh_fail(diag, GH_EAUTH, "certificate does not verify");
-    GH_TRY(peer_from_certificate(server, cert, peer, diag));
+    GH_TRY(name_certificate(server, cert, peer, diag));
   } else {
-    GH_TRY(peer_without_certificate(server, ssl, handshake->query, peer, diag));
+    bool proven = handshake->query_of_session == handshake->resumed; /* and not named only */
+    GH_TRY(peer_without_certificate(server, ssl, proven ? handshake->query : NULL, peer, diag));
   }
   settle(server, peer);
   return GH_OK;
+}
+
+void gh_tls_server_keep(gh_tls_server *server, SSL *ssl, gh_handshake *handshake, const gh_peer *peer,
+                        int64_t ends_us)
+{
+  gh_tls_resume_keep(server->resume, ssl, handshake, peer, ends_us);
+}
+
+void gh_tls_server_forget(gh_tls_server *server, const gh_peer *peer)
+{
+  gh_tls_resume_forget(server->resume, peer);
+}
+
+size_t gh_tls_server_sessions(gh_tls_server *server)
+{
+  return gh_tls_resume_count(server->resume);
 }

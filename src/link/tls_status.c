@@ -8,17 +8,41 @@
 
 enum { ABOVE_MAX = 8 };
 
-static int slot = -1;
+static int slot = -1, chain_slot = -1;
 static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
+
+static void free_chain(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)
+{
+  (void)parent, (void)ad, (void)index, (void)argl, (void)argp;
+  sk_X509_pop_free(ptr, X509_free);
+}
 
 static void make_slot(void)
 {
   slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+  chain_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_chain);
 }
 
 static const gh_status_source *source_of(SSL *ssl)
 {
   return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot);
+}
+
+bool gh_tls_status_keep_chain(SSL *ssl, STACK_OF(X509) * chain)
+{
+  if (chain_slot < 0) return false;
+  sk_X509_pop_free(SSL_get_ex_data(ssl, chain_slot), X509_free);
+  STACK_OF(X509) *kept = chain ? X509_chain_up_ref(chain) : NULL;
+  bool ok = SSL_set_ex_data(ssl, chain_slot, kept) == 1 && (kept || !chain);
+  if (!ok) sk_X509_pop_free(kept, X509_free);
+  return ok;
+}
+
+/* A resumed association has none of its own. */
+static STACK_OF(X509) * chain_of(SSL *ssl)
+{
+  STACK_OF(X509) *verified = SSL_get0_verified_chain(ssl);
+  return verified ? verified : SSL_get_ex_data(ssl, chain_slot);
 }
 
 static void free_query(gh_status_query *query)
@@ -110,6 +134,7 @@ static bool ask(SSL *ssl, STACK_OF(X509) * chain, gh_str stapled, bool early, bo
   if (!handshake) return ask_at_once(source, chain, at_once, revoked, diag);
   if (sk_X509_num(chain) < 1 || sk_X509_num(chain) > ABOVE_MAX)
     return gh_fail(diag, GH_EAUTH, "certificate status: no chain to ask about") == GH_OK;
+  if (handshake->gone) return gh_fail(diag, GH_EAUTH, "the connection has gone") == GH_OK;
   gh_tls_status_forget(handshake);
   gh_status_query *query = new_query(handshake, chain, stapled, early);
   query->of_server = !SSL_is_server(ssl);
@@ -136,12 +161,18 @@ bool gh_tls_status_of_path(SSL *ssl, STACK_OF(X509) * chain, bool *revoked, gh_d
 bool gh_tls_status_revoked(SSL *ssl, const gh_status_source *source)
 {
   X509 *above[ABOVE_MAX];
-  STACK_OF(X509) *chain = ssl ? SSL_get0_verified_chain(ssl) : NULL;
+  STACK_OF(X509) *chain = ssl ? chain_of(ssl) : NULL;
   if (!chain || source_of(ssl) != source || sk_X509_num(chain) < 2 || sk_X509_num(chain) > ABOVE_MAX) return false;
   gh_status_query query = {
       .cert = sk_X509_value(chain, 0), .issuer = sk_X509_value(chain, 1), .above = above, .early = true};
   for (int i = 1; i < sk_X509_num(chain); i++) above[query.above_count++] = sk_X509_value(chain, i);
   return source->find_status(source->ctx, &query) != GH_OK && query.revoked;
+}
+
+bool gh_tls_status_is_revoked_now(SSL *ssl)
+{
+  const gh_status_source *source = source_of(ssl);
+  return source && gh_tls_status_revoked(ssl, source);
 }
 
 /* ---- stapling */

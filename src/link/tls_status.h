@@ -14,6 +14,11 @@ bool gh_tls_status_of_path(SSL *ssl, STACK_OF(X509) * chain, bool *revoked, gh_d
 /* An association that stands: does `source`, if it is the one that was asked at the handshake, know the peer's chain
  * to be revoked by now? Never waits. */
 bool gh_tls_status_revoked(SSL *ssl, const gh_status_source *source);
+/* The same of the source that was asked, now. */
+bool gh_tls_status_is_revoked_now(SSL *ssl);
+/* No certificate came in this handshake: this is the path of that which was judged instead (NULL: none was). False:
+ * no memory. */
+bool gh_tls_status_keep_chain(SSL *ssl, STACK_OF(X509) * chain);
 /* The same of the source that was asked, where there is another list than at *seen. */
 bool gh_tls_status_revoked_since(SSL *ssl, unsigned *seen);
 /* The handshake ends: what was asked is left to the source, which frees it through `done`. */

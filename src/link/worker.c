@@ -79,7 +79,8 @@ size_t gh_worker_revoke(gh_worker *worker, bool (*match)(void *ctx, gh_conn *con
     bool alive =
         conn->state == GH_CONN_READY || conn->state == GH_CONN_HANDSHAKE; /* a key may go while its handshake runs */
     if (!alive || !match(ctx, conn)) continue;
-    /*= TS-0003 8.2.1 an association does not outlive its credential */
+    /*= TS-0003 8.2.1 an association does not outlive its credential, and its session neither */
+    if (conn->server) gh_tls_server_forget(conn->server, gh_conn_peer(conn));
     gh_conn_close(conn, GH_EEXPIRED, "credential revoked");
     count++;
   }

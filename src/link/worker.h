@@ -30,8 +30,8 @@ typedef struct gh_link_limits {
 extern const gh_link_limits gh_link_default_limits;
 
 typedef struct gh_link_counters {
-  atomic_uint_fast64_t accepted, handshakes_ok, handshakes_failed, closed, refused_limit, refused_address, revoked,
-      bytes_in, bytes_out;
+  atomic_uint_fast64_t accepted, handshakes_ok, handshakes_resumed, handshakes_failed, closed, refused_limit,
+      refused_address, revoked, bytes_in, bytes_out;
 } gh_link_counters;
 
 struct gh_worker {

@@ -23,7 +23,7 @@ static void write_pem(const third_party *x, const char *name, gh_str pem)
   assert_int_equal(fclose(file), 0);
 }
 
-static int setup(void **state)
+static int set_up(void **state, uint32_t resumption_s)
 {
   third_party *x = calloc(1, sizeof *x);
   pki_make(&p);
@@ -31,6 +31,7 @@ static int setup(void **state)
   x->t->tls.chain_pem = gh_buf_str(&p.server_chain_pem);
   x->t->tls.key_pem = gh_buf_str(&p.server_key_pem);
   x->t->tls.anchors_pem = gh_buf_str(&p.root_pem);
+  x->t->tls.resumption_s = resumption_s;
   link_open(x->t);
   snprintf(x->dir, sizeof x->dir, "/tmp/gatehouse-test-XXXXXX");
   assert_non_null(mkdtemp(x->dir));
@@ -49,6 +50,16 @@ static int setup(void **state)
   gh_buf_wipe_free(&key);
   *state = x;
   return 0;
+}
+
+static int setup(void **state)
+{
+  return set_up(state, 0);
+}
+
+static int setup_resuming(void **state)
+{
+  return set_up(state, 600);
 }
 
 static int teardown(void **state)
@@ -282,6 +293,58 @@ static void curl_in_clear_text(void **state)
   assert_nobody_served(x);
 }
 
+/* ---- resumption */
+
+static int resumed(const third_party *x)
+{
+  return (int)atomic_load(&x->t->worker.counters.handshakes_resumed);
+}
+
+/* The second time it shows the session and nothing else that would do: a wrong key, no certificate. */
+static void openssl_resumes(void **state)
+{
+  third_party *x = *state;
+  char file[96], chain[96], key[96];
+  snprintf(file, sizeof file, "%s/session.pem", x->dir);
+  snprintf(chain, sizeof chain, "%s/chain.pem", x->dir);
+  snprintf(key, sizeof key, "%s/key.pem", x->dir);
+  static const char *const versions[] = {"-tls1_2", "-tls1_3"};
+  const char *wrong = "ff23456789abcdef0123456789abcdef", *who = keys[0].identity;
+  for (size_t v = 0; v < 2; v++) {
+    RUN(ASK_LAST, S_CLIENT(x->where), versions[v], "-psk_identity", who, "-psk", GOOD_KEY, "-sess_out", file);
+    assert_output("AE " METER_ID);
+    RUN(ASK_LAST, S_CLIENT(x->where), versions[v], "-psk_identity", who, "-psk", wrong, "-sess_in", file);
+    assert_output("AE " METER_ID);
+    assert_int_equal(resumed(x), 2 * (int)v + 1);
+    RUN(ASK_LAST, S_CLIENT(x->where), versions[v], "-cert", chain, "-cert_chain", chain, "-key", key, "-sess_out",
+        file);
+    assert_output("AE " METER_ID);
+    RUN(ASK_LAST, S_CLIENT(x->where), versions[v], "-sess_in", file);
+    assert_output("AE " METER_ID);
+    assert_int_equal(resumed(x), 2 * (int)v + 2);
+  }
+  RUN("Q\n", "openssl", "s_client", "-connect", x->where, "-servername", CSE_FQDN, "-psk_identity", who, "-psk",
+      GOOD_KEY, "-tls1_2", "-reconnect");
+  assert_output("Reused, TLSv1.2");
+  assert_int_equal(resumed(x), 4 + 5);
+}
+
+/*= RFC 8446 2.2; RFC 5246 7.3 */
+static void gnutls_resumes(void **state)
+{
+  third_party *x = *state;
+  if (!installed("gnutls-cli")) fail_msg("gnutls-cli is missing: tools/setup.sh test installs it");
+  static const char *const priorities[] = {
+      "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+PSK:-CIPHER-ALL:+AES-128-GCM",
+      "NORMAL:-VERS-ALL:+VERS-TLS1.3:-KX-ALL:+ECDHE-PSK:-CIPHER-ALL:+AES-128-GCM:-GROUP-ALL:+GROUP-SECP256R1"};
+  for (size_t i = 0; i < 2; i++) {
+    RUN(ASK_LAST, GNUTLS(x, GOOD_KEY, priorities[i]), "--resume", "--waitresumption");
+    assert_output("This is a resumed session");
+    assert_output("AE " METER_ID);
+    assert_int_equal(resumed(x), i + 1);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -290,6 +353,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(openssl_renegotiates, setup, teardown),
       cmocka_unit_test_setup_teardown(gnutls_with_a_key, setup, teardown),
       cmocka_unit_test_setup_teardown(gnutls_is_refused, setup, teardown),
+      cmocka_unit_test_setup_teardown(openssl_resumes, setup_resuming, teardown),
+      cmocka_unit_test_setup_teardown(gnutls_resumes, setup_resuming, teardown),
       cmocka_unit_test_setup_teardown(curl_with_a_certificate, setup, teardown),
       cmocka_unit_test_setup_teardown(curl_in_clear_text, setup, teardown),
   };
