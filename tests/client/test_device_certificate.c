@@ -88,7 +88,8 @@ static gh_err give(place *p, const holder *own, const holder *key, gh_str anchor
   pem_of(own, &chain, NULL);
   pem_of(key, NULL, &key_pem);
   gh_buf_add(&chain, gh_buf_str(&p->p.middle_pem));
-  const gh_device_certificate given = {gh_buf_str(&chain), gh_buf_str(&key_pem), anchors, p->crl};
+  const gh_device_certificate given = {
+      gh_buf_str(&chain), gh_buf_str(&key_pem), anchors, {.crl_file = p->crl}};
   gh_err err = gh_device_set_certificate(p->device, &given, &diag);
   if (err != GH_OK) assert_true(diag.text[0]);
   gh_buf_free(&chain);
@@ -154,7 +155,7 @@ static void what_it_refuses(void **state)
   gh_diag diag = {""};
   gh_buf chain = GH_BUF_INIT;
   pem_of(&other, &chain, NULL);
-  gh_device_certificate bad = {gh_buf_str(&chain), GH_STR("no key"), root, GH_STR_NONE};
+  gh_device_certificate bad = {.chain_pem = gh_buf_str(&chain), .key_pem = GH_STR("no key"), .anchors_pem = root};
   assert_int_equal(gh_device_set_certificate(p->device, &bad, &diag), GH_EINVAL);
   gh_buf many = GH_BUF_INIT;
   for (int i = 0; i < 17; i++) gh_buf_add(&many, root);
