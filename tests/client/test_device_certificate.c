@@ -1,14 +1,9 @@
 /* A device with a certificate: what it takes and keeps, and who may come to it where it listens. */
-#include "device_serving.h"
 #include "mosquitto_program.h"
+#include "registrar_side.h"
 
 #include "../crypto/status_maker.h"
-#include "../link/link_pki.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <signal.h>
 
 #include "m2m/json.h"
@@ -176,61 +171,9 @@ static void what_it_refuses(void **state)
   holder_free(&other);
 }
 
-#define NOTIFY                                                                                                       \
-  "POST /cse-in/Cmeter HTTP/1.1\r\nHost: x\r\nX-M2M-Origin: /in-cse/Capp\r\nX-M2M-RI: r1\r\nX-M2M-RVI: 3\r\n"        \
-  "Content-Type: application/json\r\nContent-Length: 14\r\nConnection: close\r\n\r\n{\"m2m:sgn\":{}}"
-
-static unsigned one_key(SSL *ssl, const char *hint, char *identity, unsigned size, unsigned char *key, unsigned max)
-{
-  (void)ssl, (void)hint, (void)max;
-  snprintf(identity, size, "meter@keys.example.com");
-  memset(key, 0x11, 32);
-  return 32;
-}
-
-static int connect_to(const place *p)
-{
-  struct sockaddr_in in = {
-      .sin_family = AF_INET, .sin_port = htons(port_of_server(p->server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  const struct timeval patience = {.tv_sec = 10};
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  return fd;
-}
-
-static SSL *client_of(const place *p, const holder *own, int version)
-{
-  SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-  SSL_CTX_set_min_proto_version(ctx, version);
-  SSL_CTX_set_max_proto_version(ctx, version);
-  if (own) {
-    assert_int_equal(SSL_CTX_use_certificate(ctx, own->cert), 1);
-    assert_int_equal(SSL_CTX_use_PrivateKey(ctx, own->key), 1);
-    assert_int_equal(SSL_CTX_add1_chain_cert(ctx, p->p.middle.cert), 1);
-  } else {
-    SSL_CTX_set_psk_client_callback(ctx, one_key);
-  }
-  SSL *ssl = SSL_new(ctx);
-  SSL_CTX_free(ctx);
-  return ssl;
-}
-
-/* Notifies the device as OpenSSL with a certificate, or with a pre-shared key where `own` is NULL. Is it answered
- * 2000?
- */
 static bool comes(const place *p, const holder *own, int version)
 {
-  char text[2000] = "";
-  int fd = connect_to(p), got = 0, more = 0;
-  SSL *ssl = client_of(p, own, version);
-  SSL_set_fd(ssl, fd);
-  if (SSL_connect(ssl) == 1 && SSL_write(ssl, NOTIFY, (int)strlen(NOTIFY)) > 0)
-    while ((more = SSL_read(ssl, text + got, (int)sizeof text - 1 - got)) > 0) got += more;
-  SSL_free(ssl);
-  ERR_clear_error();
-  close(fd);
-  return strstr(text, "X-M2M-RSC: 2000") != NULL;
+  return registrar_comes(p->server, &p->p, own, version);
 }
 
 /*= TS-0003 8.2.1; TS-0003 8.2.2.2 SA2: the registrar by its certificate, nobody else, and by nothing else */
@@ -346,15 +289,15 @@ static void revoked_certificates(void **state)
   temp_write(temp_path(p->dir, "crl.pem"), "no list", 0644);
   assert_true(comes(p, &cse, TLS1_2_VERSION));
   /*= TS-0003 8.2.1 an association that stands ends with its credential */
-  int fd = connect_to(p);
-  SSL *ssl = client_of(p, &cse, TLS1_3_VERSION);
+  int fd = registrar_connect(p->server);
+  SSL *ssl = registrar_client(&p->p, &cse, TLS1_3_VERSION);
   SSL_set_fd(ssl, fd);
   assert_int_equal(SSL_connect(ssl), 1);
   assert_int_equal(SSL_write(ssl, "P", 1), 1);
   put_lists(p, &(lists){.revoked = cse.cert, .begin_h = -1, .end_h = 24});
   time_t begun = time(NULL);
   assert_true(ends(ssl));
-  assert_true(time(NULL) - begun < 9); /* connect_to waits for ten */
+  assert_true(time(NULL) - begun < 9); /* registrar_connect waits for ten */
   SSL_free(ssl);
   close(fd);
   stop(p);
