@@ -268,7 +268,8 @@ GH_NONNULL gh_str gh_device_server_point(const gh_device_server *server);
  * (gh_device_wait_closed), because it restarts or because Kc is past its end, announce again: the registrar needs the
  * key. GH_ENOTFOUND: not registered; else as gh_device_request_send. */
 GH_MUST_USE gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_diag *diag);
-/* Takes requests for so many milliseconds. GH_ETIMEOUT: they are over; GH_OK: gh_device_server_stop was called. */
+/* Takes requests for so many milliseconds, and ends what has begun where a source of revocation is being asked about
+ * who comes (at most half of timeout_ms more). GH_ETIMEOUT: they are over; GH_OK: gh_device_server_stop was called. */
 GH_MUST_USE gh_err gh_device_serve(gh_device_server *server, uint32_t timeout_ms);
 /* From any thread or signal handler: gh_device_serve returns. */
 GH_NONNULL void gh_device_server_stop(gh_device_server *server);

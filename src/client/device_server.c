@@ -78,6 +78,7 @@ gh_err gh_device_serve(gh_device_server *server, uint32_t timeout_ms)
   uv_timer_start(&server->timer, on_timer, timeout_ms, 0);
   while (!server->timed_out && !server->stopped) gh_quiet_run(&server->uv, UV_RUN_ONCE);
   uv_timer_stop(&server->timer);
+  gh_device_server_status_settle(server);
   return server->stopped ? GH_OK : GH_ETIMEOUT;
 }
 

@@ -46,10 +46,11 @@ int gh_device_server_refuse(gh_arena *arena, gh_response *response, int rsc, con
 void gh_device_server_peers(gh_device_server *server);
 
 /* device_server_status.c: the source for who comes, NULL: nobody asks; it works between begin and end, on the server's
- * loop. End it when the connections have gone. */
+ * loop. Settle whenever the loop is left: a handshake that waits is in a job of OpenSSL, which is this thread's. */
 const gh_status_source *gh_device_server_status(gh_device_server *server);
 void gh_device_server_status_begin(gh_device_server *server);
 void gh_device_server_status_end(gh_device_server *server);
+void gh_device_server_status_settle(gh_device_server *server);
 
 /* device_server_http.c, device_server_coap.c: fill handler, new_ctx and owner. */
 void gh_device_server_http(gh_device_server *server, gh_listener_options *options);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "client/device_server_private.h"
+#include "client/quiet_run.h"
 
 enum { ABOVE_MAX = 8, LOOK_MS = 500, TURN_MS = 20 };
 
@@ -106,13 +107,20 @@ void gh_device_server_status_begin(gh_device_server *server)
   look_every(server, LOOK_MS);
 }
 
-/* Their connections have gone. */
 void gh_device_server_status_end(gh_device_server *server)
 {
   uv_close((uv_handle_t *)&server->looking, NULL);
+}
+
+void gh_device_server_status_settle(gh_device_server *server)
+{
+  const gh_device_status *status = &server->device->status;
+  int64_t until_us = gh_clock_mono_us(&server->worker.clock) + (int64_t)status->timeout_ms * 1000;
+  while (server->waiting && !server->stopped && gh_clock_mono_us(&server->worker.clock) < until_us)
+    gh_quiet_run(&server->uv, UV_RUN_ONCE);
   for (waiting *w; (w = server->waiting);) {
     server->waiting = w->next;
-    answer(w, GH_EAUTH);
+    answer(w, gh_device_status_silence(status, w->query));
   }
 }
 
