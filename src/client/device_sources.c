@@ -45,20 +45,27 @@ gh_err gh_device_try_lists(gh_device *device, gh_str url, int64_t *until_us, gh_
   return err;
 }
 
-static gh_err own_with_issuer(gh_device *device, X509 **cert, X509 **issuer, gh_diag *diag)
+/* The device's own, or else an anchor, which speaks for itself. */
+static gh_err subject(gh_device *device, X509 **cert, X509 **issuer, bool *own, gh_diag *diag)
 {
-  gh_device_certificate own = {.key_pem = GH_STR_NONE};
+  gh_device_certificate c = {.key_pem = GH_STR_NONE};
   gh_arena secret;
   gh_arena_init(&secret);
-  gh_err err = gh_device_use_certificate(device, &secret, &own);
   *cert = *issuer = NULL;
-  if (err == GH_OK) err = gh_cert_from_pem(own.chain_pem, cert);
-  if (err == GH_OK) *issuer = gh_cert_issuer_in(own.chain_pem, *cert);
-  if (err == GH_OK && !*issuer) *issuer = gh_cert_issuer_in(own.anchors_pem, *cert);
-  gh_wipe((void *)(uintptr_t)own.key_pem.ptr, own.key_pem.len);
+  gh_err err = gh_device_use_certificate(device, &secret, &c);
+  if (err == GH_OK) err = gh_cert_from_pem(c.chain_pem, cert);
+  if (err == GH_OK) *issuer = gh_cert_issuer_in(c.chain_pem, *cert);
+  if (err == GH_OK && !*issuer) *issuer = gh_cert_issuer_in(c.anchors_pem, *cert);
+  *own = *issuer != NULL;
+  if (err == GH_OK && !*own) {
+    X509_free(*cert);
+    *cert = NULL;
+    err = gh_cert_from_pem(c.anchors_pem, cert);
+    if (err == GH_OK && X509_up_ref(*cert)) *issuer = *cert;
+  }
+  gh_wipe((void *)(uintptr_t)c.key_pem.ptr, c.key_pem.len);
   gh_arena_free(&secret);
-  if (err != GH_OK) return gh_fail(diag, err, "the certificate of the device cannot be used");
-  return *issuer ? GH_OK : gh_fail(diag, GH_ENOTFOUND, "not asked: the issuer of the device's certificate is not at hand");
+  return err == GH_OK ? GH_OK : gh_fail(diag, err, "the certificate of the device cannot be used");
 }
 
 static gh_err ask(gh_device *device, gh_str url, X509 *cert, X509 *issuer, gh_cert_state *said, gh_diag *diag)
@@ -73,18 +80,18 @@ static gh_err ask(gh_device *device, gh_str url, X509 *cert, X509 *issuer, gh_ce
   if (err == GH_OK) {
     *said = gh_ocsp_check(gh_buf_str(&answer), cert, issuer, gh_clock_wall_us(&device->clock), &until_us);
     if (*said == GH_CERT_UNKNOWN)
-      err = gh_fail(diag, GH_EAUTH, "answers, but nothing that counts about the device's own certificate");
+      err = gh_fail(diag, GH_EAUTH, "answers, but nothing that counts here");
   }
   gh_buf_free(&question);
   gh_buf_free(&answer);
   return err;
 }
 
-gh_err gh_device_try_responder(gh_device *device, gh_str url, gh_cert_state *said, gh_diag *diag)
+gh_err gh_device_try_responder(gh_device *device, gh_str url, gh_cert_state *said, bool *own, gh_diag *diag)
 {
   X509 *cert = NULL, *issuer = NULL;
   *said = GH_CERT_UNKNOWN;
-  gh_err err = own_with_issuer(device, &cert, &issuer, diag);
+  gh_err err = subject(device, &cert, &issuer, own, diag);
   if (err == GH_OK) err = ask(device, url, cert, issuer, said, diag);
   X509_free(cert);
   X509_free(issuer);

@@ -35,11 +35,17 @@ static void put_end(gh_call *call, gh_source_row *row, gh_err err, int64_t end_u
 static void try_responder(gh_call *call, gh_device *device, gh_source_row *row)
 {
   gh_cert_state said = GH_CERT_UNKNOWN;
+  bool own = false;
   gh_diag diag = {""};
-  gh_err err = gh_device_try_responder(device, row->what, &said, &diag);
-  if (err != GH_OK) row->fault = copied(call, gh_str_of(diag.text));
-  row->mute = err == GH_ENOTFOUND || err == GH_EAUTH;
-  if (err == GH_OK) row->said = said == GH_CERT_GOOD ? GH_STR("good") : GH_STR("revoked");
+  gh_err err = gh_device_try_responder(device, row->what, &said, &own, &diag);
+  const char *whom = own ? "the device's own certificate" : "an anchor";
+  row->mute = err == GH_EAUTH; /* what it knows of others is not known */
+  if (err == GH_OK)
+    row->said = gh_arena_fmt(&call->arena, "%s is %s", whom, said == GH_CERT_GOOD ? "good" : "revoked");
+  else if (row->mute)
+    row->fault = gh_arena_fmt(&call->arena, "%s (asked about %s)", diag.text, whom);
+  else
+    row->fault = copied(call, gh_str_of(diag.text));
 }
 
 gh_err gh_device_sources(gh_call *call, gh_device *device, gh_source_row rows[static GH_SOURCE_ROWS])

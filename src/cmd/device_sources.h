@@ -11,9 +11,9 @@ typedef struct gh_source_row {
   gh_str policy;             /* "require", "soft" or "off" */
   gh_str until;              /* lists: end of the first, empty: none */
   bool over;                 /* that is past */
-  gh_str said;               /* a responder, of the device's own certificate: "good" or "revoked" */
+  gh_str said;               /* a responder: "the device's own certificate is good" */
   gh_str fault;              /* why it does not answer; empty: it does */
-  bool mute;                 /* `fault` is no failure: it could not be tried */
+  bool mute;                 /* `fault` is no failure: it answers */
 } gh_source_row;
 
 enum { GH_SOURCE_ROWS = 4 };

@@ -1,5 +1,5 @@
 /* A device with a certificate: what it takes and keeps, and who may come to it where it listens. */
-#include "mosquitto_program.h"
+#include "certified_broker.h"
 #include "registrar_side.h"
 
 #include "../crypto/status_maker.h"
@@ -309,31 +309,6 @@ static void revoked_certificates(void **state)
   holder_free(&cse);
 }
 
-static const char *put_pem(const place *p, const char *name, const gh_buf *pem)
-{
-  gh_buf text = GH_BUF_INIT;
-  const char *path = temp_path(p->dir, name);
-  gh_buf_add(&text, gh_buf_str(pem));
-  gh_buf_add_char(&text, '\0');
-  temp_write(path, text.ptr, 0600);
-  gh_buf_wipe_free(&text);
-  return path;
-}
-
-/* mosquitto with the certificate p.server. */
-static pid_t start_broker(const place *p, uint16_t port)
-{
-  char conf[2048];
-  snprintf(
-      conf, sizeof conf,
-      "user root\nlistener %u 127.0.0.1\nallow_anonymous true\nrequire_certificate true\ncafile %s\ncertfile %s\n"
-      "keyfile %s\nlog_type none\n",
-      port, put_pem(p, "root.pem", &p->p.root_pem), put_pem(p, "broker.pem", &p->p.server_chain_pem),
-      put_pem(p, "broker.key", &p->p.server_key_pem));
-  temp_write(temp_path(p->dir, "mosquitto.conf"), conf, 0600);
-  return mosquitto_begin(temp_path(p->dir, "mosquitto.conf"), port);
-}
-
 /*= TS-0003 8.2.1 the broker of a device that listens there: a list that comes while the connection stands */
 static void a_broker_that_is_revoked(void **state)
 {
@@ -342,7 +317,7 @@ static void a_broker_that_is_revoked(void **state)
   gh_diag diag = {""};
   gh_reply reply;
   uint16_t port = free_port();
-  pid_t broker = start_broker(p, port);
+  pid_t broker = certified_broker(p->dir, &p->p, port);
   p->crl = gh_str_of(temp_path(p->dir, "crl.pem"));
   put_lists(p, &(lists){.begin_h = -1, .end_h = 24});
   assert_int_equal(give_good(p, &p->p.meter), GH_OK);

@@ -1,5 +1,6 @@
 /* What a device makes of what its sources say of a certificate, and of their silence: lists over HTTP, a responder,
  * stapled answers; inside handshakes that wait, and in those of a device that listens, which serves others meanwhile. */
+#include "certified_broker.h"
 #include "registrar_side.h"
 
 #include "../crypto/status_maker.h"
@@ -420,6 +421,7 @@ typedef struct place {
   gh_device *device;
   gh_device_server *server;
   pthread_t thread;
+  pid_t broker;
 } place;
 
 static int on_notify(void *ctx, const gh_device_notification *n)
@@ -445,6 +447,7 @@ static int close_place(void **state)
 {
   place *q = *state;
   void *dir = q->dir;
+  if (q->broker) mosquitto_end(q->broker);
   serving_end(&q->server, q->thread);
   gh_device_close(q->device);
   free(q);
@@ -513,24 +516,26 @@ static void whether_they_answer(void **state)
   place *q = *state;
   gh_diag diag = {""};
   gh_cert_state said;
+  bool own;
   int64_t until_us;
   const gh_device_revocation use = {.crl_url = gh_str_of(LISTS), .ocsp_url = gh_str_of(RESPONDER)};
-  answer_of own = answer_about(p.meter.cert, V_OCSP_CERTSTATUS_GOOD), strange = answer_about(p.server.cert, 0);
+  answer_of of_us = answer_about(p.meter.cert, V_OCSP_CERTSTATUS_GOOD), strange = answer_about(p.server.cert, 0);
   list_of none = list_with(NULL, 1);
   assert_int_equal(give(q, &use, &diag), GH_OK);
   q->device->status.web = &web;
-  web_says(&script, &own);
+  web_says(&script, &of_us);
   web_lists(&none);
-  assert_int_equal(gh_device_try_responder(q->device, use.ocsp_url, &said, &diag), GH_OK);
+  assert_int_equal(gh_device_try_responder(q->device, use.ocsp_url, &said, &own, &diag), GH_OK);
   assert_int_equal(said, GH_CERT_GOOD);
+  assert_true(own);
   assert_int_equal(gh_device_try_lists(q->device, use.crl_url, &until_us, &diag), GH_OK);
   assert_true(until_us > now_us() && until_us != INT64_MAX);
   web_says(&script, &strange);
   web_lists(NULL);
-  assert_int_equal(gh_device_try_responder(q->device, use.ocsp_url, &said, &diag), GH_EAUTH);
+  assert_int_equal(gh_device_try_responder(q->device, use.ocsp_url, &said, &own, &diag), GH_EAUTH);
   assert_int_equal(gh_device_try_lists(q->device, use.crl_url, &until_us, &diag), GH_ESYNTAX);
   web_is_down(true);
-  assert_int_equal(gh_device_try_responder(q->device, use.ocsp_url, &said, &diag), GH_ECONN);
+  assert_int_equal(gh_device_try_responder(q->device, use.ocsp_url, &said, &own, &diag), GH_ECONN);
   assert_int_equal(gh_device_try_lists(q->device, use.crl_url, &until_us, &diag), GH_ECONN);
 }
 
@@ -631,6 +636,106 @@ static void who_stands_is_left(void **state)
   assert_false(registrar_comes(q->server, &p, &other, TLS1_3_VERSION));
 }
 
+/* ---- the device as a client */
+
+static gh_err associate(place *q, gh_diag *diag)
+{
+  gh_reply reply;
+  gh_err err = gh_device_associate(q->device, GH_DEVICE_KEY_CERTIFICATE, &reply, diag);
+  gh_device_dissociate(q->device);
+  return err;
+}
+
+static link_test *cse_with(gh_certificate_status *status)
+{
+  link_test *t = link_new(NULL, 0);
+  t->tls.chain_pem = gh_buf_str(&p.server_chain_pem);
+  t->tls.key_pem = gh_buf_str(&p.server_key_pem);
+  t->tls.anchors_pem = gh_buf_str(&p.root_pem);
+  t->tls.status = status ? gh_certificate_status_source(status) : NULL;
+  link_open(t);
+  return t;
+}
+
+/* As a CSE does it: it asks, and keeps the answer for who connects. */
+static gh_certificate_status *stapler(void)
+{
+  gh_certificate_status_options o = status_options(&script);
+  gh_buf der = GH_BUF_INIT;
+  o.ocsp_url = RESPONDER;
+  o.ocsp = GH_STATUS_OFF; /* clients are not asked about */
+  o.staple = true;
+  o.chain_pem = gh_buf_str(&p.server_chain_pem);
+  gh_certificate_status *status = status_open(&o);
+  const gh_status_source *source = gh_certificate_status_source(status);
+  for (int i = 0; !source->own_staple(source->ctx, &der); i++, usleep(10000))
+    if (i == 6000) fail_msg("no answer about our own certificate");
+  gh_buf_free(&der);
+  return status;
+}
+
+/*= RFC 6066 8; TS-0003 8.1.2.5 our own CSE staples, and the device demands it or does not */
+static void a_cse_of_ours_staples(void **state)
+{
+  place *q = *state;
+  gh_diag diag = {""};
+  for (int said = V_OCSP_CERTSTATUS_GOOD; said <= V_OCSP_CERTSTATUS_REVOKED; said++) {
+    answer_of answer = answer_about(p.server.cert, said);
+    web_says(&script, &answer);
+    gh_certificate_status *status = stapler();
+    for (int staples = 0; staples < 2; staples++) {
+      link_test *t = cse_with(staples ? status : NULL);
+      char at[32];
+      snprintf(at, sizeof at, "127.0.0.1:%u", t->port);
+      q->device->config.cse.endpoint = gh_str_of(at);
+      for (gh_device_status_policy policy = GH_DEVICE_STATUS_OFF; policy <= GH_DEVICE_STATUS_REQUIRE; policy++)
+        for (int tls13 = 0; tls13 < 2; tls13++) {
+          bool revoked = said == V_OCSP_CERTSTATUS_REVOKED && staples && policy != GH_DEVICE_STATUS_OFF;
+          bool good = !revoked && (staples || policy != GH_DEVICE_STATUS_REQUIRE);
+          q->device->config.tls13 = tls13;
+          assert_int_equal(give(q, &(gh_device_revocation){.stapling = policy}, &diag), GH_OK);
+          gh_err err = associate(q, &diag);
+          if ((err == GH_OK) != good) fail_msg("%d %d %d %d: %s", said, staples, (int)policy, tls13, diag.text);
+          if (!good) assert_non_null(strstr(diag.text, revoked ? "is revoked" : "no source says"));
+        }
+      link_end(t);
+    }
+    gh_certificate_status_close(status);
+  }
+}
+
+/*= TS-0003 8.2.1; TS-0010 7.3 a broker that the responder revokes while the device is with it */
+static void a_broker_is_left(void **state)
+{
+  place *q = *state;
+  char at[32];
+  gh_diag diag = {""};
+  gh_reply reply;
+  gh_device_server *listening = NULL;
+  uint16_t port = free_port();
+  q->broker = certified_broker(q->dir, &p, port);
+  answer_of good = answer_about(p.server.cert, V_OCSP_CERTSTATUS_GOOD),
+            revoked = answer_about(p.server.cert, V_OCSP_CERTSTATUS_REVOKED);
+  web_says(&script, &good);
+  assert_int_equal(give(q, &(gh_device_revocation){.ocsp_url = gh_str_of(RESPONDER)}, &diag), GH_OK);
+  q->device->clock = late;
+  snprintf(at, sizeof at, "127.0.0.1:%u", port);
+  q->device->config.mqtt_broker = gh_str_of(at);
+  q->device->config.mqtt_name = GH_STR(CSE_FQDN);
+  gh_device_state_set(q->device, &q->device->state.ae_id, GH_STR("Cmeter"));
+  assert_int_equal(gh_device_use_binding(q->device, GH_STR("mqtt"), &diag), GH_OK);
+  assert_int_equal(gh_device_listen(q->device, GH_STR_NONE, on_notify, q, &listening, &diag), GH_OK);
+  if (gh_device_associate(q->device, GH_DEVICE_KEY_CERTIFICATE, &reply, &diag) != GH_OK) fail_msg("%s", diag.text);
+  assert_int_equal(web_asked(&script), 1);
+  assert_int_equal(gh_device_wait_closed(q->device, 0), GH_ETIMEOUT);
+  web_says(&script, &revoked);
+  mono_late_us = 3700 * GH_US_PER_S;
+  assert_int_equal(gh_device_wait_closed(q->device, 60000), GH_OK);
+  assert_int_equal(gh_device_associate(q->device, GH_DEVICE_KEY_CERTIFICATE, &reply, &diag), GH_EAUTH);
+  assert_non_null(strstr(diag.text, "the certificate is revoked"));
+  gh_device_server_close(listening);
+}
+
 int main(void)
 {
   signal(SIGPIPE, SIG_IGN);
@@ -648,6 +753,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(while_it_is_asked, open_place, close_place),
       cmocka_unit_test_setup_teardown(it_stops_meanwhile, open_place, close_place),
       cmocka_unit_test_setup_teardown(who_stands_is_left, open_place, close_place),
+      cmocka_unit_test_setup_teardown(a_cse_of_ours_staples, open_place, close_place),
+      cmocka_unit_test_setup_teardown(a_broker_is_left, open_place, close_place),
   };
   return cmocka_run_group_tests(tests, make_all, free_all);
 }

@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -134,10 +135,11 @@ def without_a_word(story):
 class Responder:
     """openssl ocsp over the book of the authority."""
 
-    def __init__(self, ca):
+    def __init__(self, ca, *holds):
+        """`holds`: for how long its answers do."""
         folder = ca.folder
         self.process = subprocess.Popen(["openssl", "ocsp", "-index", folder / "index", "-port", "0", "-rsigner", folder / "ca.pem", "-rkey", folder / "ca.key",
-                                         "-CA", folder / "ca.pem", "-ndays", "1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                                         "-CA", folder / "ca.pem", *(holds or ("-ndays", "1"))], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         found = None
         while not found:
             line = self.process.stdout.readline()
@@ -145,6 +147,13 @@ class Responder:
                 raise SystemExit("openssl ocsp does not start")
             found = re.match(rb"ACCEPT .*:(\d+)", line)
         self.url = f"http://127.0.0.1:{int(found.group(1))}/"
+
+    def look_at_its_book(self):
+        """It does so when it has answered: what it is asked next, it answers by the book as it is now."""
+        with socket.create_connection(("127.0.0.1", int(self.url.rstrip("/").rpartition(":")[2])), 60) as once:
+            once.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            while once.recv(4096):
+                pass
 
     def end(self):
         self.process.kill()
