@@ -137,8 +137,8 @@ typedef enum gh_device_status_policy {
 } gh_device_status_policy;
 
 /* Where the device looks whether the certificate of its CSE, of its broker, or of who comes to it as its CSE, is
- * revoked (TS-0003 8.1.2.5). Zeros: at stapled answers alone, softly. One source that says "revoked" refuses; else one
- * that says "good" is enough; where none speaks, lists refuse, and the others by their policies. URLs are
+ * revoked (TS-0003 8.1.2.5). Zeros: at stapled answers alone, softly. One source that says "revoked" refuses; else
+ * one that says "good" is enough; where none speaks, lists refuse, and the others by their policies. URLs are
  * "http://HOST[:PORT][/PATH]" (what comes is signed). Asking takes at most half of timeout_ms. */
 typedef struct gh_device_revocation {
   gh_str crl_file; /* path of a file with CRLs, PEM or DER, of the issuers of the certificates; read again when it
@@ -269,7 +269,8 @@ GH_NONNULL gh_str gh_device_server_point(const gh_device_server *server);
  * key. GH_ENOTFOUND: not registered; else as gh_device_request_send. */
 GH_MUST_USE gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_diag *diag);
 /* Takes requests for so many milliseconds, and ends what has begun where a source of revocation is being asked about
- * who comes (at most half of timeout_ms more). GH_ETIMEOUT: they are over; GH_OK: gh_device_server_stop was called. */
+ * who comes (at most half of timeout_ms more). GH_ETIMEOUT: they are over; GH_OK: gh_device_server_stop was called.
+ */
 GH_MUST_USE gh_err gh_device_serve(gh_device_server *server, uint32_t timeout_ms);
 /* From any thread or signal handler: gh_device_serve returns. */
 GH_NONNULL void gh_device_server_stop(gh_device_server *server);

@@ -1,5 +1,5 @@
-/* Owns one exchange over a socket of its own. Must never follow where an answer points to, wait past its time, or keep
- * more than was allowed. */
+/* Owns one exchange over a socket of its own. Must never follow where an answer points to, wait past its time, or
+ * keep more than was allowed. */
 #include "bind/web_client.h"
 
 #include <errno.h>

@@ -24,11 +24,11 @@ struct gh_device_responder {
   subject subjects[SUBJECTS_MAX];
 };
 
-gh_device_responder *gh_device_responder_new(gh_str url, uint32_t timeout_ms, const gh_clock *clock, const gh_web *web)
+gh_device_responder *gh_device_responder_new(gh_str url, uint32_t timeout_ms, const gh_clock *clock,
+                                             const gh_web *web)
 {
   gh_device_responder *r = gh_calloc(1, sizeof *r);
-  *r = (gh_device_responder){
-      .url = strndup(url.ptr, url.len), .timeout_ms = timeout_ms, .clock = clock, .web = web};
+  *r = (gh_device_responder){.url = strndup(url.ptr, url.len), .timeout_ms = timeout_ms, .clock = clock, .web = web};
   return r;
 }
 

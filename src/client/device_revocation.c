@@ -1,5 +1,5 @@
-/* Where the device looks whether certificates are revoked, as it stands in the record of its certificate: who can write
- * the folder cannot turn it off, and a new certificate brings its own. */
+/* Where the device looks whether certificates are revoked, as it stands in the record of its certificate: who can
+ * write the folder cannot turn it off, and a new certificate brings its own. */
 #include "client/device_private.h"
 #include "bind/web_client.h"
 #include "crypto/crl_file.h"

@@ -45,8 +45,9 @@ int gh_device_server_refuse(gh_arena *arena, gh_response *response, int rsc, con
 /* device_server_peers.c: who may come. `source` is the server's. */
 void gh_device_server_peers(gh_device_server *server);
 
-/* device_server_status.c: the source for who comes, NULL: nobody asks; it works between begin and end, on the server's
- * loop. Settle whenever the loop is left: a handshake that waits is in a job of OpenSSL, which is this thread's. */
+/* device_server_status.c: the source for who comes, NULL: nobody asks; it works between begin and end, on the
+ * server's loop. Settle whenever the loop is left: a handshake that waits is in a job of OpenSSL, which is this
+ * thread's. */
 const gh_status_source *gh_device_server_status(gh_device_server *server);
 void gh_device_server_status_begin(gh_device_server *server);
 void gh_device_server_status_end(gh_device_server *server);

@@ -73,14 +73,12 @@ static gh_err ask(gh_device *device, gh_str url, X509 *cert, X509 *issuer, gh_ce
   gh_buf question = GH_BUF_INIT, answer = GH_BUF_INIT;
   int64_t until_us;
   gh_err err = gh_ocsp_request(cert, issuer, &question);
-  gh_web_request request = {.body = gh_buf_str(&question),
-                            .content_type = "application/ocsp-request",
-                            .max_bytes = ANSWER_MAX_BYTES};
+  gh_web_request request = {
+      .body = gh_buf_str(&question), .content_type = "application/ocsp-request", .max_bytes = ANSWER_MAX_BYTES};
   if (err == GH_OK) err = exchange(device, url, &request, &answer, diag);
   if (err == GH_OK) {
     *said = gh_ocsp_check(gh_buf_str(&answer), cert, issuer, gh_clock_wall_us(&device->clock), &until_us);
-    if (*said == GH_CERT_UNKNOWN)
-      err = gh_fail(diag, GH_EAUTH, "answers, but nothing that counts here");
+    if (*said == GH_CERT_UNKNOWN) err = gh_fail(diag, GH_EAUTH, "answers, but nothing that counts here");
   }
   gh_buf_free(&question);
   gh_buf_free(&answer);

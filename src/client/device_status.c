@@ -1,5 +1,5 @@
-/* Owns the decision over a certificate, from what the sources have said. Must never take the silence of lists, or of a
- * source that must speak, for a good word. */
+/* Owns the decision over a certificate, from what the sources have said. Must never take the silence of lists, or of
+ * a source that must speak, for a good word. */
 #include "client/device_status.h"
 
 #include <poll.h>
@@ -156,8 +156,7 @@ void gh_device_status_use(gh_device_status *status, const gh_device_revocation *
                                        .stapling = use->stapling};
   if (use->crl_file.len) status->path = strndup(use->crl_file.ptr, use->crl_file.len);
   status->use.crl_file = gh_str_of(status->path);
-  if (use->crl_url.len)
-    status->fetched = gh_device_lists_new(use->crl_url, timeout_ms, status->clock, status->web);
+  if (use->crl_url.len) status->fetched = gh_device_lists_new(use->crl_url, timeout_ms, status->clock, status->web);
   if (use->ocsp_url.len)
     status->responder = gh_device_responder_new(use->ocsp_url, timeout_ms, status->clock, status->web);
   status->source.ask_stapled = use->stapling != GH_DEVICE_STATUS_OFF;

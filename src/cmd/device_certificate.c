@@ -81,9 +81,11 @@ static const gh_opt options[] = {
     {"crl-url", 0, GH_OPT_TEXT, "URL",
      "the same, fetched over http when it is needed, and again before it ends (none)"},
     {"ocsp", 0, GH_OPT_TEXT, "URL", "a responder (http) that is asked about the CSE's certificate (nobody is asked)"},
-    {"ocsp-policy", 0, GH_OPT_CHOICE, "require|soft", "without an answer of it: no association, or one all the same (require)"},
+    {"ocsp-policy", 0, GH_OPT_CHOICE, "require|soft",
+     "without an answer of it: no association, or one all the same (require)"},
     {"stapling", 0, GH_OPT_CHOICE, "require|soft|off",
-     "the answer of a responder that the CSE sends in the handshake: it must be there unless another source speaks, it counts where it "
+     "the answer of a responder that the CSE sends in the handshake: it must be there unless another source speaks, "
+     "it counts where it "
      "is there, or it is not asked for (soft)"},
     GH_OPT_PASSPHRASE,
     {.name = NULL}};

@@ -1,4 +1,5 @@
-/* What a device's sources of revocation are, and whether they answer now: rows that `device show` and `doctor` tell. */
+/* What a device's sources of revocation are, and whether they answer now: rows that `device show` and `doctor` tell.
+ */
 #ifndef GH_CMD_DEVICE_SOURCES_H
 #define GH_CMD_DEVICE_SOURCES_H
 
@@ -6,14 +7,14 @@
 #include "gatehouse/client.h"
 
 typedef struct gh_source_row {
-  const char *name;          /* "crl", "crlUrl", "ocsp", "stapling" */
-  gh_str what;               /* path, URL, or policy; empty: not used */
-  gh_str policy;             /* "require", "soft" or "off" */
-  gh_str until;              /* lists: end of the first, empty: none */
-  bool over;                 /* that is past */
-  gh_str said;               /* a responder: "the device's own certificate is good" */
-  gh_str fault;              /* why it does not answer; empty: it does */
-  bool mute;                 /* `fault` is no failure: it answers */
+  const char *name; /* "crl", "crlUrl", "ocsp", "stapling" */
+  gh_str what;      /* path, URL, or policy; empty: not used */
+  gh_str policy;    /* "require", "soft" or "off" */
+  gh_str until;     /* lists: end of the first, empty: none */
+  bool over;        /* that is past */
+  gh_str said;      /* a responder: "the device's own certificate is good" */
+  gh_str fault;     /* why it does not answer; empty: it does */
+  bool mute;        /* `fault` is no failure: it answers */
 } gh_source_row;
 
 enum { GH_SOURCE_ROWS = 4 };

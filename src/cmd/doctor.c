@@ -169,7 +169,8 @@ const gh_verb gh_verb_doctor = {
     .operands = "REALM|DEVICE",
     .min_operands = 1,
     .max_operands = 1,
-    .help = "check a realm or a device: modes, certificates, sealed files, revocation lists, stores, end points, further anchors",
+    .help = "check a realm or a device: modes, certificates, sealed files, revocation lists, stores, end points, "
+            "further anchors",
     .details =
         "Of a device: its folder, its certificate, and whether the sources answer of which it asks whether its CSE's "
         "certificate is\nrevoked. Exit code 3 when a check FAILED.",

@@ -28,8 +28,8 @@ static void report_source(gh_report *report, const char *title, const gh_source_
     gh_report_add(report, what, row->mute ? GH_UNKNOWN_HEALTH : GH_ILL, "%.*s: %.*s; %s", GH_STR_ARG(row->what),
                   GH_STR_ARG(row->fault), then);
   else if (row->said.len)
-    gh_report_add(report, what, GH_HEALTHY, "%.*s answers: %.*s; %s",
-                  GH_STR_ARG(row->what), GH_STR_ARG(row->said), then);
+    gh_report_add(report, what, GH_HEALTHY, "%.*s answers: %.*s; %s", GH_STR_ARG(row->what), GH_STR_ARG(row->said),
+                  then);
   else
     gh_report_add(report, what, row->over ? GH_ILL : GH_HEALTHY, "%.*s%s%.*s%s; %s", GH_STR_ARG(row->what),
                   row->until.len ? ", until " : ", without an end", GH_STR_ARG(row->until), row->over ? ": over" : "",

@@ -196,9 +196,9 @@ static bool is_whole_and_begun(const X509_CRL *crl, int64_t now_us)
 static bool keep_later(gh_crl_set *kept, X509_CRL *crl, X509 *issuer)
 {
   int count = sk_X509_CRL_num(kept->crls), at = 0;
-  while (at < count && !(X509_NAME_cmp(X509_CRL_get_issuer(sk_X509_CRL_value(kept->crls, at)),
-                                       X509_CRL_get_issuer(crl)) == 0 &&
-                         is_signed_by(kept, at, issuer)))
+  while (at < count &&
+         !(X509_NAME_cmp(X509_CRL_get_issuer(sk_X509_CRL_value(kept->crls, at)), X509_CRL_get_issuer(crl)) == 0 &&
+           is_signed_by(kept, at, issuer)))
     at++;
   if (at < count && !is_later(crl, sk_X509_CRL_value(kept->crls, at))) return false;
   X509_CRL_up_ref(crl);

@@ -250,12 +250,14 @@ static void nobody_there(void **state)
 static void urls(void **state)
 {
   (void)state;
-  static const char *const good[] = {"http://a",       "http://a/",        "http://a:8080",         "http://a.b:80/c?d=e",
-                                     "http://[::1]/x", "http://[::1]:99/", "http://10.0.0.1:65535/", "http://a?b"};
-  static const char *const bad[] = {"",           "http://",       "https://a/",     "ftp://a/",      "a",
-                                    "http://:80", "http://a:0/",   "http://a:65536", "http://a:/",    "http://a:b/",
-                                    "http://u@a", "http://a/#b",   "http://a b/",    "http://a/\r\n", "http://[::1",
-                                    "http://[]/", "http://[::1]x", "HTTP//a",        "http:///x",     "http://a/\x7f"};
+  static const char *const good[] = {
+      "http://a",       "http://a/",        "http://a:8080",          "http://a.b:80/c?d=e",
+      "http://[::1]/x", "http://[::1]:99/", "http://10.0.0.1:65535/", "http://a?b"};
+  static const char *const bad[] = {
+      "",           "http://",       "https://a/",     "ftp://a/",      "a",
+      "http://:80", "http://a:0/",   "http://a:65536", "http://a:/",    "http://a:b/",
+      "http://u@a", "http://a/#b",   "http://a b/",    "http://a/\r\n", "http://[::1",
+      "http://[]/", "http://[::1]x", "HTTP//a",        "http:///x",     "http://a/\x7f"};
   for (size_t i = 0; i < sizeof good / sizeof *good; i++)
     if (!gh_web_url_valid(gh_str_of(good[i]))) fail_msg("%s", good[i]);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

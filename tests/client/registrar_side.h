@@ -15,7 +15,8 @@
   "POST /cse-in/Cmeter HTTP/1.1\r\nHost: x\r\nX-M2M-Origin: /in-cse/Capp\r\nX-M2M-RI: r1\r\nX-M2M-RVI: 3\r\n"        \
   "Content-Type: application/json\r\nContent-Length: 14\r\nConnection: close\r\n\r\n{\"m2m:sgn\":{}}"
 
-static inline unsigned one_key(SSL *ssl, const char *hint, char *identity, unsigned size, unsigned char *key, unsigned max)
+static inline unsigned one_key(SSL *ssl, const char *hint, char *identity, unsigned size, unsigned char *key,
+                               unsigned max)
 {
   (void)ssl, (void)hint, (void)max;
   snprintf(identity, size, "meter@keys.example.com");

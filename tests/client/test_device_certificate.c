@@ -83,8 +83,7 @@ static gh_err give(place *p, const holder *own, const holder *key, gh_str anchor
   pem_of(own, &chain, NULL);
   pem_of(key, NULL, &key_pem);
   gh_buf_add(&chain, gh_buf_str(&p->p.middle_pem));
-  const gh_device_certificate given = {
-      gh_buf_str(&chain), gh_buf_str(&key_pem), anchors, {.crl_file = p->crl}};
+  const gh_device_certificate given = {gh_buf_str(&chain), gh_buf_str(&key_pem), anchors, {.crl_file = p->crl}};
   gh_err err = gh_device_set_certificate(p->device, &given, &diag);
   if (err != GH_OK) assert_true(diag.text[0]);
   gh_buf_free(&chain);

@@ -1,5 +1,6 @@
 /* What a device makes of what its sources say of a certificate, and of their silence: lists over HTTP, a responder,
- * stapled answers; inside handshakes that wait, and in those of a device that listens, which serves others meanwhile. */
+ * stapled answers; inside handshakes that wait, and in those of a device that listens, which serves others meanwhile.
+ */
 #include "certified_broker.h"
 #include "registrar_side.h"
 
@@ -184,9 +185,9 @@ static void what_a_responder_says(void **state)
     const answer_of *answer; /* NULL: silence */
     bool strict, soft;       /* goes on? */
     bool revoked;
-  } rows[] = {{&good, true, true, false},    {&revoked, false, false, true}, {&unknown, false, true, false},
-              {&old, false, true, false},    {&early, false, true, false},   {&forged, false, true, false},
-              {&else_, false, true, false},  {&busy, false, true, false},    {NULL, false, true, false}};
+  } rows[] = {{&good, true, true, false},   {&revoked, false, false, true}, {&unknown, false, true, false},
+              {&old, false, true, false},   {&early, false, true, false},   {&forged, false, true, false},
+              {&else_, false, true, false}, {&busy, false, true, false},    {NULL, false, true, false}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     for (int soft = 0; soft < 2; soft++) {
       gh_device_status *s = status_of(&(gh_device_revocation){
@@ -278,9 +279,9 @@ static void what_a_list_says(void **state)
   const struct {
     const list_of *list; /* NULL: no list */
     bool down, good, revoked;
-  } rows[] = {{&none, false, true, false},   {&with, false, false, true}, {&old, false, false, false},
+  } rows[] = {{&none, false, true, false},    {&with, false, false, true},     {&old, false, false, false},
               {&forged, false, false, false}, {&sibling, false, false, false}, {&middle, false, false, true},
-              {NULL, false, false, false},   {&none, true, false, false}};
+              {NULL, false, false, false},    {&none, true, false, false}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     gh_device_status *s = status_of(&(gh_device_revocation){.crl_url = gh_str_of(LISTS)});
     web_is_down(rows[i].down);

@@ -243,10 +243,10 @@ static void later_lists(void **state)
   assert_int_equal(counted, 1);
   assert_int_equal(gh_crl_set_check(kept, leaf, ca, now_us()), GH_CERT_REVOKED);
   const list_of lesser[] = {
-      {.issuer = ca, .signer = ca_key, .begin_h = -1, .end_h = 48, .number = 4},  /* of another day, and before */
-      {.issuer = ca, .signer = ca_key, .begin_h = -2, .end_h = 24, .number = 5},  /* the same */
-      {.issuer = ca, .signer = ca_key, .begin_h = -3, .end_h = 24},               /* earlier, without a number */
-      {.issuer = ca, .signer = ca_key, .begin_h = 3, .end_h = 24, .number = 9},   /* not begun */
+      {.issuer = ca, .signer = ca_key, .begin_h = -1, .end_h = 48, .number = 4}, /* of another day, and before */
+      {.issuer = ca, .signer = ca_key, .begin_h = -2, .end_h = 24, .number = 5}, /* the same */
+      {.issuer = ca, .signer = ca_key, .begin_h = -3, .end_h = 24},              /* earlier, without a number */
+      {.issuer = ca, .signer = ca_key, .begin_h = 3, .end_h = 24, .number = 9},  /* not begun */
       {.issuer = ca, .signer = ca_key, .begin_h = -1, .endless = true, .number = 9},
       {.issuer = ca, .signer = ca_key, .begin_h = -1, .end_h = 24, .number = 9, .critical_nid = NID_delta_crl},
       {.issuer = ca, .signer = other_key, .begin_h = -1, .end_h = 24, .number = 9},
@@ -292,8 +292,8 @@ static void octets_that_are_no_answer(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lists),   cmocka_unit_test(several_lists),  cmocka_unit_test(forms_of_lists),
-      cmocka_unit_test(answers), cmocka_unit_test(who_may_answer), cmocka_unit_test(octets_that_are_no_answer),
+      cmocka_unit_test(lists),       cmocka_unit_test(several_lists),  cmocka_unit_test(forms_of_lists),
+      cmocka_unit_test(answers),     cmocka_unit_test(who_may_answer), cmocka_unit_test(octets_that_are_no_answer),
       cmocka_unit_test(later_lists),
   };
   return cmocka_run_group_tests(tests, make, drop);
