@@ -49,21 +49,13 @@ static bool take_port(gh_str text, char out[static 8])
 
 static bool take_authority(gh_str text, target *out)
 {
-  gh_str host = text, port = GH_STR_NONE;
   bool bracket = text.len && text.ptr[0] == '[';
-  size_t end = bracket ? gh_str_find(text, ']') : gh_str_find(text, ':');
+  size_t end = gh_str_find(text, bracket ? ']' : ':');
   if (bracket && end == SIZE_MAX) return false;
-  if (bracket) {
-    host = gh_str_sub(text, 1, end - 1);
-    end++;
-    if (end < text.len && text.ptr[end] != ':') return false;
-  } else {
-    host = gh_str_sub(text, 0, end);
-  }
-  if (end < text.len) {
-    port = gh_str_sub(text, end + 1, SIZE_MAX);
-    if (!port.len) return false;
-  }
+  gh_str host = bracket ? gh_str_sub(text, 1, end - 1) : gh_str_sub(text, 0, end);
+  gh_str rest = gh_str_sub(text, bracket ? end + 1 : end, SIZE_MAX);
+  gh_str port = gh_str_sub(rest, 1, SIZE_MAX);
+  if (rest.len && (rest.ptr[0] != ':' || !port.len)) return false;
   out->authority = text;
   return host.len && gh_str_to_cstr(host, out->host, sizeof out->host) && take_port(port, out->port);
 }
