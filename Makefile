@@ -22,7 +22,7 @@ test: ## every test and check; ends with "N passed, M failed"
 test-trixie: ## the tests on Debian 13 with OpenSSL 3.5, in a root made with debootstrap; not part of test
 	@JOBS=$(JOBS) tools/test_trixie.sh
 
-tsan: ## races, with ThreadSanitizer: unit tests and stories, several minutes; not part of test
+tsan: ## races, with ThreadSanitizer: unit tests and stories; a step of test, too
 	@tools/setup.sh test
 	@python3 tools/run_tests.py --only tsan --jobs $(JOBS)
 

@@ -170,6 +170,7 @@ int main(int argc, char **argv)
   if (o.mode == LOAD_REQUESTS && !o.request) return usage("--request is missing");
   if (o.mode == LOAD_HANDSHAKES && !tls.version) return usage("--tls is missing");
   if (o.threads > o.connections) o.threads = o.connections;
+  load_bio_init();
   if (tls.version && !(o.tls = load_tls_new(&tls))) return 3;
   measure(&o);
   SSL_CTX_free(o.tls);

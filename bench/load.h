@@ -54,6 +54,10 @@ typedef struct load_thread {
   uint64_t octets;   /* of answers */
 } load_thread;
 
+/* load_bio.c: once, before the threads; the socket is borrowed. NULL: no memory. */
+void load_bio_init(void);
+BIO *load_bio_new(int fd);
+
 void *load_thread_main(void *arg);   /* a load_thread: streams */
 void *load_datagram_main(void *arg); /* a load_thread: datagrams */
 

@@ -49,11 +49,9 @@ static int open_socket(const struct sockaddr_in *server)
 
 static SSL *new_ssl(const load_options *o, int fd)
 {
-  struct sockaddr_in peer = o->address;
   SSL *ssl = SSL_new(o->tls);
-  BIO *bio = BIO_new_dgram(fd, BIO_NOCLOSE);
+  BIO *bio = load_bio_new(fd);
   if (!ssl || !bio) give_up("SSL_new");
-  BIO_ctrl(bio, BIO_CTRL_DGRAM_SET_CONNECTED, 0, &peer);
   SSL_set_bio(ssl, bio, bio);
   SSL_set_options(ssl, SSL_OP_NO_QUERY_MTU);
   SSL_set_mtu(ssl, MTU);

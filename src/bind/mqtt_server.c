@@ -33,6 +33,7 @@ struct gh_mqtt_server {
   gh_arena arena;                      /* of the texts below */
   gh_str receiver, filters[3], broker; /* the last filter: of responses, empty where nobody takes them */
   gh_mqtt_seen *seen;
+  int64_t end_us; /* of the connection, UTC; on its thread */
 
   pthread_mutex_t lock; /* of what follows */
   pthread_cond_t changed;
@@ -188,12 +189,28 @@ static void on_publish(struct mosquitto *mosq, void *ctx, int mid)
 
 /* ---- the connection */
 
+/*= TS-0001 11.3.2; TS-0003 8.2.1 the association ends before the certificate of either side */
+static int64_t end_of_association(const gh_mqtt_server *s)
+{
+  const SSL *ssl = s->options.tls ? mosquitto_ssl_get(s->mosq) : NULL;
+  int64_t end = ssl ? gh_tls_client_end_us(ssl) : INT64_MAX, longest = s->options.association_us;
+  if (longest) longest += gh_host_now_us(s->options.host);
+  return longest && longest < end ? longest : end;
+}
+
+static bool is_over(const gh_mqtt_server *s)
+{
+  return gh_host_now_us(s->options.host) >= s->end_us;
+}
+
 static void on_connect(struct mosquitto *mosq, void *ctx, int rc)
 {
   gh_mqtt_server *s = ctx;
-  if (rc != 0) {
+  s->end_us = end_of_association(s);
+  if (rc != 0 || is_over(s)) {
     GH_LOG(s->options.log, GH_LOG_WARN, "mqtt-refused", GH_F("broker", s->broker),
-           GH_F("reason", mosquitto_connack_string(rc)));
+           GH_F("reason", rc != 0 ? mosquitto_connack_string(rc) : "a certificate has ended"));
+    if (rc == 0) mosquitto_disconnect(mosq);
     return;
   }
   for (size_t i = 0; i < sizeof s->filters / sizeof *s->filters; i++)
@@ -258,16 +275,16 @@ static struct timespec in_ms(uint32_t ms)
   return t;
 }
 
-/* The connection has ended, or never was. */
+/* The connection has ended, or never was. One that we left makes room for another at once. */
 static void pause_after(gh_mqtt_server *s, int rc, uint32_t *retry_ms)
 {
   pthread_mutex_lock(&s->lock);
   bool was_connected = s->connected, stopping = s->stopping;
   s->connected = false;
   if (was_connected) *retry_ms = RETRY_FIRST_MS;
-  bool renewed = was_connected && s->renewed;
+  bool left = was_connected && (s->renewed || is_over(s));
   pthread_mutex_unlock(&s->lock);
-  if (stopping || renewed) return;
+  if (stopping || left) return;
   gh_diag refusal = s->options.tls ? gh_tls_client_refusal(s->options.tls) : (gh_diag){""};
   GH_LOG(s->options.log, GH_LOG_WARN, was_connected ? "mqtt-lost" : "mqtt-not-connected", GH_F("broker", s->broker),
          GH_F("reason", refusal.text[0] ? refusal.text : mosquitto_strerror(rc)), GH_F("again_ms", *retry_ms));
@@ -338,6 +355,14 @@ static bool broker_is_revoked(gh_mqtt_server *s)
   return true;
 }
 
+/* Another connection shall take the place of this one. */
+static bool shall_leave(gh_mqtt_server *s)
+{
+  if (!gh_mqtt_server_is_connected(s)) return false;
+  if (is_over(s)) GH_LOG(s->options.log, GH_LOG_INFO, "association-expired", GH_F("broker", s->broker));
+  return is_over(s) || is_renewed(s);
+}
+
 /* Until the connection ends, or is not there in time. */
 static int converse(gh_mqtt_server *s)
 {
@@ -349,7 +374,7 @@ static int converse(gh_mqtt_server *s)
     rc = mosquitto_loop(s->mosq, LOOP_MS, 1);
     if (rc == MOSQ_ERR_SUCCESS && !gh_mqtt_server_is_connected(s) && now_ms() > until) rc = MOSQ_ERR_CONN_LOST;
     if (end == INT64_MAX && is_stopping(s)) end = now_ms() + LAST_MS;
-    if (left || !gh_mqtt_server_is_connected(s) || !is_renewed(s)) continue;
+    if (left || !shall_leave(s)) continue;
     left = true;
     mosquitto_disconnect(s->mosq);
     if (end == INT64_MAX) end = now_ms() + LAST_MS;

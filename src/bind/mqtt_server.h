@@ -30,10 +30,11 @@ typedef struct gh_mqtt_options { /* text must outlive the server */
   size_t worker_count;
   const char *broker_host;
   uint16_t broker_port;
-  gh_str prefix;      /* topic levels in front of /oneM2M, or empty */
-  gh_tls_client *tls; /* the CSE's certificate and the name that the broker's must bear; its source of status may
-                         wait; NULL: clear text */
-  bool enforces;      /* the broker authenticates its clients and runs our access control list */
+  gh_str prefix;          /* topic levels in front of /oneM2M, or empty */
+  gh_tls_client *tls;     /* the CSE's certificate and the name that the broker's must bear; its source of status may
+                             wait; NULL: clear text */
+  int64_t association_us; /* longest life of a connection; 0: as long as the certificates. A new one follows */
+  bool enforces;          /* the broker authenticates its clients and runs our access control list */
   const gh_log *log;
   gh_mqtt_responses responses;
   gh_mqtt_limits limits; /* zeros: gh_mqtt_default_limits */

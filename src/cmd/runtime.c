@@ -171,6 +171,8 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .recheck_us = f->recheck_s * GH_US_PER_S,
       .revocation_path = gh_arena_fmt(&r->arena, "%.*s/revoked", GH_STR_ARG(realm->run)).ptr,
   };
+  o.config.points = s->points;
+  o.config.point_count = f->kind == GH_REALM_CSE ? gh_access_points(&r->arena, f, s->points) : 0;
   gh_runtime_use_providers(s, &o.config);
   gh_runtime_places(r, f, &o.config);
   return gh_host_open(&o, &s->host, diag);

@@ -10,6 +10,7 @@
 #include "bind/http_server.h"
 #include "bind/mqtt_outbound.h"
 #include "bind/ws_keep_outbound.h"
+#include "cmd/access_points.h"
 #include "cmd/config.h"
 #include "cmd/names.h"
 #include "cmd/poa.h"
@@ -59,7 +60,8 @@ typedef struct gh_served { /* one function */
   uint16_t port;
   gh_served_coap coap;
   gh_tls_client *mqtt_tls;
-  gh_mqtt_server *mqtt; /* NULL: off */
+  gh_mqtt_server *mqtt;                /* NULL: off */
+  gh_str points[GH_ACCESS_POINTS_MAX]; /* of its <CSEBase> */
   gh_outbound_peer peers[GH_REALM_MAX_FUNCTIONS + GH_REALM_MAX_PROVIDERS];
   gh_runtime_peer peer_keys[GH_REALM_MAX_FUNCTIONS + GH_REALM_MAX_PROVIDERS];
   size_t peer_count;

@@ -29,6 +29,7 @@ gh_err gh_served_mqtt_start(gh_served *served, const gh_tls_options *tls, gh_dia
                              .broker_port = at.port,
                              .prefix = f->mqtt.prefix,
                              .tls = served->mqtt_tls,
+                             .association_us = r->realm->limits.association_s * GH_US_PER_S,
                              .enforces = f->mqtt.enforces,
                              .log = &served->host->log,
                              .limits = {.max_payload_bytes = (size_t)f->mqtt.max_payload_bytes,

@@ -123,15 +123,14 @@ static gh_val *base(gh_host *host, gh_arena *a)
   gh_val_push(csz, gh_val_str(a, gh_representation_name(GH_REP_JSON))); /*= TS-0001 9.6.3 preferred first */
   gh_val_push(csz, gh_val_str(a, gh_representation_name(GH_REP_CBOR)));
   gh_val *poa = gh_val_array(a);
-  gh_val_push(poa, gh_val_str(a, gh_arena_fmt(a, "https://%.*s", GH_STR_ARG(c->fqdn))));
-  gh_val_push(poa, gh_val_str(a, gh_arena_fmt(a, "wss://%.*s", GH_STR_ARG(c->fqdn)))); /*= TS-0020 6.2.1 */
+  for (size_t i = 0; i < c->point_count; i++) gh_val_push(poa, gh_val_str(a, c->points[i]));
   gh_val_set(a, o, GH_STR("rn"), gh_val_str(a, c->self.cse_rn));
   gh_val_set(a, o, GH_STR("ty"), gh_val_int(a, GH_TY_CSEBASE));
   gh_val_set(a, o, GH_STR("ri"), gh_val_str(a, c->self.cse_id));
   gh_val_set(a, o, GH_STR("pi"), gh_val_str(a, GH_STR("")));
   gh_val_set(a, o, GH_STR("csi"), gh_val_str(a, gh_arena_fmt(a, "/%.*s", GH_STR_ARG(c->self.cse_id))));
   gh_val_set(a, o, GH_STR("cst"), gh_val_int(a, c->cse_type));
-  gh_val_set(a, o, GH_STR("poa"), poa);
+  if (c->point_count) gh_val_set(a, o, GH_STR("poa"), poa);
   gh_val_set(a, o, GH_STR("srt"), srt);
   gh_val_set(a, o, GH_STR("srv"), srv);
   gh_val_set(a, o, GH_STR("csz"), csz);

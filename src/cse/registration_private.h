@@ -12,15 +12,16 @@ typedef struct gh_registration {
   gh_str registrar; /* absolute */
   bool foreign;     /* of another provider */
   bool leaving;     /* there is no agreement any more: it is to be taken back */
-  gh_str poa;
-  atomic_bool changed;  /* the routes */
-  atomic_bool there;    /* registered, as far as was heard */
-  bool known;           /* the registrar has our <remoteCSE>: UPDATE it */
-  bool assumed;         /* because it said so, under whatever name */
-  atomic_bool pictured; /* and that is stored */
+  bool known;       /* the registrar has our <remoteCSE>: UPDATE it */
+  bool assumed;     /* because it said so, under whatever name */
   bool busy, over;
+  gh_str poa;
   int64_t due_us; /* monotonic */
   int64_t retry_s;
+  /* of several threads, and in no word of the others */
+  atomic_bool changed;  /* the routes */
+  atomic_bool there;    /* registered, as far as was heard */
+  atomic_bool pictured; /* and that is stored */
 } gh_registration;
 
 /* The request that is due: CREATE, UPDATE, or DELETE of the <remoteCSE> there. */

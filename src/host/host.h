@@ -116,6 +116,8 @@ struct gh_host_config {
   int64_t recheck_us;               /* how often a fetched key is confirmed at its issuer */
   const char
       *revocation_path; /* file through which hosts of one machine tell each other of revoked keys; may be NULL */
+  const gh_str *points; /* CSE: URLs of where it is reached, for its <CSEBase> */
+  size_t point_count;
   const gh_provider *providers; /* IN-CSE: the other service providers */
   size_t provider_count;
 };

@@ -86,6 +86,8 @@ SSL_CTX *gh_tls_client_ctx(gh_tls_client *client);
 gh_diag gh_tls_client_refusal(gh_tls_client *client);
 /* On that thread: does a list that came since say that the peer is revoked? Never waits. */
 bool gh_tls_client_is_revoked(gh_tls_client *client, SSL *ssl);
+/* On that thread: when the certificate of either side ends, UTC; INT64_MAX: there is none. */
+int64_t gh_tls_client_end_us(const SSL *ssl);
 
 /* The certificate, key and anchors of `from` take the place of those of `client`, for handshakes that begin from now
  * on. While no other thread uses either. */

@@ -187,6 +187,14 @@ bool gh_tls_client_is_revoked(gh_tls_client *client, SSL *ssl)
   return gh_tls_status_revoked_since(ssl, &client->lists_seen);
 }
 
+/*= TS-0003 8.2.1 */
+int64_t gh_tls_client_end_us(const SSL *ssl)
+{
+  X509 *peer = SSL_get0_peer_certificate(ssl), *own = SSL_get_certificate(ssl);
+  int64_t end = peer ? gh_cert_not_after_us(peer) : INT64_MAX, own_end = own ? gh_cert_not_after_us(own) : INT64_MAX;
+  return own_end < end ? own_end : end;
+}
+
 gh_err gh_tls_client_take(gh_tls_client *client, gh_tls_client *from)
 {
   STACK_OF(X509) *chain = NULL;

@@ -9,11 +9,20 @@
 
 #include "bind/mqtt_server.h"
 
+typedef struct packet {
+  int type;
+  uint8_t flags;
+  uint8_t body[4096];
+  size_t len;
+} packet;
+
 typedef struct broker_test {
   harness h;
   int listener, fd;
   uint16_t port;
   gh_mqtt_server *server;
+  bool has_early;
+  packet early; /* an answer that came before the confirmation of its request */
 } broker_test;
 
 enum { WAIT_S = 20, CONNECT = 1, CONNACK = 2, PUBLISH = 3, PUBACK = 4, SUBSCRIBE = 8, SUBACK = 9, DISCONNECT = 14 };
@@ -56,13 +65,6 @@ static inline void accept_one(broker_test *t)
   setsockopt(t->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 }
 
-typedef struct packet {
-  int type;
-  uint8_t flags;
-  uint8_t body[4096];
-  size_t len;
-} packet;
-
 static inline void read_octets(int fd, uint8_t *out, size_t len)
 {
   for (size_t have = 0; have < len;) {
@@ -91,7 +93,8 @@ static inline packet read_packet(broker_test *t)
 
 static inline packet expect(broker_test *t, int type)
 {
-  packet p = read_packet(t);
+  packet p = t->has_early ? t->early : read_packet(t);
+  t->has_early = false;
   assert_int_equal(p.type, type);
   return p;
 }
@@ -155,7 +158,13 @@ static inline void begin_publish(broker_test *t, const char *topic, const char *
 static inline void publish(broker_test *t, const char *topic, const char *payload, bool retained)
 {
   begin_publish(t, topic, payload, retained);
-  expect(t, PUBACK);
+  packet p = read_packet(t);
+  if (p.type == PUBLISH) { /* of a worker, while libmosquitto's thread is about to confirm */
+    t->early = p;
+    p = read_packet(t);
+    t->has_early = true;
+  }
+  assert_int_equal(p.type, PUBACK);
 }
 
 #endif

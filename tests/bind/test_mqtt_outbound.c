@@ -195,8 +195,8 @@ static arrived arrives(mqtt_out *t, const char *topic)
 
 static void replies(mqtt_out *t, const char *topic, const arrived *to, int rsc)
 {
-  char text[200];
-  snprintf(text, sizeof text, "{\"rsc\":%d,\"rqi\":\"%s\"}", rsc, to->rqi);
+  char text[sizeof to->rqi + 40];
+  snprintf(text, sizeof text, "{\"rsc\":%d,\"rqi\":\"%.*s\"}", rsc, (int)sizeof to->rqi, to->rqi);
   publish(&t->b, topic, text, false);
 }
 

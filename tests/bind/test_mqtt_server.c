@@ -34,6 +34,7 @@ static void start_with(broker_test *t, gh_mqtt_limits limits)
                                    .worker_count = 1,
                                    .broker_host = "127.0.0.1",
                                    .broker_port = t->port,
+                                   .association_us = 3600 * GH_US_PER_S,
                                    .enforces = true,
                                    .responses = gh_mqtt_outbound_responses(asking),
                                    .limits = limits};
@@ -257,6 +258,18 @@ static void a_lost_broker_is_found_again(void **state)
   expect_answer(t, "/oneM2M/resp/Cx/in-cse/json", "\"rqi\":\"1\"");
 }
 
+/*= TS-0001 11.3.2; TS-0003 8.2.1 another connection takes the place of one that has lived long enough */
+static void an_association_has_its_time(void **state)
+{
+  broker_test *t = *state;
+  start(t);
+  welcome(t);
+  t->h.clock_offset_us += 3601 * GH_US_PER_S;
+  welcome(t); /* its DISCONNECT may be lost with our last SUBACK */
+  publish(t, "/oneM2M/req/Cx/in-cse/json", READ("2"), false);
+  expect_answer(t, "/oneM2M/resp/Cx/in-cse/json", "\"rqi\":\"2\"");
+}
+
 static void the_end_is_said(void **state)
 {
   broker_test *t = *state;
@@ -289,14 +302,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
-      TEST(requests_are_answered),
-      TEST(what_is_dropped_is_counted),
-      TEST(many_at_once),
-      TEST(a_lost_broker_is_found_again),
-      TEST(the_end_is_said),
-      TEST(stopping_waits_for_nobody),
-      TEST(forwarded_requests_hold_up_nobody),
-      TEST(an_originator_has_a_share),
+      TEST(requests_are_answered),        TEST(what_is_dropped_is_counted),        TEST(many_at_once),
+      TEST(a_lost_broker_is_found_again), TEST(an_association_has_its_time),       TEST(the_end_is_said),
+      TEST(stopping_waits_for_nobody),    TEST(forwarded_requests_hold_up_nobody), TEST(an_originator_has_a_share),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,15 @@ struct place {
   void (*act)(place *p); /* what the call-back does; NULL: nothing */
 };
 
+/* Of what a place says and saw: an answer over a socket tells threads nothing of each other's memory. */
+static pthread_mutex_t place_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static inline void meet(void)
+{
+  pthread_mutex_lock(&place_lock);
+  pthread_mutex_unlock(&place_lock);
+}
+
 static inline gh_secret key_of_octet(uint8_t octet)
 {
   gh_secret key = {.len = 32};
@@ -39,13 +48,17 @@ static inline void copy(char *out, size_t size, gh_str text)
 static inline int on_notify(void *ctx, const gh_device_notification *n)
 {
   place *p = ctx;
+  pthread_mutex_lock(&place_lock);
   p->count++;
   copy(p->from, sizeof p->from, n->from);
   copy(p->to, sizeof p->to, n->to);
   p->content_len = n->content.len;
   copy(p->content, sizeof p->content, n->content);
-  if (p->act) p->act(p);
-  return p->rsc;
+  void (*act)(place * p) = p->act;
+  int rsc = p->rsc;
+  pthread_mutex_unlock(&place_lock);
+  if (act) act(p);
+  return rsc;
 }
 
 static inline int setup(void **state)
@@ -97,7 +110,9 @@ static inline int ask(gh_client *client, gh_op op, const char *from, const char 
   if (op == GH_OP_CREATE) request.ty = 3, request.has_ty = true;
   if (content)
     assert_int_equal(gh_json_parse(&arena, gh_str_of(content), &gh_json_default_limits, &request.pc, &diag), GH_OK);
+  meet();
   gh_err err = gh_client_request(client, &arena, &request, &response, &diag);
+  meet();
   if (err != GH_OK) fail_msg("%s", diag.text);
   gh_arena_free(&arena);
   return response.rsc;

@@ -167,6 +167,7 @@ static void make_note(gh_buf *out, uint16_t mid, const char *rqi)
 
 static uint32_t say(tls_peer *peer, const gh_buf *datagram)
 {
+  meet();
   gh_coap_message m;
   size_t got = 0;
   uint32_t rsc = 0;
@@ -175,6 +176,7 @@ static uint32_t say(tls_peer *peer, const gh_buf *datagram)
   assert_int_equal(gh_coap_parse_udp((gh_str){peer->answer, got}, &m), GH_OK);
   assert_int_equal(m.type, GH_COAP_ACK);
   assert_true(gh_coap_find_uint(&m, GH_COAP_RSC, &rsc));
+  meet();
   return rsc;
 }
 
@@ -248,11 +250,13 @@ static bool prints(const char *program, const char *command, const char *expecte
   char line[512], output[16384];
   snprintf(line, sizeof line, "command -v %s >/dev/null", program);
   if (system(line) != 0) fail_msg("%s is missing: tools/setup.sh test", program);
+  meet();
   FILE *pipe = popen(command, "r");
   assert_non_null(pipe);
   size_t len = fread(output, 1, sizeof output - 1, pipe);
   output[len] = '\0';
   pclose(pipe);
+  meet();
   return strstr(output, expected) != NULL;
 }
 

@@ -204,7 +204,9 @@ static void the_base_has_its_times(void **state)
   assert_int_equal(time_in(a, "ct"), created);
   assert_int_equal(time_in(a, "lt"), created);
   h->clock_offset_us += hour;
-  h->options.config.fqdn = GH_STR("moved.sp.example.com"); /* stands in poa */
+  static const gh_str moved = {"https://moved.sp.example.com", 28};
+  h->options.config.points = &moved;
+  h->options.config.point_count = 1;
   harness_reopen(h);
   harness_reopen(h);
   a = ask(h, &stypes, GH_OP_RETRIEVE, "cse-in", "Sadmin", 0, NULL);

@@ -72,7 +72,7 @@ class Broker:
     def kill(self, number=signal.SIGKILL):
         if self.process:
             self.process.send_signal(number)
-            self.process.wait(10)
+            self.process.wait(30)
             self.process = None
 
     def reload(self):
@@ -114,7 +114,7 @@ class Device:
         if not any(map(right, self.answers)):
             self.read_until(lambda _: any(map(right, self.answers)))
         self.listener.terminate()
-        self.listener.wait(10)
+        self.listener.wait(30)
         self.listener.stdout.close()
         return next(filter(right, self.answers), None)
 
@@ -228,7 +228,7 @@ class Story:
         topic = f"/oneM2M/reg_resp/{level}/in-cse/json"
         device.listen(topic, 1)
         device.listener.terminate()
-        device.listener.wait(10)
+        device.listener.wait(30)
         request = {"op": 1, "fr": "C", "to": "cse-in", "rqi": f"reg-{stem}", "rvi": "3", "ty": 2, "pc": AE_BODY}
         run(["mosquitto_pub", *device.options, "-t", f"/oneM2M/reg_req/{level}/in-cse/json", "-m", json.dumps(request)])
         device.listen(topic, 5)

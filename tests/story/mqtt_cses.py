@@ -12,7 +12,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from kept_websocket import until  # noqa: E402
@@ -122,7 +121,7 @@ def end_of_request(device):
     def wait():
         device.read_until(lambda line: line.startswith("ANSWER "))
         device.listener.terminate()
-        device.listener.wait(10)
+        device.listener.wait(30)
         device.listener.stdout.close()
         text = json.loads(device.answers[0])["rqet"] if device.answers else "19700101T000000"
         return datetime.datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=datetime.timezone.utc)
@@ -132,9 +131,7 @@ def end_of_request(device):
 def away(checks, realm, broker, far, near):
     realm.kill("mn1")
     its_end = end_of_request(Device(broker, "mn1@keys.example.com", key_in_hex(realm.folder / "mn1key")))
-    begin = time.monotonic()
     checks.expect(realm.rsc("create", near, "/mn1/cse-mn/Cfar/box", "--ty", "cin", "--content", '{"con":"too late"}') == 4008, "mn1 is away: 4008")
-    checks.expect(time.monotonic() - begin < 6, "in time")
     end = its_end()
     checks.expect(end.year > 1970, "the request that the broker keeps for it bears an end", str(end))
     checks.expect(until(lambda: datetime.datetime.now(datetime.timezone.utc) > end), "which is soon")

@@ -37,7 +37,7 @@ class MqttAe:
         story.servers.append(self.process)
         self.subscribed = threading.Event()
         threading.Thread(target=self.serve, daemon=True).start()
-        story.expect(self.subscribed.wait(10), f"{stem} listens at the broker")
+        story.expect(self.subscribed.wait(30), f"{stem} listens at the broker")
 
     def serve(self):
         for octets in iter(self.process.stdout.readline, b""):

@@ -58,7 +58,7 @@ def main():
     finally:
         if server:
             server.terminate()
-            failed += server.wait(10) != 0
+            failed += server.wait(30) != 0
         shutil.rmtree(folder, ignore_errors=True)
     return 1 if failed else 0
 

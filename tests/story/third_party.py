@@ -33,7 +33,7 @@ class Checks:
         self.failed += not held
 
 
-def run(command, text="", limit=20):
+def run(command, text="", limit=60):
     done = subprocess.run([str(c) for c in command], input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           timeout=limit, check=False)
     return done.returncode, done.stdout.decode(errors="replace")
@@ -201,7 +201,7 @@ def with_provisioned_key(checks, call, realm, where, folder):
     return key
 
 
-def log_says(path, event, function, limit=20):
+def log_says(path, event, function, limit=60):
     until = time.monotonic() + limit
     while not any(event in line and function in line for line in path.read_text(encoding="utf-8").splitlines()):
         if time.monotonic() > until:
@@ -292,7 +292,7 @@ def with_a_vendor(checks, realm, where, folder, server):
     at = text.index('node = ""', text.index("anchors_for"))
     conf.write_text(text[:at] + f'node = "{folder}/v-vendor.pem"' + text[at + len('node = ""'):], encoding="utf-8")
     server.send_signal(signal.SIGHUP)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     answer = ask("node")
     while "HTTP/" not in answer and time.monotonic() < until:
         answer = ask("node")
@@ -330,7 +330,7 @@ def main():
                 checks.expect(key not in log_text and kpsa not in log_text, "the keys are nowhere in the log")
             finally:
                 server.terminate()
-                checks.expect(server.wait(10) == 0, "the server stops on SIGTERM")
+                checks.expect(server.wait(30) == 0, "the server stops on SIGTERM")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 1 if checks.failed else 0

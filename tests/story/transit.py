@@ -47,14 +47,14 @@ class Realm:
     def kill(self, name, number=signal.SIGKILL):
         process = self.processes.pop(name)
         process.send_signal(number)
-        return process.wait(10)
+        return process.wait(30)
 
     def log(self, name):
         return (self.folder / f"{name}.log").read_text(encoding="utf-8")
 
     def log_says(self, name, text, times=1):
         """Waits until the log of a function holds the text so many times."""
-        for _ in range(200):
+        for _ in range(600):
             if self.log(name).count(text) >= times:
                 return True
             time.sleep(0.05)
@@ -63,10 +63,10 @@ class Realm:
     def end(self):
         """What else was started."""
 
-    def device(self, name, cse):
+    def device(self, name, cse, *more):
         """Enrolled and registered at one of the CSEs."""
         where, key = self.folder / name, self.folder / f"{name}.kpm"
-        steps = [("device", "new", where, "--realm", self.dir, "--cse-id", cse, "--kpm-id", name, "--generate", key),
+        steps = [("device", "new", where, "--realm", self.dir, "--cse-id", cse, "--kpm-id", name, "--generate", key, *more),
                  ("mef", "enrolee", "add", self.dir, "--id", name, "--enrolee-id", f"//{SP}/{cse}/C{name}", "--key-file", key),
                  ("enrol", where), ("register", where, "--app-id", "N.story")]
         for step in steps:
