@@ -166,6 +166,13 @@ static void web_is_down(bool down)
   pthread_mutex_unlock(&script.lock);
 }
 
+static void web_holds(void)
+{
+  pthread_mutex_lock(&script.lock);
+  script.held = true;
+  pthread_mutex_unlock(&script.lock);
+}
+
 /* ---- the responder */
 
 /*= TS-0003 8.1.2.5; RFC 6960 what a responder says, and what is none of its answers */
@@ -512,6 +519,30 @@ static void it_is_kept(void **state)
   assert_true(gh_str_eq(r.ocsp_url, all.ocsp_url)); /* nothing has changed */
 }
 
+/* What was written before there was more than a file, and what a later version may write. */
+static void other_records(void **state)
+{
+  (void)state;
+  const struct {
+    const char *text, *crl;
+    gh_err err;
+  } rows[] = {{"ANCHORS\n", "", GH_OK},
+              {"ANCHORS\n-----CRL FILE-----\n/a/b c.pem", "/a/b c.pem", GH_OK},
+              {"ANCHORS\n-----REVOCATION-----\n-----CRL FILE-----\n/a", "/a", GH_OK},
+              {"ANCHORS\n-----REVOCATION-----\nnonce require\n", "", GH_ETAMPER},
+              {"ANCHORS\n-----REVOCATION-----\nstapling perhaps\n", "", GH_ETAMPER}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    gh_str anchors = gh_str_of(rows[i].text);
+    gh_device_revocation r;
+    if (gh_device_revocation_read(&anchors, &r) != rows[i].err) fail_msg("row %zu", i);
+    assert_true(gh_str_eq(anchors, GH_STR("ANCHORS\n")));
+    if (rows[i].err != GH_OK) continue;
+    assert_true(gh_str_eq(r.crl_file, gh_str_of(rows[i].crl)));
+    assert_int_equal(r.stapling, GH_DEVICE_STATUS_SOFT);
+    assert_int_equal(r.ocsp, GH_DEVICE_STATUS_REQUIRE);
+  }
+}
+
 static void whether_they_answer(void **state)
 {
   place *q = *state;
@@ -563,9 +594,7 @@ static void while_it_is_asked(void **state)
   assert_true(registrar_comes(q->server, &p, &first, TLS1_2_VERSION));
   assert_int_equal(web_asked(&script), 1);
   web_says(&script, &of_other);
-  pthread_mutex_lock(&script.lock);
-  script.held = true;
-  pthread_mutex_unlock(&script.lock);
+  web_holds();
   assert_int_equal(pthread_create(&client, NULL, comes_as_other, q), 0);
   web_wait(&script, 2);
   assert_true(registrar_comes(q->server, &p, &first, TLS1_3_VERSION));
@@ -584,7 +613,7 @@ static void it_stops_meanwhile(void **state)
   assert_int_equal(give(q, &(gh_device_revocation){.ocsp_url = gh_str_of(RESPONDER)}, &diag), GH_OK);
   q->server = serving_begin(q->device, on_notify, q, &q->thread);
   web_says(&script, &good);
-  script.held = true;
+  web_holds();
   int fds[2];
   SSL *clients[2];
   for (int i = 0; i < 2; i++) {
@@ -750,6 +779,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(what_is_stapled, set_up, tear_down),
       cmocka_unit_test_setup_teardown(one_that_speaks_is_enough, set_up, tear_down),
       cmocka_unit_test_setup_teardown(it_is_kept, open_place, close_place),
+      cmocka_unit_test(other_records),
       cmocka_unit_test_setup_teardown(whether_they_answer, open_place, close_place),
       cmocka_unit_test_setup_teardown(while_it_is_asked, open_place, close_place),
       cmocka_unit_test_setup_teardown(it_stops_meanwhile, open_place, close_place),

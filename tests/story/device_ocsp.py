@@ -219,7 +219,7 @@ def as_a_server(place):
         server = server_of(place.story, place.device, binding, own)  # what the device tells its registrar at the beginning
         listener = Listener(place.story, place.device, "--binding", binding)
         where = listener.first.get("poa", "")
-        place.story.expect(where, f"it listens over {binding}", (listener.first, listener.log.read_text()))
+        place.story.expect(where, f"it listens over {binding}", (listener.first, listener.log.read_text(), responder.state()))
 
         def comes(pair):
             if binding != "http":
