@@ -170,8 +170,8 @@ typedef struct gh_device_certificate {
 GH_MUST_USE gh_err gh_device_set_certificate(gh_device *device, const gh_device_certificate *certificate,
                                              gh_diag *diag);
 
-/* Where it looks: as it was given, the path made absolute, with the policies that are followed. Text lives until the
- * next call with the same device. GH_ENOTFOUND: the device has no certificate. */
+/* Where it looks: as it was given, the path made absolute, with the policies that are followed (USUAL: of a responder
+ * that there is not). Text lives until the next call with the same device. GH_ENOTFOUND: the device has no certificate. */
 GH_MUST_USE gh_err gh_device_revocation_get(gh_device *device, gh_device_revocation *out, gh_diag *diag);
 
 /* Which key the association with the CSE uses. */

@@ -127,7 +127,7 @@ gh_err gh_device_revocation_read(gh_str *anchors, gh_device_revocation *out)
   gh_str lines = cut(anchors, REVOCATION_BEGINS);
   while (gh_str_split(&lines, '\n', &line))
     if (line.len) GH_TRY(read_line(line, out));
-  out->ocsp = or_usual(out->ocsp, GH_DEVICE_STATUS_REQUIRE);
+  if (out->ocsp_url.len) out->ocsp = or_usual(out->ocsp, GH_DEVICE_STATUS_REQUIRE);
   out->stapling = or_usual(out->stapling, GH_DEVICE_STATUS_SOFT);
   return GH_OK;
 }
