@@ -171,7 +171,8 @@ GH_MUST_USE gh_err gh_device_set_certificate(gh_device *device, const gh_device_
                                              gh_diag *diag);
 
 /* Where it looks: as it was given, the path made absolute, with the policies that are followed (USUAL: of a responder
- * that there is not). Text lives until the next call with the same device. GH_ENOTFOUND: the device has no certificate. */
+ * that there is not). Text lives until the next call with the same device. GH_ENOTFOUND: the device has no
+ * certificate. */
 GH_MUST_USE gh_err gh_device_revocation_get(gh_device *device, gh_device_revocation *out, gh_diag *diag);
 
 /* Which key the association with the CSE uses. */
