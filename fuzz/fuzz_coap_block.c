@@ -60,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   int64_t now_us = 1, performed_us[65536 / 256] = {0};
   gh_coap_layer_init(&layer, NULL, &random, on_emit, NULL);
   layer.client = size && data[0] & 1;
+  t.bert = size && data[0] & 2;
   while (size >= 4) {
     size_t len = data[3] < size - 4 ? data[3] : size - 4;
     uint8_t how = data[2];

@@ -38,6 +38,7 @@ typedef struct gh_device_config {
   gh_str kpm_id; /* KpmID, "name@MEF-FQDN" (TS-0003 10.5) */
   /* "http", "coap" (over DTLS), "coaps_tcp"; with the CSE alone (with the others HTTP): "ws", "mqtt" */
   gh_str binding;
+  gh_str serialization;   /* "json", "cbor": of requests to the CSE, and of those that the device asks it for */
   gh_str mqtt_broker;     /* "host:port" of the listener for pre-shared keys; needed for "mqtt" */
   gh_str mqtt_name;       /* FQDN of the broker (SNI) */
   gh_str mqtt_prefix;     /* topic levels in front of /oneM2M, or empty */
@@ -97,6 +98,10 @@ void gh_device_close(gh_device *device); /* NULL is allowed */
 
 /* Speaks "http", "coap" or "coaps_tcp" from now on, instead of what device.conf says. GH_EINVAL. */
 GH_MUST_USE gh_err gh_device_use_binding(gh_device *device, gh_str binding, gh_diag *diag);
+
+/* Likewise "json" or "cbor" (TS-0004 8.4, 8.5): for requests to the CSE, and, told it with gh_device_register or
+ * gh_device_announce (contentSerialization), for requests from there. What comes is read in either. GH_EINVAL. */
+GH_MUST_USE gh_err gh_device_use_serialization(gh_device *device, gh_str serialization, gh_diag *diag);
 
 GH_NONNULL const gh_device_config *gh_device_config_get(const gh_device *device);
 GH_NONNULL const gh_device_state *gh_device_state_get(const gh_device *device);
@@ -213,8 +218,9 @@ typedef struct gh_device_request {
   uint32_t ty;    /* CREATE: resource type */
   int rcn;        /* result content (TS-0004 6.3.4.2.7); -1: absent */
   gh_str content; /* JSON, {"m2m:cnt":{...}}; empty: none */
-  bool cbor;      /* send and ask for CBOR (TS-0004 8.5); `content` and the reply's content are JSON all the same.
-                     Over WebSocket the first request of an association decides for all */
+  bool cbor;      /* send and ask for CBOR (TS-0004 8.5), whatever device.conf says; `content` and the reply's content
+                     are JSON all the same. Over WebSocket and MQTT the first request of an association decides for
+                     all */
 } gh_device_request;
 
 /* As the registered AE, over the association with the CSE. GH_ESYNTAX: `content` is not JSON (*diag has the
@@ -264,10 +270,11 @@ GH_MUST_USE gh_err gh_device_listen(gh_device *device, gh_str at, gh_device_on_n
 /* "https://127.0.0.1:8443", "coaps://..", "coaps+tcp://..": where it listens; "mqtts://HOST:PORT[/PREFIX]" of the
  * broker; GH_DEVICE_OPEN_WEBSOCKET. Lives as long as the server. */
 GH_NONNULL gh_str gh_device_server_point(const gh_device_server *server);
-/* Tells the registrar in the own <AE> that the device takes requests, and where (requestReachability, pointOfAccess);
- * with an empty `point`, that it takes none. The association stays open; when the registrar ends it
- * (gh_device_wait_closed), because it restarts or because Kc is past its end, announce again: the registrar needs the
- * key. GH_ENOTFOUND: not registered; else as gh_device_request_send. */
+/* Tells the registrar in the own <AE> that the device takes requests, where, and in what it likes them
+ * (requestReachability, pointOfAccess, contentSerialization); with an empty `point`, that it takes none. The
+ * association stays open; when the registrar ends it (gh_device_wait_closed), because it restarts or because Kc is
+ * past its end, announce again: the registrar needs the key. GH_ENOTFOUND: not registered; else as
+ * gh_device_request_send. */
 GH_MUST_USE gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_diag *diag);
 /* Takes requests for so many milliseconds, and ends what has begun where a source of revocation is being asked about
  * who comes (at most half of timeout_ms more). GH_ETIMEOUT: they are over; GH_OK: gh_device_server_stop was called.

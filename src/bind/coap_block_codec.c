@@ -215,12 +215,26 @@ static bool give_block(gh_coap_transfers *t, int64_t now_us, gh_arena *arena, si
   return true;
 }
 
+/*= RFC 7959 2.2 SZX 7 is reserved, and must lead to 4.00 in a request */
+static bool has_reserved_size(const gh_coap_transfers *t, const gh_coap_message *request)
+{
+  static const uint16_t numbers[] = {GH_COAP_BLOCK1, GH_COAP_BLOCK2};
+  gh_coap_block block;
+  for (size_t i = 0; i < 2; i++)
+    if (!t->bert && gh_coap_find_block(request, numbers[i], &block) && block.szx == GH_COAP_SZX_BERT) return true;
+  return false;
+}
+
 gh_coap_step gh_coap_take_request(gh_coap_transfers *transfers, int64_t now_us, gh_arena *arena, size_t most,
                                   gh_coap_message *request, gh_buf *body, gh_coap_message *answer)
 {
   gh_coap_block block;
   *body = GH_BUF_INIT;
   gh_coap_transfers_sweep(transfers, now_us);
+  if (has_reserved_size(transfers, request)) {
+    begin_answer(answer, GH_COAP_BAD_REQUEST);
+    return GH_COAP_ANSWER;
+  }
   if (gh_coap_find_block(request, GH_COAP_BLOCK1, &block))
     return take_block(transfers, now_us, arena, block, request, body, answer);
   if (!gh_coap_find_block(request, GH_COAP_BLOCK2, &block) || !block.num) return GH_COAP_PERFORM;

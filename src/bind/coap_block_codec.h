@@ -34,6 +34,7 @@ typedef struct gh_coap_transfers {
   gh_coap_transfer *uploads, *answers;
   size_t max_body_bytes; /* of a request in blocks */
   int64_t life_us;       /* without a further block */
+  bool bert;             /* a stream: SZX 7 is BERT (RFC 8323 6); over datagrams it is reserved */
 } gh_coap_transfers;
 
 void gh_coap_transfers_free(gh_coap_transfers *transfers);

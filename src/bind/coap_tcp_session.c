@@ -216,6 +216,7 @@ static void *new_session(void *owner, gh_worker *worker)
   gh_coap_association_init(&s->a, owner, worker);
   s->a.answer = answer;
   s->a.released = released;
+  s->a.transfers.bert = true; /*= RFC 8323 6 */
   set_peer_limit(s, BASE_MESSAGE_BYTES);
   return s;
 }

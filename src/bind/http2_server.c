@@ -23,6 +23,7 @@ typedef struct stream {
   gh_bound_exchange exchange;
   gh_buf answer;
   gh_str unsent;  /* of the answer's body */
+  bool head;      /* HEAD: the answer has no body */
   bool receiving; /* the request is not complete */
   bool busy;      /* with the gate */
   bool gone;      /* closed by the peer or answered; freed when not busy */
@@ -117,9 +118,9 @@ static void answer(stream *s)
   }
   int rc = NGHTTP2_ERR_INVALID_ARGUMENT;
   if (gh_http2_answer_read(&s->answer, &a)) {
-    s->unsent = a.body;
+    s->unsent = s->head ? GH_STR_NONE : a.body; /*= RFC 9110 9.3.2 */
     nghttp2_data_provider body = {.source.ptr = s, .read_callback = read_body};
-    rc = nghttp2_submit_response(own->ng, s->id, a.fields, a.count, a.body.len ? &body : NULL);
+    rc = nghttp2_submit_response(own->ng, s->id, a.fields, a.count, s->unsent.len ? &body : NULL);
   }
   if (rc != 0) nghttp2_submit_rst_stream(own->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
 }
@@ -159,6 +160,7 @@ static void request_is_complete(stream *s)
   gh_buf text = GH_BUF_INIT;
   size_t consumed = 0;
   s->receiving = false;
+  s->head = gh_str_eq(gh_buf_str(&s->request.method), GH_STR("HEAD"));
   gh_http2_request_text(&s->request, &text);
   gh_http2_request_free(&s->request);
   s->request = (gh_http2_request){.method = GH_BUF_INIT};
@@ -193,13 +195,15 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
   return 0;
 }
 
+/* What comes behind the body is no part of the primitive, and must not become one: whoever looked at the head, a
+ * proxy or a log, has seen another From. */ /*= RFC 9110 6.5.1 */
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
                      const uint8_t *value, size_t value_len, uint8_t flags, void *user)
 {
   session *s = user;
   (void)flags;
   stream *t = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
-  if (t && t->receiving)
+  if (t && t->receiving && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
     gh_http2_request_field(&t->request, &s->server->limits, (gh_str){(const char *)name, name_len},
                            (gh_str){(const char *)value, value_len});
   return 0;

@@ -44,11 +44,6 @@ static void write_body(gh_buf *out, gh_str body)
 }
 
 /* NULL is plain JSON, as in gh_request. */
-static gh_representation representation_of(const gh_media_type *type)
-{
-  return type ? type->representation : GH_REP_JSON;
-}
-
 static void write_type_name(gh_buf *out, const gh_media_type *type)
 {
   gh_buf_add(out, GH_STR("Content-Type: "));
@@ -58,7 +53,7 @@ static void write_type_name(gh_buf *out, const gh_media_type *type)
 static void write_content(gh_buf *out, const gh_val *pc, const gh_media_type *type)
 {
   gh_buf octets = GH_BUF_INIT;
-  gh_representation_encode(representation_of(type), &octets, pc);
+  gh_representation_encode(gh_media_representation(type), &octets, pc);
   write_body(out, gh_buf_str(&octets));
   gh_buf_wipe_free(&octets); /* keys travel in Content */
 }
@@ -111,7 +106,7 @@ static void write_converted(gh_buf *out, const gh_request *request, const gh_res
 void gh_http_write_response(gh_buf *out, const gh_request *request, const gh_response *response, bool keep_alive)
 {
   const gh_media_type *type = request ? request->accept : NULL;
-  if (representation_of(type) == GH_REP_JSON)
+  if (gh_media_representation(type) == GH_REP_JSON)
     write_answer(out, request, response, keep_alive, type);
   else
     write_converted(out, request, response, keep_alive);

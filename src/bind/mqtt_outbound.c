@@ -18,8 +18,10 @@ typedef struct call { /* a call on its way */
   gh_mqtt_outbound *outbound;
   gh_outbound_call *call;
   gh_worker *home;
-  gh_str rqi, level; /* as sent; in the arena of the call */
-  gh_buf payload;    /* of the response */
+  gh_str rqi, level;                       /* as sent; in the arena of the call */
+  gh_representation representation;        /* as sent */
+  gh_buf payload;                          /* of the response */
+  gh_representation answer_representation; /* as its topic says */
 } call;
 
 typedef struct shard { /* what belongs to one worker */
@@ -46,8 +48,9 @@ static void finish(call *c, gh_err err)
   out->err = err;
   GH_LOG(c->outbound->options.log, err == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "outgoing-request",
          GH_F("entity", out->entity), GH_F("binding", "mqtt"), GH_F("op", gh_op_name((int)out->request.op)),
-         GH_F("to", out->request.to), GH_F("rqi", out->request.rqi), GH_F("result", gh_err_name(err)),
-         GH_F("rsc", err == GH_OK ? out->response.rsc : 0));
+         GH_F("to", out->request.to), GH_F("rqi", out->request.rqi),
+         GH_F("serialization", gh_representation_name(gh_media_representation(out->request.content_type))),
+         GH_F("result", gh_err_name(err)), GH_F("rsc", err == GH_OK ? out->response.rsc : 0));
   gh_buf_wipe_free(&c->payload); /* keys may travel in Content */
   free(c);
   out->done(out);
@@ -55,7 +58,7 @@ static void finish(call *c, gh_err err)
 
 /* ---- a response */
 
-/*= TS-0010 6.5.2; TS-0010 6.5.3 */
+/*= TS-0010 6.5.2; TS-0010 6.5.3 in the serialization that its topic names */
 static void read_response(gh_task *task)
 {
   call *c = (call *)(void *)((char *)task - offsetof(call, task));
@@ -63,17 +66,17 @@ static void read_response(gh_task *task)
   gh_val *tree = NULL;
   gh_diag diag = {""};
   gh_str octets = gh_arena_dup(&out->arena, gh_buf_str(&c->payload));
-  gh_err err = gh_representation_decode(GH_REP_JSON, &out->arena, octets, &tree, &diag);
+  gh_err err = gh_representation_decode(c->answer_representation, &out->arena, octets, &tree, &diag);
   if (err == GH_OK) err = gh_response_from_tree(tree, &out->response, &diag);
   out->response.rqi = out->request.rqi;
   finish(c, err == GH_OK ? GH_OK : GH_EPROTO);
 }
 
-static bool rqi_of(gh_str payload, gh_arena *arena, gh_str *rqi)
+static bool rqi_of(gh_representation representation, gh_str payload, gh_arena *arena, gh_str *rqi)
 {
   gh_val *tree = NULL;
   gh_diag diag;
-  return gh_representation_decode(GH_REP_JSON, arena, payload, &tree, &diag) == GH_OK &&
+  return gh_representation_decode(representation, arena, payload, &tree, &diag) == GH_OK &&
          gh_primitive_kind_of(tree) == GH_PRIMITIVE_RESPONSE && gh_val_get_str(tree, GH_STR("rqi"), rqi);
 }
 
@@ -100,8 +103,8 @@ static void on_response(void *ctx, const gh_mqtt_topic *topic, gh_str payload)
   gh_arena arena;
   gh_str rqi = GH_STR_NONE;
   gh_arena_init(&arena);
-  bool readable = gh_str_eq(topic->originator, o->self) && topic->representation == GH_REP_JSON &&
-                  rqi_of(gh_arena_dup(&arena, payload), &arena, &rqi);
+  bool readable = gh_str_eq(topic->originator, o->self) &&
+                  rqi_of(topic->representation, gh_arena_dup(&arena, payload), &arena, &rqi);
   call *c = readable ? take_call(o, topic->receiver, rqi) : NULL;
   if (!c)
     GH_LOG(o->options.log, GH_LOG_INFO, "unexpected-response", GH_F("peer", "mqtt"),
@@ -109,6 +112,7 @@ static void on_response(void *ctx, const gh_mqtt_topic *topic, gh_str payload)
   gh_arena_free(&arena);
   if (!c) return;
   gh_buf_add(&c->payload, payload);
+  c->answer_representation = topic->representation;
   c->task.run = read_response;
   gh_loop_post(c->home->loop, &c->task);
 }
@@ -127,7 +131,8 @@ static gh_err prepare(gh_mqtt_outbound *o, call *c, gh_buf *payload)
     int64_t left_us = out->deadline_us - gh_clock_mono_us(&c->home->clock);
     request.rqet = gh_timestamp(&out->arena, gh_clock_wall_us(&c->home->clock) + left_us + GH_US_PER_S);
   }
-  gh_representation_encode(GH_REP_JSON, payload, gh_request_to_tree(&out->arena, &request));
+  c->representation = gh_media_representation(request.content_type);
+  gh_representation_encode(c->representation, payload, gh_request_to_tree(&out->arena, &request));
   return GH_OK;
 }
 
@@ -150,7 +155,7 @@ static void publish(gh_mqtt_outbound *o, call *c)
   gh_buf payload = GH_BUF_INIT;
   gh_err err = prepare(o, c, &payload);
   const gh_mqtt_topic topic = {
-      .kind = GH_MQTT_REQ, .originator = o->self, .receiver = c->level, .representation = GH_REP_JSON};
+      .kind = GH_MQTT_REQ, .originator = o->self, .receiver = c->level, .representation = c->representation};
   gh_str text = gh_mqtt_topic_write(&c->call->arena, o->options.prefix, &topic), rqi = c->rqi, level = c->level;
   if (err == GH_OK && !enter(o, c)) err = GH_ELIMIT;
   if (err != GH_OK) {

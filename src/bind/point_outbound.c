@@ -79,6 +79,7 @@ static void finish(visit *v, gh_err err)
   GH_LOG(v->place->outbound->log, err == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "outgoing-request",
          GH_F("entity", call->entity), GH_F("binding", v->binding ? v->binding->name : "none"),
          GH_F("op", gh_op_name((int)call->request.op)), GH_F("to", call->request.to), GH_F("rqi", call->request.rqi),
+         GH_F("serialization", gh_representation_name(gh_media_representation(call->request.content_type))),
          GH_F("result", gh_err_name(err)), GH_F("rsc", err == GH_OK ? call->response.rsc : 0));
   if (!v->conn) release(v);
   call->done(call);

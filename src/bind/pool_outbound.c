@@ -9,8 +9,8 @@
 #include "link/dtls.h"
 
 enum { CONNECTIONS_PER_PEER = 4, WAITING_MAX = 4096, TICK_MS = 50 };
-/* Over datagrams nobody says that a peer was killed: what was not heard of for so long is pinged before it is used.
- */
+/* Over datagrams nobody says that a peer was killed: what was not heard of for so long is pinged before it is used,
+ * and while it owes an answer to a question. */
 #define GH_TRUST_US (2 * GH_US_PER_S)
 #define GH_PING_US (GH_US_PER_S / 2)
 enum { PINGS_MAX = 3 };
@@ -32,7 +32,9 @@ typedef struct lane { /* one connection to a peer */
   size_t choice;    /* of the peer's addresses */
   bool leaving;     /* closing: takes no further call */
   bool checking;    /* pinged: `current` is not sent yet */
+  bool doubted;     /* pinged: `current` is a question without an answer */
   int pings;
+  int64_t sent_us;           /* mono: `current` */
   int64_t heard_us, ping_us; /* mono: of the peer last; next ping, or the end of waiting */
   pending *current;
 } lane;
@@ -90,6 +92,7 @@ static void finish(peer_pool *pool, pending *p, gh_err err)
   GH_LOG(pool->worker_pool->outbound->log, err == GH_OK ? GH_LOG_INFO : GH_LOG_WARN, "outgoing-request",
          GH_F("entity", call->entity), GH_F("binding", (p->binding ? p->binding : binding_of(pool))->name),
          GH_F("op", gh_op_name((int)call->request.op)), GH_F("to", call->request.to), GH_F("rqi", call->request.rqi),
+         GH_F("serialization", gh_representation_name(gh_media_representation(call->request.content_type))),
          GH_F("result", gh_err_name(err)), GH_F("rsc", err == GH_OK ? call->response.rsc : 0));
   free(p);
   call->done(call);
@@ -121,19 +124,20 @@ static pending *dequeue(peer_pool *pool)
   return p;
 }
 
+static int64_t now_of(const peer_pool *pool)
+{
+  return gh_clock_mono_us(&pool->worker_pool->worker->clock);
+}
+
 static void send_on(lane *l, pending *p)
 {
   l->current = p;
+  l->sent_us = now_of(l->pool);
   p->binding = l->binding;
   gh_err err = l->binding->ask(l->state, l->conn, p->call);
   if (err == GH_OK) return;
   l->current = NULL;
   finish(l->pool, p, err);
-}
-
-static int64_t now_of(const peer_pool *pool)
-{
-  return gh_clock_mono_us(&pool->worker_pool->worker->clock);
 }
 
 static void ping(lane *l)
@@ -189,7 +193,7 @@ static void on_data(gh_conn *conn, void *ctx, gh_str octets)
   peer_pool *pool = l->pool;
   pending *unsent = l->checking ? l->current : NULL;
   l->heard_us = now_of(pool);
-  l->checking = false;
+  l->checking = l->doubted = false;
   if (unsent) l->current = NULL;
   while (octets.len) {
     gh_outbound_answer answer = l->binding->take(l->state, l->current ? l->current->call : NULL, &octets);
@@ -385,19 +389,35 @@ static void give_up(lane *l)
 {
   peer_pool *pool = l->pool;
   pending *p = l->current;
+  p->retried |= l->doubted;
   leave_silent(pool);
   l->current = NULL;
-  l->checking = false;
+  l->checking = l->doubted = false;
   l->leaving = true;
   enqueue(pool, p, true);
   gh_conn_close(l->conn, GH_ETIMEOUT, "the peer is silent");
+}
+
+/* A question is out, and nothing was heard: has the peer forgotten the association since? A question may be asked
+ * once more. Of a change nobody could tell whether it was made: it waits for its time. */
+static bool begins_to_doubt(const lane *l, int64_t now)
+{
+  const pending *p = l->current;
+  int64_t since = l->heard_us > l->sent_us ? l->heard_us : l->sent_us;
+  return p && l->binding->ping && !l->checking && !l->doubted && !p->retried &&
+         p->call->request.op == GH_OP_RETRIEVE && now >= since + GH_TRUST_US;
 }
 
 static void check_lanes(peer_pool *pool, int64_t now)
 {
   for (lane *l = pool->lanes, *next; l; l = next) {
     next = l->next;
-    if (!l->checking || l->ping_us > now) continue;
+    if (begins_to_doubt(l, now)) {
+      l->doubted = true;
+      l->pings = 0;
+      l->ping_us = now;
+    }
+    if ((!l->checking && !l->doubted) || l->ping_us > now) continue;
     if (l->pings < PINGS_MAX) {
       ping(l);
       continue;

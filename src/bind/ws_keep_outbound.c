@@ -11,6 +11,7 @@ typedef enum keeper_state { PAUSED, CONNECTING, OPEN, STOPPED } keeper_state;
 
 struct gh_ws_keeper {
   const gh_outbound_peer *peer;
+  gh_representation representation;
   gh_outbound next;
   const gh_log *log;
   gh_ws_server *server; /* NULL: not started */
@@ -59,7 +60,7 @@ static void on_ready(gh_conn *conn, void *ctx)
     gh_conn_close(conn, GH_ECRYPTO, "no random octets");
     return;
   }
-  gh_ws_write_offer(gh_conn_out(conn), k->peer->host_header, k->key, GH_REP_JSON);
+  gh_ws_write_offer(gh_conn_out(conn), k->peer->host_header, k->key, k->representation);
   gh_conn_expect(conn, true); /* the answer has the time of a request */
   gh_conn_flush(conn);
 }
@@ -81,7 +82,7 @@ static void hand_over(gh_ws_keeper *k, gh_conn *conn, gh_str rest)
   k->opened_us = gh_clock_mono_us(&k->worker->clock);
   GH_LOG(k->log, GH_LOG_INFO, "websocket-open", GH_F("entity", k->peer->entity),
          GH_F("association", gh_conn_id(conn)));
-  gh_ws_server_adopt_own(k->server, conn, &side, GH_REP_JSON, rest);
+  gh_ws_server_adopt_own(k->server, conn, &side, k->representation, rest);
   /* only now a call that waited finds the connection; and what came with the grant may have ended it already */
   atomic_compare_exchange_strong(&k->state, &connecting, OPEN);
 }
@@ -93,7 +94,7 @@ static void on_data(gh_conn *conn, void *ctx, gh_str octets)
   gh_diag diag = {"malformed answer"};
   gh_http_state state = gh_http_feed(&k->reader, octets, &used);
   if (state == GH_HTTP_NEED_MORE) return;
-  if (state == GH_HTTP_ERROR || gh_ws_check_grant(&k->reader.message, k->key, GH_REP_JSON, &diag) != GH_OK) {
+  if (state == GH_HTTP_ERROR || gh_ws_check_grant(&k->reader.message, k->key, k->representation, &diag) != GH_OK) {
     GH_LOG(k->log, GH_LOG_WARN, "websocket-refused", GH_F("entity", k->peer->entity),
            GH_F("reason", (const char *)diag.text));
     gh_conn_close(conn, GH_EPROTO, "no WebSocket");
@@ -195,10 +196,12 @@ static void send_call(void *ctx, gh_worker *worker, gh_outbound_call *call)
 
 /* ---- life */
 
-gh_ws_keeper *gh_ws_keeper_new(const gh_outbound_peer *peer, gh_outbound next, const gh_log *log)
+gh_ws_keeper *gh_ws_keeper_new(const gh_outbound_peer *peer, gh_representation representation, gh_outbound next,
+                               const gh_log *log)
 {
   gh_ws_keeper *k = gh_calloc(1, sizeof *k);
   k->peer = peer;
+  k->representation = representation;
   k->next = next;
   k->log = log;
   k->pause_ms = PAUSE_FIRST_MS;

@@ -9,8 +9,9 @@
 typedef struct gh_ws_keeper gh_ws_keeper;
 
 /* `peer`: the registrar; its entity is a CSE-ID. It, and `next`, which takes the calls to all others, must outlive
- * the keeper. */
-gh_ws_keeper *gh_ws_keeper_new(const gh_outbound_peer *peer, gh_outbound next, const gh_log *log);
+ * the keeper. `representation`: of all that goes over the connection, in both directions. */
+gh_ws_keeper *gh_ws_keeper_new(const gh_outbound_peer *peer, gh_representation representation, gh_outbound next,
+                               const gh_log *log);
 /* For calls to entities that have no connection: to the registrar they wait while one is being made, and end with
  * GH_ECONN when there is none. */
 gh_outbound gh_ws_keeper_port(gh_ws_keeper *keeper);

@@ -148,6 +148,16 @@ gh_err gh_device_use_binding(gh_device *device, gh_str binding, gh_diag *diag)
   return GH_OK;
 }
 
+gh_err gh_device_use_serialization(gh_device *device, gh_str serialization, gh_diag *diag)
+{
+  if (!gh_device_serialization_valid(serialization))
+    return gh_fail(diag, GH_EINVAL, "serialization: '%.*s' is not json or cbor", GH_STR_ARG(serialization));
+  GH_TRY(gh_device_begin(device, NULL, diag));
+  gh_device_dissociate(device);
+  device->config.serialization = gh_arena_dup(&device->arena, serialization);
+  return GH_OK;
+}
+
 const gh_device_config *gh_device_config_get(const gh_device *device)
 {
   return &device->config;

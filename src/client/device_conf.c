@@ -28,6 +28,12 @@ bool gh_device_binding_valid(gh_str binding)
          gh_str_eq(binding, GH_STR("mqtt"));
 }
 
+bool gh_device_serialization_valid(gh_str text)
+{
+  gh_representation ignored;
+  return gh_representation_by_name(text, &ignored);
+}
+
 static bool policy(gh_str text)
 {
   return gh_security_policy_named(text) != NULL;
@@ -93,6 +99,9 @@ static const gh_conf_key keys[] = {
     {"mqtt", GH_CONF_GROUP, 0, NULL, 0, 0, NULL, NULL, &mqtt_table, "a broker, to the CSE"},
     {"binding", GH_CONF_TEXT, AT(binding), "http", 0, 0, gh_device_binding_valid, BINDINGS, NULL,
      BINDINGS ": how requests travel"},
+    {"serialization", GH_CONF_TEXT, AT(serialization), "json", 0, 0, gh_device_serialization_valid,
+     "\"json\" or \"cbor\"", NULL,
+     "of requests to the CSE, and of those that it is asked to send: \"json\" or \"cbor\""},
     {"security_policy", GH_CONF_TEXT, AT(security_policy), "modern", 0, 0, policy, "the name of a security policy",
      NULL,
      "suites, groups and versions: modern, ts0003-r3 (the suites of the standard alone) or constrained (CCM_8 "

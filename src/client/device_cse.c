@@ -49,6 +49,34 @@ static gh_err renew_kc(gh_device *device, gh_reply *reply, gh_diag *diag)
   return usable ? GH_OK : gh_device_new_kc(device, reply, diag);
 }
 
+static bool speaks_cbor(const gh_device *device)
+{
+  return gh_str_eq(device->config.serialization, gh_representation_name(GH_REP_CBOR));
+}
+
+/* Content of the request and of its answer; where one association has one serialization, that of the next. */
+static void serialize(gh_device *device, gh_request *request, bool cbor)
+{
+  device->cbor = cbor;
+  if (cbor) request->content_type = request->accept = gh_media_type_of(GH_REP_CBOR, GH_MEDIA_PLAIN);
+}
+
+/*= TS-0001 9.6.5 contentSerialization: what is liked best comes first. JSON alone need not be said */
+static gh_val *cbor_first(gh_arena *a)
+{
+  gh_val *list = gh_val_array(a);
+  gh_val_push(list, gh_val_str(a, gh_representation_name(GH_REP_CBOR)));
+  gh_val_push(list, gh_val_str(a, gh_representation_name(GH_REP_JSON)));
+  return list;
+}
+
+/* What the <AE> says from now on. */
+static void keep_told(gh_device *device)
+{
+  gh_device_state_set(device, &device->told_serialization,
+                      speaks_cbor(device) ? device->config.serialization : GH_STR_NONE);
+}
+
 static gh_err connect_with(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag)
 {
   if (is_open(device)) return GH_OK;
@@ -124,6 +152,7 @@ gh_err gh_device_set_public_key(gh_device *device, gh_str cse_key_ids, gh_diag *
 gh_err gh_device_associate(gh_device *device, gh_device_key key, gh_reply *reply, gh_diag *diag)
 {
   GH_TRY(gh_device_begin(device, reply, diag));
+  device->cbor = speaks_cbor(device);
   GH_TRY(connect_with(device, key, reply, diag));
   if (gh_reply_refused(reply) || key == gh_device_usual_key(device)) return GH_OK;
   return gh_device_choose_key(device, key, diag);
@@ -156,6 +185,7 @@ static gh_val *ae_content(gh_device *device, gh_str app_id, gh_str rn)
   gh_val_set(a, attrs, GH_STR("api"), gh_val_str(a, app_id));
   gh_val_set(a, attrs, GH_STR("rr"), gh_val_bool(a, false));
   gh_val_set(a, attrs, GH_STR("srv"), versions);
+  if (speaks_cbor(device)) gh_val_set(a, attrs, GH_STR("csz"), cbor_first(a));
   return gh_val_wrap(a, GH_STR("m2m:ae"), attrs);
 }
 
@@ -163,6 +193,7 @@ gh_err gh_device_register(gh_device *device, gh_str app_id, gh_str rn, gh_reply 
 {
   GH_TRY(gh_device_begin(device, reply, diag));
   if (!gh_app_id_valid(app_id)) return gh_fail(diag, GH_EINVAL, "App-ID must begin with N or R");
+  device->cbor = speaks_cbor(device);
   GH_TRY(connect_with(device, gh_device_usual_key(device), reply, diag));
   if (gh_reply_refused(reply)) return GH_OK;
   gh_str known = device->state.ae_id;
@@ -175,6 +206,7 @@ gh_err gh_device_register(gh_device *device, gh_str app_id, gh_str rn, gh_reply 
                         .rcn = GH_RCN_ABSENT,
                         .rt = 3};
   request.pc = ae_content(device, app_id, rn);
+  serialize(device, &request, speaks_cbor(device));
   gh_val *attrs;
   gh_str ae_id;
   GH_TRY(gh_device_ask(device, device->cse, &request, GH_STR("m2m:ae"), &attrs, reply, diag));
@@ -182,6 +214,7 @@ gh_err gh_device_register(gh_device *device, gh_str app_id, gh_str rn, gh_reply 
   if (!gh_val_get_str(attrs, GH_STR("aei"), &ae_id) || !gh_stem_valid(ae_id))
     return gh_fail(diag, GH_EPROTO, "the CSE assigned no AE-ID");
   gh_device_state_set(device, &device->state.ae_id, ae_id);
+  keep_told(device);
   return gh_device_state_write(device, diag);
 }
 
@@ -205,10 +238,9 @@ gh_err gh_device_request_send(gh_device *device, const gh_device_request *wanted
                         .has_ty = wanted->op == GH_DEVICE_CREATE,
                         .rcn = wanted->rcn < 0 ? GH_RCN_ABSENT : wanted->rcn,
                         .rt = 3};
-  if (wanted->cbor) request.content_type = request.accept = gh_media_type_of(GH_REP_CBOR, GH_MEDIA_PLAIN);
   if (gh_str_empty(request.from)) request.from = device->state.ae_id;
   if (gh_str_empty(request.from)) return gh_fail(diag, GH_ENOTFOUND, "no AE-ID yet: register first");
-  device->cbor = wanted->cbor;
+  serialize(device, &request, wanted->cbor || speaks_cbor(device));
   GH_TRY(read_content(device, wanted->content, &request.pc, diag));
   GH_TRY(connect_with(device, gh_device_usual_key(device), reply, diag));
   if (gh_reply_refused(reply)) return GH_OK;
@@ -223,6 +255,7 @@ gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_d
   gh_arena *a = &device->scratch;
   gh_str ae_id = device->state.ae_id;
   if (gh_str_empty(ae_id)) return gh_fail(diag, GH_ENOTFOUND, "no AE-ID yet: register first");
+  device->cbor = speaks_cbor(device);
   GH_TRY(connect_with(device, gh_device_usual_key(device), reply, diag));
   if (gh_reply_refused(reply)) return GH_OK;
   gh_val *attrs = gh_val_object(a), *points = gh_val_array(a);
@@ -231,6 +264,8 @@ gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_d
   gh_val_push(points, gh_val_str(a, point));
   gh_val_set(a, attrs, GH_STR("rr"), gh_val_bool(a, !gh_str_empty(point)));
   gh_val_set(a, attrs, GH_STR("poa"), gh_str_empty(point) || connected ? gh_val_null(a) : points);
+  bool tells = !gh_str_empty(point) && (speaks_cbor(device) || !gh_str_empty(device->told_serialization));
+  if (tells) gh_val_set(a, attrs, GH_STR("csz"), speaks_cbor(device) ? cbor_first(a) : gh_val_null(a));
   gh_request request = {.op = GH_OP_UPDATE,
                         .to = ae_id, /* its resource identifier */
                         .has_from = true,
@@ -238,5 +273,9 @@ gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_d
                         .rcn = 0,
                         .rt = 3,
                         .pc = gh_val_wrap(a, GH_STR("m2m:ae"), attrs)};
-  return gh_device_ask(device, device->cse, &request, GH_STR_NONE, NULL, reply, diag);
+  serialize(device, &request, speaks_cbor(device));
+  GH_TRY(gh_device_ask(device, device->cse, &request, GH_STR_NONE, NULL, reply, diag));
+  if (!tells || gh_reply_refused(reply)) return GH_OK;
+  keep_told(device);
+  return gh_device_state_write(device, diag);
 }

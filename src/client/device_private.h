@@ -20,6 +20,7 @@ struct gh_device {
   gh_str km_ke_id; /* state: the KeID that Km was derived from */
   gh_str
       cse_key_name; /* state: "maf", "mef", "psk", "public-key" or "certificate", of the association with the CSE */
+  gh_str told_serialization; /* state: what the own <AE> says that it likes best; empty: nothing */
   gh_se *se;
   gh_clock clock;
   gh_random random;
@@ -31,7 +32,7 @@ struct gh_device {
   bool leave;              /* it ended that association, which must not go while it runs: gone when it has returned */
   gh_device_status status; /* of the CSE's certificate */
   unsigned cse_lists;      /* the generation that the association with the CSE was held against */
-  bool cbor;               /* over WebSocket: the serialization of the next association */
+  bool cbor;               /* over WebSocket and MQTT: the serialization of the next association */
 };
 
 /* device_conf.c, device_state.c */
@@ -39,6 +40,7 @@ extern const gh_conf_table gh_device_conf_table;
 GH_MUST_USE gh_err gh_device_conf_read(gh_device *device, gh_diag *diag);
 GH_MUST_USE gh_err gh_device_conf_write(const char *dir, const gh_device_config *config, gh_diag *diag);
 bool gh_device_binding_valid(gh_str binding);
+bool gh_device_serialization_valid(gh_str text);
 GH_MUST_USE gh_err gh_device_conf_check(const gh_device_config *config, gh_diag *diag);
 GH_MUST_USE gh_err gh_device_state_read(gh_device *device, gh_diag *diag);
 /* Durable before it returns. */

@@ -30,6 +30,7 @@ static const field fields[] = {
     {"cseKey", AT(cse_key_name), false},
     {"kpsaID", AT(state.kpsa_id), false},
     {"aeID", AT(state.ae_id), false},
+    {"aeSerialization", AT(told_serialization), false},
     {"publicKeyID", AT(state.public_key_id), false},
     {"csePublicKeys", AT(state.cse_key_ids), false},
     {"certificate", AT(state.certificate_id), false},

@@ -51,6 +51,8 @@ static gh_err complete_function(const gh_conf *conf, config_setting_t *at, gh_re
       (gh_reach_of(f) == GH_REACH_WSS || gh_reach_of(f) == GH_REACH_NONE || gh_reach_of(f) == GH_REACH_MQTT))
     return gh_conf_fail(conf, at, diag, "has a 'reach' that only a CSE may have");
   f->registrar_maf = lower(a, f->registrar_maf);
+  (void)gh_representation_by_name(f->serialization_name,
+                                  &f->serialization); /* its table row has seen that it is one */
   if (f->registrar_maf.len && gh_str_empty(f->registrar))
     return gh_conf_fail(conf, at, diag, "has 'registrar_maf' and no 'registrar'");
   gh_endpoint listen;

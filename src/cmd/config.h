@@ -9,6 +9,7 @@
 #include "client/conf_table.h"
 #include "gatehouse/secret.h"
 #include "link/tls.h"
+#include "m2m/representation.h"
 #include "se/se.h"
 
 typedef enum gh_realm_kind { GH_REALM_MEF, GH_REALM_MAF, GH_REALM_CSE } gh_realm_kind;
@@ -52,6 +53,8 @@ typedef struct gh_realm_function {
   gh_conf_list node_cses;                /* CSE: "CREDENTIAL-ID CSE-ID" */
   gh_realm_mqtt mqtt;                    /* CSE */
   gh_str registrar;                      /* CSE: stem of the CSE it registers at; empty: none */
+  gh_str serialization_name;             /* CSE: "json", "cbor" */
+  gh_representation serialization;       /* CSE: between it and its registrar */
   int64_t transit_ms;                    /* CSE: budget of a forwarded request */
   int64_t max_registration_s, max_key_s; /* longest lives of a client registration and of a registered key */
   int64_t fetch_timeout_ms;              /* budget of a key fetch in mid-handshake */

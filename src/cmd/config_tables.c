@@ -21,6 +21,12 @@ static bool one_of(gh_str text, const char *const *names)
   return false;
 }
 
+static bool serialization_valid(gh_str text)
+{
+  gh_representation ignored;
+  return gh_representation_by_name(text, &ignored);
+}
+
 static bool type_valid(gh_str text)
 {
   return one_of(text, (const char *const[]){"mef", "maf", "cse", NULL});
@@ -162,6 +168,10 @@ static const gh_conf_key function_keys[] = {
      "CSE only: name of the <CSEBase>"},
     {"registrar", GH_CONF_TEXT, AT(registrar), "", 0, 0, stem_or_none, "the stem of a CSE-ID", NULL,
      "CSE only: CSE-ID without the slash of the CSE where this one registers; empty on the IN-CSE"},
+    {"serialization", GH_CONF_TEXT, AT(serialization_name), "json", 0, 0, serialization_valid, "\"json\" or \"cbor\"",
+     NULL,
+     "CSE only: of requests to the registrar (over wss of everything), and of those that the registrar is asked to "
+     "send"},
     {"registrar_maf", GH_CONF_TEXT, AT(registrar_maf), "", 0, 0, fqdn_or_none, "an FQDN, or empty", NULL,
      "CSE only: MAF-FQDN; the association with the registrar is opened with a key that this CSE registers there, "
      "and\n"

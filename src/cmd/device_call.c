@@ -15,6 +15,7 @@ gh_err gh_call_device(gh_call *call, gh_device **out, gh_diag *diag)
   gh_str binding = gh_call_text(call, "binding", GH_STR_NONE);
   GH_TRY(gh_device_open(call->operands[0].ptr, gh_call_passphrase(call), out, diag));
   gh_err err = binding.ptr ? gh_device_use_binding(*out, binding, diag) : GH_OK;
+  if (err == GH_OK && gh_call_has(call, "cbor")) err = gh_device_use_serialization(*out, GH_STR("cbor"), diag);
   if (err != GH_OK) {
     gh_device_close(*out);
     *out = NULL;

@@ -17,6 +17,11 @@
         "instead of device.conf's; coap is over DTLS, coaps_tcp over TLS"                                            \
   }
 
+#define GH_OPT_CBOR                                                                                                  \
+  {                                                                                                                  \
+    "cbor", 0, GH_OPT_FLAG, NULL, "send and ask for CBOR, whatever device.conf says"                                 \
+  }
+
 /* NULL when the option is absent. */
 const char *gh_call_passphrase(const gh_call *call);
 /* The device whose folder is the first operand. */

@@ -183,6 +183,7 @@ static const gh_opt options[] = {
      "https://HOST:PORT (coaps://, coaps+tcp://, over MQTT mqtts://) that leads there "
      "from the registrar, where that is another (that of --at); not over WebSocket"},
     GH_OPT_BINDING,
+    GH_OPT_CBOR,
     GH_OPT_PASSPHRASE,
     {.name = NULL}};
 
@@ -198,7 +199,9 @@ const gh_verb gh_verb_device_listen = {
         "{\"from\",\"to\",\"rqi\",\"content\"}, and answers it 2000, until SIGTERM or SIGINT.\n"
         "Over HTTP (https), CoAP (coap: DTLS, coaps_tcp: TLS) it listens where --at says; over WebSocket on the "
         "connection that it\n"
-        "opens to its registrar, which it keeps; over MQTT at its broker.\n"
+        "opens to its registrar, which it keeps; over MQTT at its broker. With --cbor, or CBOR in device.conf, "
+        "notifications\n"
+        "come in CBOR; what is printed is JSON all the same.\n"
         "Only the registrar can come, with the key of the device's own associations with it. Who may notify is "
         "for the policies\n"
         "of the <AE> to say (acop 16).",

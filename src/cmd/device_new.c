@@ -99,6 +99,7 @@ static gh_err take_config(gh_call *call, gh_device_config *config, gh_diag *diag
   config->mqtt_name = gh_call_text(call, "mqtt-name", config->mqtt_name);
   config->timeout_ms = gh_call_number(call, "timeout-ms", config->timeout_ms);
   config->binding = gh_call_text(call, "binding", config->binding);
+  if (gh_call_has(call, "cbor")) config->serialization = gh_representation_name(GH_REP_CBOR);
   if (gh_call_has(call, "tls12-only")) config->tls13 = false;
   return take_kpm_id(call, config, diag);
 }
@@ -164,6 +165,7 @@ static const gh_opt options[] = {
     {"tls12-only", 0, GH_OPT_FLAG, NULL, "do not offer TLS 1.3"},
     {"timeout-ms", 0, GH_OPT_NUMBER, "N", "of a handshake and of a request (10000)"},
     GH_OPT_BINDING,
+    {"cbor", 0, GH_OPT_FLAG, NULL, "speak CBOR with the CSE (serialization in device.conf)"},
     GH_OPT_PASSPHRASE,
     {.name = NULL},
 };

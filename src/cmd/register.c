@@ -43,6 +43,7 @@ static const gh_opt options[] = {
      "later "
      "requests use the same"},
     GH_OPT_BINDING,
+    GH_OPT_CBOR,
     GH_OPT_PASSPHRASE,
     {.name = NULL},
 };
@@ -53,6 +54,7 @@ const gh_verb gh_verb_register = {
     .min_operands = 1,
     .max_operands = 1,
     .help = "associate with the CSE and register as an AE",
+    .details = "With CBOR, by --cbor or device.conf, the <AE> says that it likes CBOR best (contentSerialization).",
     .options = options,
     .run = run,
 };

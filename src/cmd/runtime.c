@@ -161,6 +161,7 @@ static gh_err open_host(gh_served *s, gh_diag *diag)
       .cse_type = cse_type_of(f),
       .registrar = f->registrar.len ? gh_runtime_cse_absolute(r, f->registrar) : GH_STR_NONE,
       .registrar_maf = f->registrar_maf,
+      .serialization = f->serialization,
       .transit_us = f->transit_ms * 1000,
       .open_registration = f->open_registration,
       .max_registration_us = f->max_registration_s * GH_US_PER_S,

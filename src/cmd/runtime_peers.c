@@ -279,7 +279,7 @@ static gh_err make_outbound(gh_served *s, bool keeps, gh_diag *diag)
   gh_outbound next = gh_pool_outbound_port(s->outbound);
   GH_TRY(make_mqtt_outbound(s, &next, diag));
   if (keeps) {
-    s->keeper = gh_ws_keeper_new(&s->peers[s->peer_count - 1], next, &r->log);
+    s->keeper = gh_ws_keeper_new(&s->peers[s->peer_count - 1], s->function->serialization, next, &r->log);
     next = gh_ws_keeper_port(s->keeper);
   }
   s->ws_outbound = gh_ws_outbound_new(next, r->workers, r->worker_count, &r->log);

@@ -7,6 +7,7 @@
 #include "cse/ae_annc.h"
 #include "cse/app_rule.h"
 #include "host/gate.h"
+#include "host/serialization.h"
 #include "m2m/constants.h"
 
 enum { RULES_MAX = 64 };
@@ -67,6 +68,7 @@ static void ask(errand *e)
   gh_exchange *x = e->x;
   gh_host *host = x->host;
   e->call.entity = host->config.registrar;
+  gh_serialization_use(&e->call.request, host->config.serialization);
   e->call.deadline_us = gh_clock_mono_us(&host->clock) + host->config.transit_us;
   e->call.done = on_done;
   e->call.arena = x->arena; /* taken back when the call is done */
@@ -151,6 +153,7 @@ static void take_back(gh_exchange *x)
   r->rqi = gh_arena_fmt(a, "%.*s-undo", GH_STR_ARG(x->request.rqi));
   r->pc = inactive(a);
   f->call.entity = host->config.registrar;
+  gh_serialization_use(r, host->config.serialization);
   f->call.deadline_us = gh_clock_mono_us(&host->clock) + host->config.transit_us;
   f->call.done = farewell_done;
   host->outbound.send(host->outbound.ctx, x->worker, &f->call);

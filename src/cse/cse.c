@@ -7,6 +7,7 @@
 #include "host/id_map.h"
 #include "host/fetch.h"
 #include "host/local_key.h"
+#include "host/serialization.h"
 #include "m2m/constants.h"
 #include "m2m/key_id.h"
 
@@ -113,15 +114,22 @@ static bool skips_policies(const gh_exchange *x)
   return x->request.op == GH_OP_CREATE && registers;
 }
 
+static gh_node *registered_cse(gh_host *host, gh_arena *arena, gh_str cse)
+{
+  gh_node *node = gh_tree_by_id(host->tree, GH_VIEW_COMMITTED, gh_remote_cse_id(arena, &host->config.self, cse));
+  bool theirs = node && node->ty == GH_TY_REMOTE_CSE && gh_str_eq(node->creator, cse);
+  if (theirs) return node;
+  gh_node_unref(node);
+  return NULL;
+}
+
 static gh_val *base(gh_host *host, gh_arena *a)
 {
   const gh_host_config *c = &host->config;
-  gh_val *o = gh_val_object(a), *srt = gh_val_array(a), *srv = gh_val_array(a), *csz = gh_val_array(a);
+  gh_val *o = gh_val_object(a), *srt = gh_val_array(a), *srv = gh_val_array(a);
   for (size_t i = 0; i < sizeof types / sizeof *types; i++) gh_val_push(srt, gh_val_int(a, types[i]->ty));
   gh_val_push(srv, gh_val_str(a, GH_STR("2a")));
   gh_val_push(srv, gh_val_str(a, GH_STR("3")));
-  gh_val_push(csz, gh_val_str(a, gh_representation_name(GH_REP_JSON))); /*= TS-0001 9.6.3 preferred first */
-  gh_val_push(csz, gh_val_str(a, gh_representation_name(GH_REP_CBOR)));
   gh_val *poa = gh_val_array(a);
   for (size_t i = 0; i < c->point_count; i++) gh_val_push(poa, gh_val_str(a, c->points[i]));
   gh_val_set(a, o, GH_STR("rn"), gh_val_str(a, c->self.cse_rn));
@@ -133,7 +141,7 @@ static gh_val *base(gh_host *host, gh_arena *a)
   if (c->point_count) gh_val_set(a, o, GH_STR("poa"), poa);
   gh_val_set(a, o, GH_STR("srt"), srt);
   gh_val_set(a, o, GH_STR("srv"), srv);
-  gh_val_set(a, o, GH_STR("csz"), csz);
+  gh_val_set(a, o, GH_STR("csz"), gh_serialization_list(a, GH_REP_JSON));
   return o;
 }
 
@@ -151,6 +159,7 @@ const gh_function gh_cse_function = {
     .name_peer = gh_host_name_peer,
     .name_public_key = gh_host_name_public_key,
     .find_psk = find_psk,
+    .registered_cse = registered_cse,
     .settle_peer = settle_peer,
     .serving = gh_registration_start,
     .stopping = gh_registration_stop,

@@ -3,6 +3,7 @@
 #include "cse/registration_private.h"
 
 #include "host/id_map.h"
+#include "host/serialization.h"
 #include "m2m/constants.h"
 #include "m2m/m2m_time.h"
 
@@ -89,12 +90,19 @@ static void fill_end(const gh_registration *r, gh_arena *a, gh_val *o)
   if (r->foreign) gh_val_set(a, o, GH_STR("et"), gh_val_str(a, gh_timestamp(a, until)));
 }
 
+/* To another provider JSON goes: what it reads it may not have said here. */
+static gh_representation serialization_of(const gh_registration *r)
+{
+  return r->foreign ? GH_REP_JSON : r->host->config.serialization;
+}
+
 gh_err gh_registration_fill(const gh_registration *r, gh_arena *a, gh_request *request)
 {
   gh_val *o = gh_val_object(a), *dcse = descendants(r, a);
   *request = (gh_request){.rcn = GH_RCN_ABSENT, .rt = 3, .drt = 1, .rvi = GH_STR("3"), .has_from = true};
   GH_TRY(gh_random_id(&r->host->random, a, GH_STR("reg-"), 8, &request->rqi));
   request->from = in_their_form(r, gh_self_cse_absolute(a, &r->host->config.self));
+  gh_serialization_use(request, serialization_of(r));
   if (r->leaving) {
     address_own(r, a, request, GH_OP_DELETE);
     return GH_OK;
@@ -106,6 +114,7 @@ gh_err gh_registration_fill(const gh_registration *r, gh_arena *a, gh_request *r
   fill_poa(r, a, o);
   fill_end(r, a, o);
   gh_val_set(a, o, GH_STR("rr"), gh_val_bool(a, true));
+  gh_val_set(a, o, GH_STR("csz"), gh_serialization_list(a, serialization_of(r))); /*= TS-0001 9.6.4 */
   if (dcse->u.array.count)
     gh_val_set(a, o, GH_STR("dcse"), dcse);
   else if (r->known)

@@ -69,6 +69,8 @@ typedef struct gh_function {
   gh_err (*name_public_key)(gh_host *host, gh_str spki, gh_peer *peer);
   /* Which key has this identity? As gh_key_source.find_psk. */
   gh_err (*find_psk)(gh_host *host, gh_psk_query *query);
+  /* The registration here of that CSE (absolute CSE-ID): a reference, or NULL. On the worker. */
+  gh_node *(*registered_cse)(gh_host *host, gh_arena *arena, gh_str cse);
   /* As gh_key_source.settle_peer. */
   void (*settle_peer)(gh_host *host, gh_peer *peer);
   /* The host is reached at this point of access from now on; and: it is about to stop (the workers still run). */
@@ -102,10 +104,11 @@ struct gh_host_config {
   size_t keyed_cse_count;
   const gh_cse_place *cse_places; /* CSE: where others are, as far as the operator has said */
   size_t cse_place_count;
-  int cse_type;           /* m2m:cseTypeID: 1 IN, 2 MN, 3 ASN */
-  gh_str registrar;       /* absolute CSE-ID of the CSE this one registers at; empty: none */
-  gh_str registrar_maf;   /* FQDN of the MAF whose keys open the association with the registrar; empty: none */
-  int64_t transit_us;     /* budget of a forwarded request */
+  int cse_type;         /* m2m:cseTypeID: 1 IN, 2 MN, 3 ASN */
+  gh_str registrar;     /* absolute CSE-ID of the CSE this one registers at; empty: none */
+  gh_str registrar_maf; /* FQDN of the MAF whose keys open the association with the registrar; empty: none */
+  gh_representation serialization; /* CSE: of requests to the registrar; also the one it is told to send here */
+  int64_t transit_us;              /* budget of a forwarded request */
   bool open_registration; /* any authenticated credential may register an AE; else only one with a known identity */
   int64_t max_registration_us;      /* longest life of a client registration */
   int64_t max_key_us;               /* longest life of a registered key */

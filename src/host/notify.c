@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "host/gate.h"
+#include "host/serialization.h"
 #include "m2m/constants.h"
 
 typedef struct retarget {
@@ -33,16 +34,21 @@ static void on_done(gh_outbound_call *call)
   finish(x);
 }
 
-/* What says where the AE is, and by which credential it must prove itself there. */
+/* What says where the AE is, by which credential it must prove itself there, and what it reads. */
 static int read_target(gh_exchange *x, gh_outbound_call *call)
 {
   gh_val *attrs = NULL;
+  gh_representation representation;
   bool reachable = false;
   if (gh_node_attrs(&x->arena, x->target, &attrs) != GH_OK)
     return gh_refuse(x, GH_RSC_INTERNAL_SERVER_ERROR, "the resource cannot be read");
   /*= TS-0001 9.6.5 requestReachability */
   if (!gh_val_get_bool(attrs, GH_STR("rr"), &reachable) || !reachable)
     return refuse(x, GH_RSC_TARGET_NOT_REACHABLE, "ae-takes-no-requests", "the AE cannot be reached");
+  /*= TS-0004 7.5.1.1 one of the serializations in contentSerialization */
+  if (!gh_serialization_of(attrs, &representation))
+    return refuse(x, GH_RSC_TARGET_NOT_REACHABLE, "ae-serialization", "the AE reads neither JSON nor CBOR");
+  gh_serialization_use(&call->request, representation);
   const gh_val *points = gh_val_get(attrs, GH_STR("poa"));
   call->points = points && points->type == GH_VAL_ARRAY ? points : NULL;
   call->entity = gh_arena_dup(&x->arena, x->target->creator);
@@ -56,6 +62,7 @@ static int send_on(gh_exchange *x, void (*finish)(gh_exchange *x))
   retarget *t = gh_calloc(1, sizeof *t);
   t->x = x;
   t->finish = finish;
+  t->call.request = x->request;
   int rsc = read_target(x, &t->call);
   if (rsc == GH_RSC_OK && !x->host->outbound.send)
     rsc = refuse(x, GH_RSC_TARGET_NOT_REACHABLE, "ae-not-reachable", "the AE cannot be reached");
@@ -63,7 +70,6 @@ static int send_on(gh_exchange *x, void (*finish)(gh_exchange *x))
     free(t);
     return rsc;
   }
-  t->call.request = x->request;
   t->call.request.from = gh_id_sp_relative(&x->host->config.self, x->originator);
   t->call.request.has_from = true;
   t->call.deadline_us = gh_gate_deadline(x);

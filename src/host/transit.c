@@ -4,6 +4,7 @@
 
 #include "host/gate.h"
 #include "host/id_map.h"
+#include "host/serialization.h"
 #include "m2m/constants.h"
 #include "m2m/m2m_time.h"
 
@@ -87,13 +88,14 @@ static void on_done(gh_outbound_call *call)
   finish(x);
 }
 
-static void forward(gh_exchange *x, gh_str next, void (*finish)(gh_exchange *x))
+static void forward(gh_exchange *x, gh_str next, gh_representation representation, void (*finish)(gh_exchange *x))
 {
   transit *t = gh_calloc(1, sizeof *t);
   t->x = x;
   t->finish = finish;
   t->call = (gh_outbound_call){
       .entity = next, .request = x->request, .deadline_us = gh_gate_deadline(x), .done = on_done, .ctx = t};
+  gh_serialization_use(&t->call.request, representation);
   /*= TS-0004 7.3.2.6 From is made SP-relative, and absolute where the IN-CSE sends to another provider */
   bool leaves = gh_id_is_foreign(&x->host->config.self, next);
   t->call.request.from = leaves ? x->originator : gh_id_sp_relative(&x->host->config.self, x->originator);
@@ -109,6 +111,7 @@ int gh_gate_transit(gh_exchange *x, void (*finish)(gh_exchange *x), bool *taken)
 {
   gh_addr addr;
   gh_str next;
+  gh_representation representation;
   if (!x->host->function->forwards || gh_addr_parse(x->request.to, &addr) != GH_OK ||
       gh_addr_is_local(&addr, &x->host->config.self))
     return GH_RSC_OK;
@@ -117,7 +120,11 @@ int gh_gate_transit(gh_exchange *x, void (*finish)(gh_exchange *x), bool *taken)
     return refuse(x, GH_RSC_BAD_REQUEST, "registration-in-transit", "a registration is not forwarded");
   if (gh_str_empty(x->originator) || !next_hop(x, &addr, &next) || !x->host->outbound.send)
     return refuse(x, GH_RSC_NOT_FOUND, "no-route", "to is not hosted here and no registered CSE leads there");
+  /*= TS-0001 9.6.4; TS-0004 7.5.1.1 in what the next CSE reads */
+  if (!gh_serialization_of_cse(x->host, &x->arena, next, &representation))
+    return refuse(x, GH_RSC_TARGET_NOT_REACHABLE, "next-hop-serialization",
+                  "the CSE that leads to the target reads neither JSON nor CBOR");
   *taken = true;
-  forward(x, next, finish);
+  forward(x, next, representation, finish);
   return GH_RSC_OK;
 }

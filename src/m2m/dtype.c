@@ -198,6 +198,7 @@ bool gh_dtype_check(int16_t dtype, gh_val *value, bool long_names, gh_flaw *flaw
   case GH_DK_RELEASE_VERSION:
   case GH_DK_EXTERNAL_ID:
   case GH_DK_COUNTRY_CODE:
+  case GH_DK_SERIALIZATION:
   case GH_DK_REL_KEY_ID:
   case GH_DK_CREDENTIAL_ID:
   case GH_DK_DEVICE_CONFIG_URI: return check_text(def, value, flaw);

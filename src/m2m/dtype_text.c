@@ -6,6 +6,7 @@
 #include "m2m/ids.h"
 #include "m2m/key_id.h"
 #include "m2m/m2m_time.h"
+#include "m2m/representation.h"
 
 enum { ID_MAX = 1024, URI_MAX = 4096, SCHEDULE_FIELDS = 7 };
 
@@ -295,6 +296,7 @@ const char *gh_dtype_check_text(gh_dtype_kind kind, gh_str text)
   case GH_DK_RELEASE_VERSION: return unless(release_valid(text), "not a release version");
   case GH_DK_EXTERNAL_ID: return unless(external_id_valid(text), "not user@domain");
   case GH_DK_COUNTRY_CODE: return unless(country_valid(text), "not a country code");
+  case GH_DK_SERIALIZATION: return unless(gh_representation_is_word(text), "not xml, json or cbor");
   case GH_DK_REL_KEY_ID: return unless(some(text, is_key_char), "not a relative key identifier");
   case GH_DK_CREDENTIAL_ID: return unless(credential_id_valid(text), "not a Credential-ID");
   case GH_DK_DEVICE_CONFIG_URI: return unless(device_config_valid(text), "not devMgmtID:URI");

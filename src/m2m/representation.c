@@ -82,6 +82,13 @@ bool gh_representation_by_name(gh_str name, gh_representation *out)
   return false;
 }
 
+/*= TS-0004 6.3.3 m2m:serializations has xml, too */
+bool gh_representation_is_word(gh_str text)
+{
+  gh_representation ignored;
+  return gh_representation_by_name(text, &ignored) || gh_str_eq(text, GH_STR("xml"));
+}
+
 gh_err gh_representation_decode(gh_representation representation, gh_arena *arena, gh_str octets, gh_val **out,
                                 gh_diag *diag)
 {

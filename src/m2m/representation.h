@@ -32,9 +32,17 @@ const gh_media_type *gh_media_type_by_format(uint32_t content_format);
 /* Never NULL. */
 const gh_media_type *gh_media_type_of(gh_representation representation, gh_media_kind kind);
 
+/* NULL: JSON. */
+static inline gh_representation gh_media_representation(const gh_media_type *type)
+{
+  return type ? type->representation : GH_REP_JSON;
+}
+
 /* "json", "cbor": the words of m2m:serializations (csz), of MQTT topics, of `?ct=`. */
 gh_str gh_representation_name(gh_representation representation);
 bool gh_representation_by_name(gh_str name, gh_representation *out);
+/* Is it a word of m2m:serializations, one that is read here or "xml"? Media types are none. */
+bool gh_representation_is_word(gh_str text);
 
 /* Octets -> tree, which borrows from them. Bounds are those of the codec's default limits. *diag reads like "offset
  * 17: ..."; GH_ESYNTAX, GH_ERANGE, GH_ELIMIT. */

@@ -1,13 +1,14 @@
-/* One client that speaks any of the four bindings over OpenSSL: HTTP/1.1 as text, HTTP/2 with libnghttp2, CoAP with
- * the codec. A request, and the codes of its answer. */
+/* One client that speaks any of the bindings over OpenSSL: HTTP/1.1 as text, HTTP/2 with libnghttp2, CoAP with the
+ * codec, WebSocket with frames by hand. A request, and the codes of its answer. */
 #ifndef GH_TEST_ASSOCIATION_CLIENT_H
 #define GH_TEST_ASSOCIATION_CLIENT_H
 
 #include "association_hall.h"
+#include "association_ws.h"
 
 #include <nghttp2/nghttp2.h>
 
-typedef enum binding { HTTP1, HTTP2, COAP_TLS, COAP_DTLS } binding;
+typedef enum binding { HTTP1, HTTP2, COAP_TLS, COAP_DTLS, WS_JSON, WS_CBOR } binding;
 
 typedef struct channel {
   const char *what;
@@ -17,10 +18,17 @@ typedef struct channel {
 
 /* What there is; HTTP over DTLS and DTLS 1.3 are not. */
 static const channel channels[] = {
-    {"HTTP/1.1, TLS 1.2", HTTP1, TLS1_2_VERSION},   {"HTTP/1.1, TLS 1.3", HTTP1, TLS1_3_VERSION},
-    {"HTTP/2, TLS 1.2", HTTP2, TLS1_2_VERSION},     {"HTTP/2, TLS 1.3", HTTP2, TLS1_3_VERSION},
-    {"CoAP, TLS 1.2", COAP_TLS, TLS1_2_VERSION},    {"CoAP, TLS 1.3", COAP_TLS, TLS1_3_VERSION},
+    {"HTTP/1.1, TLS 1.2", HTTP1, TLS1_2_VERSION},
+    {"HTTP/1.1, TLS 1.3", HTTP1, TLS1_3_VERSION},
+    {"HTTP/2, TLS 1.2", HTTP2, TLS1_2_VERSION},
+    {"HTTP/2, TLS 1.3", HTTP2, TLS1_3_VERSION},
+    {"CoAP, TLS 1.2", COAP_TLS, TLS1_2_VERSION},
+    {"CoAP, TLS 1.3", COAP_TLS, TLS1_3_VERSION},
     {"CoAP, DTLS 1.2", COAP_DTLS, DTLS1_2_VERSION},
+    {"WebSocket in JSON, TLS 1.2", WS_JSON, TLS1_2_VERSION},
+    {"WebSocket in JSON, TLS 1.3", WS_JSON, TLS1_3_VERSION},
+    {"WebSocket in CBOR, TLS 1.2", WS_CBOR, TLS1_2_VERSION},
+    {"WebSocket in CBOR, TLS 1.3", WS_CBOR, TLS1_3_VERSION},
 };
 enum { CHANNELS = sizeof channels / sizeof *channels };
 
@@ -31,7 +39,7 @@ typedef struct question {
   const char *content;
 } question;
 
-/* `status`: of the binding, 405 or 4.05 as 405. */
+/* `status`: of the binding, 405 or 4.05 as 405; WebSocket has none but the response status code. */
 typedef struct verdict {
   int rsc, status;
 } verdict;
@@ -39,7 +47,7 @@ typedef struct verdict {
 typedef struct talker {
   const channel *over;
   tls_peer p;
-  talk text; /* HTTP/1.1, CoAP over TLS */
+  talk text; /* HTTP/1.1, CoAP over TLS, WebSocket */
   nghttp2_session *ng;
   verdict seen; /* HTTP/2: of the stream in flight */
   bool closed;
@@ -255,6 +263,43 @@ static inline void coap_begin(talker *t)
   assert_int_equal(theirs.code, GH_COAP_CSM);
 }
 
+/* ---- WebSocket */
+
+static inline bool is_ws(const channel *over)
+{
+  return over->binding == WS_JSON || over->binding == WS_CBOR;
+}
+
+static inline gh_representation ws_representation(const channel *over)
+{
+  return over->binding == WS_CBOR ? GH_REP_CBOR : GH_REP_JSON;
+}
+
+static inline void ws_set_text(gh_arena *a, gh_val *o, const char *name, const char *text)
+{
+  if (text) gh_val_set(a, o, gh_str_of(name), gh_val_str(a, gh_str_of(text)));
+}
+
+static inline verdict ask_ws(talker *t, const question *q)
+{
+  gh_arena a;
+  gh_arena_init(&a);
+  gh_val *o = gh_val_object(&a), *pc = NULL;
+  gh_val_set(&a, o, GH_STR("op"), gh_val_int(&a, q->op));
+  ws_set_text(&a, o, "to", q->to);
+  ws_set_text(&a, o, "fr", q->from);
+  ws_set_text(&a, o, "rqi", "r1");
+  ws_set_text(&a, o, "rvi", "3");
+  if (q->content) {
+    gh_val_set(&a, o, GH_STR("ty"), gh_val_int(&a, q->ty));
+    assert_int_equal(gh_json_parse(&a, gh_str_of(q->content), NULL, &pc, NULL), GH_OK);
+    gh_val_set(&a, o, GH_STR("pc"), pc);
+  }
+  int rsc = ws_ask_primitive(&t->text, ws_representation(t->over), &a, o);
+  gh_arena_free(&a);
+  return (verdict){rsc, rsc};
+}
+
 /* ---- any of them */
 
 /* The handshake's options on this channel. */
@@ -263,7 +308,7 @@ static inline tls_peer_options options_on(const channel *over, const tls_peer_op
   tls_peer_options options = *as;
   options.min_version = options.max_version = over->version;
   options.suites = as->identity ? "PSK-AES128-GCM-SHA256" : "ECDHE-ECDSA-AES128-GCM-SHA256";
-  if (over->binding == HTTP1) options.alpn = "\x08http/1.1";
+  if (over->binding == HTTP1 || is_ws(over)) options.alpn = "\x08http/1.1";
   if (over->binding == HTTP2) options.alpn = "\x02h2";
   if (over->binding == COAP_TLS)
     options.alpn = "\x04"
@@ -288,6 +333,7 @@ static inline void talker_begin(talker *t, const hall *l, const channel *over, c
   assert_int_equal(SSL_version(t->p.ssl), over->version);
   if (over->binding == HTTP2) h2_begin(t);
   if (over->binding == COAP_TLS) coap_begin(t);
+  if (is_ws(over)) ws_upgrade(&t->text, ws_representation(over));
 }
 
 static inline verdict talker_ask(talker *t, const question *q)
@@ -297,6 +343,8 @@ static inline verdict talker_ask(talker *t, const question *q)
   case HTTP2: return ask_http2(t, q);
   case COAP_TLS: return ask_coap_tls(t, q);
   case COAP_DTLS: return ask_coap_dtls(t, q);
+  case WS_JSON:
+  case WS_CBOR: return ask_ws(t, q);
   }
   return (verdict){0, 0};
 }

@@ -1,5 +1,6 @@
-/* One CSE host behind all four bindings on real sockets, with every credential there is: keys that the operator gave
- * to the CSE, keys that a MAF and a MEF hand out (a fake outbound port answers for them), and a realm's certificates.
+/* One CSE host behind all bindings but MQTT on real sockets, with every credential there is: keys that the operator
+ * gave to the CSE, keys that a MAF and a MEF hand out (a fake outbound port answers for them), and a realm's
+ * certificates.
  */
 #ifndef GH_TEST_ASSOCIATION_HALL_H
 #define GH_TEST_ASSOCIATION_HALL_H
@@ -22,8 +23,10 @@ typedef struct hall {
   harness h;
   pki realm;
   holder cse, new_cse, new_ae, node, device, maf;
+  holder node_cse, device_cse;        /* of a node and of a device that are mn1, as the operator has said */
   holder raw_ae, raw_cse, raw_nobody; /* keys without certificates, known where this OpenSSL has raw public keys */
   gh_http_server http;
+  gh_ws_server ws; /* at the same port */
   gh_coap_server coap;
   gh_tls_server *http_tls, *coap_tls, *coap_dtls;
   gh_listener *http_listener, *coap_tcp;
@@ -119,6 +122,8 @@ static inline void hall_issue(hall *l)
   l->new_ae = issued(GH_CERT_AE_ID, "//sp.example.com/in-cse/Cfresh", NULL, &l->realm.middle);
   l->maf = issued(GH_CERT_FQDN, "maf.sp.example.com", NULL, &l->realm.middle);
   l->node = issued(GH_CERT_NODE_ID, "urn:gsma:imei:90420156-025763-0", NULL, &l->realm.root);
+  l->node_cse = issued(GH_CERT_NODE_ID, "urn:gsma:imei:90420156-025763-1", NULL, &l->realm.root);
+  l->device_cse = issued(GH_CERT_DEVICE, "0.2.481.1.100.3030.10012", NULL, &l->realm.root);
   l->device = issued(GH_CERT_DEVICE, "0.2.481.1.100.3030.10011", NULL, &l->realm.root);
 }
 
@@ -145,6 +150,8 @@ static inline void hall_listen(hall *l)
   l->source = l->h.host->key_source;
   if (l->failed) l->source.handshake_failed = l->failed;
   l->http = (gh_http_server){.host = l->h.host, .limits = gh_http_default_limits};
+  l->ws = (gh_ws_server){.host = l->h.host, .max_message_bytes = 256 * 1024};
+  l->http.websocket = &l->ws;
   l->coap = (gh_coap_server){.host = l->h.host, .max_body_bytes = 256 * 1024};
   l->http_tls = hall_tls(l, GH_HTTP_ALPN, false);
   l->coap_tls = hall_tls(l, "coap", false);
@@ -161,6 +168,9 @@ static inline void hall_listen(hall *l)
     fail_msg("%s", diag.text);
 }
 
+static gh_str hall_node_cses[] = {GH_STR("34-urn:gsma:imei:90420156-025763-1 //sp.example.com/mn1"),
+                                  GH_STR("31-0.2.481.1.100.3030.10012 //sp.example.com/mn1")};
+
 static inline void hall_open(hall *l)
 {
   signal(SIGPIPE, SIG_IGN);
@@ -168,6 +178,8 @@ static inline void hall_open(hall *l)
   l->h.options.outbound = (gh_outbound){l, hall_issuer};
   l->h.options.config.recheck_us = 3600 * GH_US_PER_S;
   l->h.options.config.open_registration = true;
+  l->h.options.config.node_cses = hall_node_cses;
+  l->h.options.config.node_cse_count = 2;
   harness_open(&l->h);
   hall_issue(l);
   hall_furnish(&l->h);
@@ -193,6 +205,8 @@ static inline void hall_close(hall *l)
   holder_free(&l->new_cse);
   holder_free(&l->new_ae);
   holder_free(&l->maf);
+  holder_free(&l->node_cse);
+  holder_free(&l->device_cse);
   holder_free(&l->node);
   holder_free(&l->device);
   holder_free(&l->raw_ae);

@@ -11,6 +11,8 @@ typedef enum certificate {
   NEW_CSE_CERT,
   NODE_CERT,
   DEVICE_CERT,
+  NODE_CSE_CERT,
+  DEVICE_CSE_CERT,
   FQDN_CERT,
   RAW_AE,
   RAW_CSE,
@@ -40,6 +42,8 @@ static const flavour flavours[] = {
     {"CSE-ID certificate of who registers", A_NEW_CSE, NULL, NEW_CSE_CERT},
     {"Node-ID certificate", NOBODY_YET, NULL, NODE_CERT},
     {"device certificate", NOBODY_YET, NULL, DEVICE_CERT},
+    {"Node-ID certificate of a CSE", A_CSE, NULL, NODE_CSE_CERT},
+    {"device certificate of a CSE", A_CSE, NULL, DEVICE_CSE_CERT},
     {"FQDN certificate of a MAF", A_FUNCTION, NULL, FQDN_CERT},
     {"raw public key of an AE", AN_AE, NULL, RAW_AE}, /* from here on: where this OpenSSL has them */
     {"raw public key of a CSE", A_CSE, NULL, RAW_CSE},
@@ -170,7 +174,7 @@ static const step steps_of_function[] = {
     {{GH_OP_CREATE, "cse-in", "/maf", GH_TY_REMOTE_CSE, HALL_CSR("maf")}, 4106},
 };
 
-/* The code of the binding for each that occurs here. */ /*= TS-0009 6.3.2; TS-0008 6.2.4 */
+/* The code of the binding, where it has one, for each that occurs here. */ /*= TS-0009 6.3.2; TS-0008 6.2.4 */
 static const struct {
   int rsc, http, coap;
 } statuses[] = {{2000, 200, 205}, {2001, 201, 201}, {2002, 200, 202}, {4000, 400, 400},
@@ -178,6 +182,7 @@ static const struct {
 
 static int status_of(int rsc, const channel *over)
 {
+  if (is_ws(over)) return rsc;
   bool coap = over->binding == COAP_TLS || over->binding == COAP_DTLS;
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
     if (statuses[i].rsc == rsc) return coap ? statuses[i].coap : statuses[i].http;
@@ -198,16 +203,17 @@ static cell cells[CHANNELS * FLAVOURS];
 
 static tls_peer_options credential_of(const flavour *f)
 {
-  const holder *const holders[] = {
-      [AE_CERT] = &place.realm.meter,  [CSE_CERT] = &place.cse,   [NEW_AE_CERT] = &place.new_ae,
-      [NEW_CSE_CERT] = &place.new_cse, [NODE_CERT] = &place.node, [DEVICE_CERT] = &place.device,
-      [FQDN_CERT] = &place.maf,        [RAW_AE] = &place.raw_ae,  [RAW_CSE] = &place.raw_cse,
-      [RAW_NOBODY] = &place.raw_nobody};
+  const holder *const holders[] = {[AE_CERT] = &place.realm.meter,    [CSE_CERT] = &place.cse,
+                                   [NEW_AE_CERT] = &place.new_ae,     [NEW_CSE_CERT] = &place.new_cse,
+                                   [NODE_CERT] = &place.node,         [DEVICE_CERT] = &place.device,
+                                   [NODE_CSE_CERT] = &place.node_cse, [DEVICE_CSE_CERT] = &place.device_cse,
+                                   [FQDN_CERT] = &place.maf,          [RAW_AE] = &place.raw_ae,
+                                   [RAW_CSE] = &place.raw_cse,        [RAW_NOBODY] = &place.raw_nobody};
   static const unsigned char raw[] = {RAW_TYPE, NO_TYPE};
   if (f->cert == NO_CERT) return (tls_peer_options){.identity = f->identity, .key_hex = GOOD_KEY};
   if (f->cert >= RAW_AE)
     return (tls_peer_options){.key = holders[f->cert]->key, .cert_types = raw, .server_types = raw};
-  bool direct = f->cert == NODE_CERT || f->cert == DEVICE_CERT; /* the intermediate is for other kinds of name */
+  bool direct = f->cert >= NODE_CERT && f->cert <= DEVICE_CSE_CERT; /* the intermediate is for other kinds of name */
   return (tls_peer_options){.cert = holders[f->cert]->cert,
                             .key = holders[f->cert]->key,
                             .issuer = direct ? NULL : place.realm.middle.cert};

@@ -311,6 +311,17 @@ static uint8_t put_block(transfer_test *x, int64_t now_us, const char *rqi, uint
   return 0;
 }
 
+static gh_coap_step get_block(transfer_test *x, uint8_t code, gh_coap_block *wanted, gh_coap_message *request,
+                              gh_coap_message *answer)
+{
+  gh_buf body;
+  *request = (gh_coap_message){.code = code};
+  *answer = (gh_coap_message){.code = 0};
+  gh_coap_add(request, GH_COAP_RQI, GH_STR("r1"));
+  if (wanted) gh_coap_add_uint(&x->arena, request, GH_COAP_BLOCK2, gh_coap_block_value(*wanted));
+  return gh_coap_take_request(&x->t, 0, &x->arena, 1024, request, &body, answer);
+}
+
 /*= RFC 7959 2.5; RFC 7959 2.9.1; RFC 7959 2.9.2; RFC 7959 2.9.3; TS-0008 6.5 */
 static void uploads(void **state)
 {
@@ -339,6 +350,7 @@ static void uploads_with_bert(void **state)
   transfer_test *x = *state;
   gh_buf body;
   x->t.max_body_bytes = sizeof pattern;
+  x->t.bert = true;
   assert_int_equal(put_block(x, 0, "r1", 0, true, 7, 2048, &body), GH_COAP_CONTINUE);
   assert_int_equal(put_block(x, 0, "r1", 2, false, 7, 1500, &body), 0);
   assert_int_equal(body.len, 3548);
@@ -346,6 +358,28 @@ static void uploads_with_bert(void **state)
   gh_buf_free(&body);
   assert_int_equal(put_block(x, 0, "r2", 0, true, 7, 2047, &body), GH_COAP_BAD_REQUEST);
   assert_int_equal(put_block(x, 0, "r2", 0, true, 7, 0, &body), GH_COAP_BAD_REQUEST);
+}
+
+/*= RFC 7959 2.2 over datagrams it is reserved: 4.00, and nothing that was under way has changed */
+static void a_size_that_is_reserved(void **state)
+{
+  transfer_test *x = *state;
+  gh_buf body;
+  gh_coap_message request, answer;
+  gh_coap_block wanted = {.szx = 7};
+  assert_int_equal(put_block(x, 0, "r1", 0, true, 2, 64, &body), GH_COAP_CONTINUE);
+  assert_int_equal(put_block(x, 0, "r1", 0, true, 7, 1024, &body), GH_COAP_BAD_REQUEST);
+  assert_int_equal(put_block(x, 0, "r1", 0, false, 7, 5, &body), GH_COAP_BAD_REQUEST);
+  assert_int_equal(put_block(x, 0, "r1", 1, false, 2, 9, &body), 0);
+  assert_int_equal(body.len, 73);
+  gh_buf_free(&body);
+  for (wanted.num = 0; wanted.num < 2; wanted.num++) {
+    assert_int_equal(get_block(x, GH_COAP_GET, &wanted, &request, &answer), GH_COAP_ANSWER);
+    assert_int_equal(answer.code, GH_COAP_BAD_REQUEST);
+  }
+  x->t.bert = true;
+  wanted.num = 0;
+  assert_int_equal(get_block(x, GH_COAP_GET, &wanted, &request, &answer), GH_COAP_PERFORM);
 }
 
 /* TP-18 */
@@ -362,17 +396,6 @@ static void uploads_are_bounded(void **state)
   assert_int_equal(put_block(x, 9, "e", 1, true, 0, 16, &body), GH_COAP_CONTINUE);
   assert_int_equal(put_block(x, 94 * GH_US_PER_S, "e", 2, true, 0, 16, &body), GH_COAP_INCOMPLETE); /* too late */
   assert_null(x->t.uploads);
-}
-
-static gh_coap_step get_block(transfer_test *x, uint8_t code, gh_coap_block *wanted, gh_coap_message *request,
-                              gh_coap_message *answer)
-{
-  gh_buf body;
-  *request = (gh_coap_message){.code = code};
-  *answer = (gh_coap_message){.code = 0};
-  gh_coap_add(request, GH_COAP_RQI, GH_STR("r1"));
-  if (wanted) gh_coap_add_uint(&x->arena, request, GH_COAP_BLOCK2, gh_coap_block_value(*wanted));
-  return gh_coap_take_request(&x->t, 0, &x->arena, 1024, request, &body, answer);
 }
 
 /*= RFC 7959 2.4; TS-0008 6.5 */
@@ -428,6 +451,7 @@ int main(void)
       cmocka_unit_test(a_request_that_was_not_performed_is_new),
       WITH(uploads),
       WITH(uploads_with_bert),
+      WITH(a_size_that_is_reserved),
       WITH(uploads_are_bounded),
       WITH(answers_in_blocks),
   };

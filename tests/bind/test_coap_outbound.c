@@ -4,6 +4,7 @@
 
 #include "../link/dtls_peer.h"
 #include "bind/pool_outbound.h"
+#include "host/id_map.h"
 
 #define ENTITY "//sp.example.com/in-cse"
 
@@ -390,6 +391,81 @@ static uint64_t accepted_by(const out_test *x)
   return atomic_load(&x->s->h.worker.counters.accepted);
 }
 
+/* It forgets while a question is under way: the question is asked once more, long before its time is over. A change
+ * is not: it may have been made. */
+static void the_peer_forgets_while_it_is_asked(void **state)
+{
+  out_test *x = *state;
+  static relay r;
+  x->port = relay_begin(&r, x->udp_port, 0, 0, 0);
+  read_box(x, 1);
+  atomic_store(&r.lose, 1); /* all of them, from now on */
+  x->port = x->udp_port;
+  ask_for(x, (wish){.op = GH_OP_RETRIEVE, .to = "cse-in/meter/box", .count = 1, .time_us = 40 * GH_US_PER_S});
+  wait_done(x, 2);
+  assert_all(x, 0, 2, GH_OK, 2000);
+  end_outbound(x);
+  relay_end(&r);
+}
+
+static void a_change_is_not_made_twice(void **state)
+{
+  out_test *x = *state;
+  static relay r;
+  x->port = relay_begin(&r, x->udp_port, 0, 0, 0);
+  read_box(x, 1);
+  atomic_store(&r.lose, 1);
+  x->port = x->udp_port;
+  ask_for(
+      x, (wish){.op = GH_OP_CREATE, .to = "cse-in/meter/box", .content = 10, .count = 1, .time_us = 6 * GH_US_PER_S});
+  wait_done(x, 2);
+  assert_all(x, 1, 2, GH_ETIMEOUT, 0);
+  end_outbound(x);
+  relay_end(&r);
+  assert_has(ask(&x->s->h, &meter_ae, GH_OP_RETRIEVE, "cse-in/meter/box", "Cmeter", 0, NULL), "\"cni\":0");
+}
+
+typedef struct slow {
+  _Atomic(gh_outbound_call *) asked;
+  atomic_int count;
+} slow;
+
+static void send_slowly(void *ctx, gh_worker *worker, gh_outbound_call *out)
+{
+  slow *s = ctx;
+  (void)worker;
+  atomic_fetch_add(&s->count, 1);
+  atomic_store(&s->asked, out);
+}
+
+static void answer_now(void *arg)
+{
+  gh_outbound_call *out = arg;
+  out->err = GH_ECONN;
+  out->done(out);
+}
+
+/* A peer that thinks for long answers the pings: it is asked once, over one association. */
+static void a_slow_peer_is_not_doubted(void **state)
+{
+  out_test *x = *state;
+  static slow s;
+  s = (slow){.asked = NULL};
+  read_box(x, 1);
+  uint64_t accepted = accepted_by(x);
+  x->s->h.host->outbound = (gh_outbound){&s, send_slowly};
+  gh_id_map_set(x->s->h.host->routes, GH_STR("//sp.example.com/mn1"), GH_STR("//sp.example.com/mn1"));
+  ask_for(x, (wish){.op = GH_OP_RETRIEVE, .to = "/mn1/cse-mn", .count = 1});
+  for (int i = 0; i < 30000 && !atomic_load(&s.asked); i++) usleep(1000);
+  assert_non_null(atomic_load(&s.asked));
+  usleep(5500000); /* pings begin after two seconds and would be given up after a second and a half */
+  gh_loop_call(x->s->h.workers[0]->loop, answer_now, atomic_load(&s.asked));
+  wait_done(x, 2);
+  assert_all(x, 1, 2, GH_OK, 5103);
+  assert_int_equal(atomic_load(&s.count), 1);
+  assert_int_equal(accepted_by(x), accepted);
+}
+
 /* A peer that is there answers the ping, and the association is kept. */
 static void idle_associations_are_kept(void **state)
 {
@@ -495,6 +571,9 @@ int main(void)
       UDP(nobody_answers_the_handshake),
       UDP(the_peer_falls_silent),
       UDP(the_peer_has_forgotten),
+      UDP(the_peer_forgets_while_it_is_asked),
+      UDP(a_change_is_not_made_twice),
+      UDP(a_slow_peer_is_not_doubted),
       UDP(idle_associations_are_kept),
       TCP(idle_associations_are_kept),
       UDP(one_lost_ping_is_nothing),

@@ -255,6 +255,41 @@ static void a_long_answer_comes_in_blocks(void **state)
   part(&r);
 }
 
+/*= RFC 8323 6 on a stream SZX 7 is BERT: several blocks of 1024 octets in a message */
+static void an_upload_with_bert(void **state)
+{
+  const coap_served *c = *state;
+  enum { LEN = 5003 };
+  tls_peer p;
+  talk r = {&p, GH_BUF_INIT};
+  char body[LEN + 1];
+  gh_arena arena;
+  gh_arena_init(&arena);
+  memset(body, 'y', LEN);
+  memcpy(body, "{\"m2m:cin\":{\"rn\":\"bert\",\"con\":\"", 31);
+  memcpy(body + LEN - 3, "\"}}", 4);
+  begin_coap(&r, c, &as_meter, 65536);
+  gh_coap_message reply = {.code = 0};
+  static const size_t lengths[] = {3072, 1024, LEN - 4096};
+  for (size_t i = 0, at = 0; i < 3; at += lengths[i++]) {
+    gh_coap_message m = coap_request(GH_COAP_POST, "Cmeter", "cse-in/meter/box", "u1");
+    with_body(&m, "\4", body);
+    m.payload = gh_str_sub(m.payload, at, lengths[i]);
+    gh_coap_add_uint(&arena, &m, GH_COAP_BLOCK1,
+                     gh_coap_block_value((gh_coap_block){(uint32_t)(at / 1024), i < 2, 7}));
+    reply = say_coap(&r, &m);
+    assert_int_equal(reply.code, i < 2 ? GH_COAP_CONTINUE : GH_COAP_CREATED);
+  }
+  assert_int_equal(rsc_in(&reply), 2001);
+  gh_coap_message m = coap_request(GH_COAP_GET, "Cmeter", "cse-in/meter/box/bert", "u2");
+  gh_coap_add_uint(&arena, &m, GH_COAP_BLOCK2, gh_coap_block_value((gh_coap_block){0, false, 7}));
+  reply = say_coap(&r, &m);
+  assert_int_equal(reply.code, GH_COAP_CONTENT);
+  assert_true(reply.payload.len > LEN - 40);
+  gh_arena_free(&arena);
+  part(&r);
+}
+
 /* A client that closes while its request is with the writer. */
 static void the_peer_leaves_early(void **state)
 {
@@ -324,6 +359,7 @@ int main(void)
       SERVED(octet_by_octet),
       SERVED(many_requests_in_one_breath),
       SERVED(a_long_answer_comes_in_blocks),
+      SERVED(an_upload_with_bert),
       SERVED(the_peer_leaves_early),
       SERVED(clear_text_is_told_why),
       SERVED(protocols_that_the_client_names),

@@ -212,6 +212,29 @@ static void blocks_both_ways(void **state)
   peer_end(&p);
 }
 
+/*= RFC 7959 2.2 SZX 7 is reserved: 4.00, and nothing is performed, whole as the body may be */
+static void a_reserved_block_size(void **state)
+{
+  const udp_served *u = *state;
+  tls_peer p;
+  gh_arena arena;
+  gh_arena_init(&arena);
+  dtls_begin(&p, u->port, &as_meter);
+  gh_coap_message m = coap_request(GH_COAP_POST, "Cmeter", "cse-in/meter/box", "s1");
+  with_body(&m, "\4", "{\"m2m:cin\":{\"con\":\"x\",\"rn\":\"reserved\"}}");
+  gh_coap_add_uint(&arena, &m, GH_COAP_BLOCK1, gh_coap_block_value((gh_coap_block){0, false, 7}));
+  assert_int_equal(say_udp(&p, &m, 1, 5000).code, GH_COAP_BAD_REQUEST);
+  m = coap_request(GH_COAP_GET, "Cmeter", "cse-in/meter/box/reserved", "s2");
+  assert_int_equal(say_udp(&p, &m, 2, 5000).code, GH_COAP_CODE(4, 4));
+  m = coap_request(GH_COAP_GET, "Cmeter", "cse-in/meter/box", "s3");
+  gh_coap_add_uint(&arena, &m, GH_COAP_BLOCK2, gh_coap_block_value((gh_coap_block){0, false, 7}));
+  assert_int_equal(say_udp(&p, &m, 3, 5000).code, GH_COAP_BAD_REQUEST);
+  m = coap_request(GH_COAP_GET, "Cmeter", "cse-in/meter/box", "s4");
+  assert_int_equal(say_udp(&p, &m, 4, 5000).code, GH_COAP_CONTENT);
+  gh_arena_free(&arena);
+  peer_end(&p);
+}
+
 /* Over a path that loses, doubles and swaps: each request is answered, and performed once. */
 static void a_bad_path(void **state)
 {
@@ -377,6 +400,7 @@ int main(void)
       SERVED(from_must_agree_with_the_association),
       SERVED(duplicates_are_performed_once),
       SERVED(blocks_both_ways),
+      SERVED(a_reserved_block_size),
       SERVED(a_bad_path),
       SERVED(a_revoked_key_ends_the_association),
       SERVED(the_peer_leaves_early),

@@ -137,6 +137,18 @@ static ssize_t give_body(nghttp2_session *ng, int32_t id, uint8_t *out, size_t c
     (uint8_t *)(uintptr_t)(n), (uint8_t *)(uintptr_t)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE                 \
   }
 
+/* The same, and then a field. */
+static const nghttp2_nv *user_trailer; /* of the next body */
+
+static ssize_t give_body_and_trailer(nghttp2_session *ng, int32_t id, uint8_t *out, size_t cap, uint32_t *flags,
+                                     nghttp2_data_source *source, void *user)
+{
+  ssize_t len = give_body(ng, id, out, cap, flags, source, user);
+  *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+  assert_int_equal(nghttp2_submit_trailer(ng, id, user_trailer, 1), 0);
+  return len;
+}
+
 /* type NULL: no body. */
 static int32_t ask_h2(h2 *c, const char *method, const char *path, const char *from, const char *ri, const char *type,
                       gh_str body)
@@ -229,6 +241,67 @@ static void refusals(void **state)
   assert_int_equal(reply_of(&c, ask_h2(&c, "GET", "/cse-in/meter", "Cmeter", "r", NULL, GH_STR_NONE))->rsc, 0);
   assert_true(finish(&c)); /* and it lives on */
   assert_int_equal(c.replies[c.count - 1].rsc, 2000);
+  end(&c);
+}
+
+/* Sends a request without From, and `trailer` behind its body. */
+static const reply *ask_with_trailer(h2 *c, const nghttp2_nv *trailer, const char *from)
+{
+  nghttp2_nv fields[] = {FIELD(":method", "POST"),
+                         FIELD(":scheme", "https"),
+                         FIELD(":authority", "in-cse.sp.example.com"),
+                         FIELD(":path", "/cse-in/meter/box"),
+                         FIELD("x-m2m-rvi", "3"),
+                         FIELD("x-m2m-ri", "t"),
+                         FIELD("content-type", "application/json;ty=4"),
+                         FIELD("x-m2m-origin", from ? from : "")};
+  user_trailer = trailer;
+  c->sending = GH_STR(CIN);
+  nghttp2_data_provider data = {.source.ptr = &c->sending, .read_callback = give_body_and_trailer};
+  int32_t id = nghttp2_submit_request(c->ng, NULL, fields, from ? 8 : 7, &data, NULL);
+  assert_true(id > 0 && c->count < REPLIES_MAX);
+  c->replies[c->count++] = (reply){.id = id, .body = GH_BUF_INIT};
+  c->open++;
+  flush(c);
+  assert_true(finish(c));
+  return reply_of(c, id);
+}
+
+/*= RFC 9110 6.5.1 nothing behind the body is a parameter: a From that is missing is missing, one that is there stays
+ */
+static void fields_behind_the_body(void **state)
+{
+  const served *s = *state;
+  h2 c;
+  begin(&c, s);
+  static const nghttp2_nv good = FIELD("x-m2m-origin", "Cmeter"), bad = FIELD("x-m2m-origin", "Cother"),
+                          type = FIELD("content-type", "application/json;ty=3"), other = FIELD("x-checksum", "0");
+  assert_int_equal(ask_with_trailer(&c, &good, NULL)->rsc, 4000);
+  assert_int_equal(ask_with_trailer(&c, &other, NULL)->rsc, 4000);
+  assert_int_equal(ask_with_trailer(&c, &good, "Cother")->rsc, 4106);
+  assert_int_equal(ask_with_trailer(&c, &bad, "Cmeter")->rsc, 2001);
+  assert_int_equal(ask_with_trailer(&c, &good, "Cmeter")->rsc, 2001); /* not twice */
+  assert_int_equal(ask_with_trailer(&c, &type, "Cmeter")->rsc, 2001);
+  end(&c);
+}
+
+/*= RFC 9110 9.3.2 refused as any method that this binding has not, and without a body */
+static void head_has_no_body(void **state)
+{
+  const served *s = *state;
+  h2 c;
+  begin(&c, s);
+  int32_t id = ask_h2(&c, "HEAD", "/cse-in/meter/box", "Cmeter", "h", NULL, GH_STR_NONE);
+  assert_true(finish(&c));
+  const reply *r = reply_of(&c, id);
+  assert_int_equal(r->error, NGHTTP2_NO_ERROR);
+  assert_int_equal(r->status, 405);
+  assert_int_equal(r->rsc, 4005);
+  assert_int_equal(r->body.len, 0);
+  id = ask_h2(&c, "GET", "/cse-in/meter/box", "Cmeter", "g", NULL, GH_STR_NONE);
+  assert_true(finish(&c));
+  assert_int_equal(reply_of(&c, id)->rsc, 2000);
+  assert_true(reply_of(&c, id)->body.len > 0);
   end(&c);
 }
 
@@ -411,6 +484,8 @@ int main(void)
       SERVED(one_after_the_other),
       SERVED(many_at_once),
       SERVED(refusals),
+      SERVED(fields_behind_the_body),
+      SERVED(head_has_no_body),
       SERVED(too_large),
       SERVED(a_stream_is_reset_while_it_is_performed),
       SERVED(rapid_resets_are_bounded),

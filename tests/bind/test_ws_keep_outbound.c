@@ -241,7 +241,7 @@ static kept *prepare(const char *key_hex)
   k->lines = tmpfile();
   assert_non_null(k->lines);
   k->log = (gh_log){.level = GH_LOG_INFO, .fd = fileno(k->lines), .clock = gh_clock_system()};
-  k->keeper = gh_ws_keeper_new(&k->peer, (gh_outbound){k, send_next}, &k->log);
+  k->keeper = gh_ws_keeper_new(&k->peer, GH_REP_JSON, (gh_outbound){k, send_next}, &k->log);
   setup_ws_before(&inner, gh_ws_keeper_port(k->keeper));
   k->w = inner;
   return k;

@@ -197,6 +197,7 @@ static void calls_all_the_others(scene *t)
   assert_int_equal(gh_device_set_public_key(d, GH_STR("ni:///sha-256;x"), &diag), GH_EINVAL);
   assert_int_equal(gh_device_set_certificate(d, &certificate, &diag), GH_EINVAL);
   assert_int_equal(gh_device_use_binding(d, GH_STR("http"), &diag), GH_EINVAL);
+  assert_int_equal(gh_device_use_serialization(d, GH_STR("cbor"), &diag), GH_EINVAL);
   assert_int_equal(gh_device_listen(d, GH_STR("127.0.0.1:0"), on_notify, t, &other, &diag), GH_EINVAL);
   assert_int_equal(gh_device_wait_closed(d, 1), GH_EINVAL);
   assert_int_equal(gh_device_serve(t->server, 1), GH_EINVAL);

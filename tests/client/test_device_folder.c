@@ -156,11 +156,49 @@ static void refuses_bad_parameters(void **state)
   c = config_of();
   c.cse_id = GH_STR("a/b");
   refuse_config(*state, c, "cse.id");
+  static const char *const no_serialization[] = {"xml", "", "CBOR", "application/json"};
+  for (size_t i = 0; i < 4; i++) {
+    c = config_of();
+    c.serialization = gh_str_of(no_serialization[i]);
+    refuse_config(*state, c, "serialization");
+  }
   c = config_of();
   gh_secret kpm = {.len = 8};
   gh_diag diag = {""};
   assert_int_equal(gh_device_create(temp_path(*state, "never"), &c, &kpm, NULL, &diag), GH_EINVAL);
   assert_int_not_equal(access(temp_path(*state, "never"), F_OK), 0); /* nothing half made is left */
+}
+
+static void assert_speaks(const char *dir, const char *expected)
+{
+  gh_device *device;
+  gh_diag diag = {""};
+  if (gh_device_open(dir, NULL, &device, &diag) != GH_OK) fail_msg("%s", diag.text);
+  assert_true(gh_str_eq(gh_device_config_get(device)->serialization, gh_str_of(expected)));
+  gh_device_close(device);
+}
+
+/* JSON where nothing is said, in a folder of an older release, too. */
+static void which_serialization(void **state)
+{
+  const char *dir = make(*state), *conf = temp_path(*state, "dev/device.conf");
+  gh_device *device;
+  gh_diag diag = {""};
+  char command[600];
+  assert_speaks(dir, "json");
+  snprintf(command, sizeof command, "sed -i '/^serialization/s/json/cbor/' '%s'", conf);
+  assert_int_equal(system(command), 0);
+  assert_speaks(dir, "cbor");
+  snprintf(command, sizeof command, "sed -i '/^serialization/d' '%s'", conf);
+  assert_int_equal(system(command), 0);
+  assert_speaks(dir, "json");
+  assert_int_equal(gh_device_open(dir, NULL, &device, &diag), GH_OK);
+  assert_int_equal(gh_device_use_serialization(device, GH_STR("cbor"), &diag), GH_OK);
+  assert_int_equal(gh_device_use_serialization(device, GH_STR("xml"), &diag), GH_EINVAL);
+  assert_non_null(strstr(diag.text, "serialization"));
+  assert_true(gh_str_eq(gh_device_config_get(device)->serialization, GH_STR("cbor")));
+  gh_device_close(device);
+  assert_speaks(dir, "json"); /* it was for that device alone */
 }
 
 static void steps_out_of_order(void **state)
@@ -205,6 +243,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(refuses_open_folders_and_secrets, temp_dir_make, temp_dir_drop),
       cmocka_unit_test_setup_teardown(passphrase_elsewhere, temp_dir_make, temp_dir_drop),
       cmocka_unit_test_setup_teardown(refuses_bad_parameters, temp_dir_make, temp_dir_drop),
+      cmocka_unit_test_setup_teardown(which_serialization, temp_dir_make, temp_dir_drop),
       cmocka_unit_test_setup_teardown(steps_out_of_order, temp_dir_make, temp_dir_drop),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

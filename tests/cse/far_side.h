@@ -7,6 +7,7 @@
 typedef struct far_side { /* of the outbound port */
   int count;
   char entity[128], to[128], from[128]; /* of the last call */
+  const gh_media_type *sent, *wanted;   /* NULL: application/json */
   int rsc;                              /* 0: the call fails with `err` */
   gh_err err;
 } far_side;
@@ -24,6 +25,8 @@ static inline void far_answers(void *ctx, gh_worker *worker, gh_outbound_call *c
   snprintf(far->entity, sizeof far->entity, "%.*s", GH_STR_ARG(call->entity));
   snprintf(far->to, sizeof far->to, "%.*s", GH_STR_ARG(call->request.to));
   snprintf(far->from, sizeof far->from, "%.*s", GH_STR_ARG(call->request.from));
+  far->sent = call->request.content_type;
+  far->wanted = call->request.accept;
   call->err = far->rsc ? GH_OK : far->err;
   if (far->rsc)
     call->response = (gh_response){

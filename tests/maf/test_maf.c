@@ -1,5 +1,6 @@
 /* The MAF through the gate: registration with a key from the MEF, key registration, retrieval, revocation. */
 #include "../host/harness.h"
+#include "../keyservice/refused_keys.h"
 
 static const who admin = {
     GH_PEER_AE, GH_METHOD_CERTIFICATE, "//sp.example.com/Sadmin", "33-//sp.example.com/Sadmin", "", false};
@@ -98,6 +99,21 @@ static void key_registration_refusals(void **state)
              4102);
 }
 
+static const key_service service = {.base = "maf",
+                                    .client = &device,
+                                    .first_suid = 32,
+                                    .suids = 4,
+                                    .target = "//sp.example.com/in-cse",
+                                    .first_target = "//sp.example.com/in-cse"};
+
+/*= TS-0003 8.8.1; TS-0003 8.8.2.7 */
+static void keys_for_no_use_of_a_maf(void **state)
+{
+  registered(*state);
+  suids_that_are_refused(*state, &service);
+  lengths_that_are_refused(*state, &service);
+}
+
 /*= TS-0003 8.8.2.8; TS-0003 8.8.2.9; TS-0003 8.8.2.10 */
 static void retrieval_update_and_end(void **state)
 {
@@ -174,6 +190,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(provisional_associations_only_register, setup, teardown),
       cmocka_unit_test_setup_teardown(key_registration, setup, teardown),
       cmocka_unit_test_setup_teardown(key_registration_refusals, setup, teardown),
+      cmocka_unit_test_setup_teardown(keys_for_no_use_of_a_maf, setup, teardown),
       cmocka_unit_test_setup_teardown(retrieval_update_and_end, setup, teardown),
       cmocka_unit_test_setup_teardown(updates_that_are_refused, setup, teardown),
       cmocka_unit_test_setup_teardown(expired_keys_do_not_exist, setup, teardown),

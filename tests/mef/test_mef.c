@@ -1,5 +1,6 @@
 /* The MEF through the gate: enrolees, registration, enrolment keys, key registration, the older credential fetch. */
 #include "../host/harness.h"
+#include "../keyservice/refused_keys.h"
 #include "base/encoding.h"
 #include "crypto/kdf.h"
 
@@ -280,6 +281,22 @@ static void key_registration_for_a_maf(void **state)
   assert_rsc(ask(h, &cse, GH_OP_RETRIEVE, to, NULL, 0, NULL), 4103);
 }
 
+static const key_service service = {.base = "mef",
+                                    .client = &device,
+                                    .first_suid = 21,
+                                    .suids = 5,
+                                    .target = "//sp.example.com/in-cse",
+                                    .first_target = "maf.sp.example.com"};
+
+/*= TS-0003 8.3.5.2.7 */
+static void keys_for_no_use_of_a_mef(void **state)
+{
+  answer a;
+  register_device(*state, &a);
+  suids_that_are_refused(*state, &service);
+  lengths_that_are_refused(*state, &service);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -293,6 +310,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(an_update_renews_the_enrolment_key, setup, teardown),
       cmocka_unit_test_setup_teardown(key_registration_for_a_cse, setup, teardown),
       cmocka_unit_test_setup_teardown(key_registration_for_a_maf, setup, teardown),
+      cmocka_unit_test_setup_teardown(keys_for_no_use_of_a_mef, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,8 +76,14 @@ class Broker:
             self.process = None
 
     def reload(self):
+        """It says so in its log before it does, and does nothing else meanwhile."""
+        before = self.log().count("Reloading config")
         self.process.send_signal(signal.SIGHUP)
-        time.sleep(0.3)
+        for _ in range(1200):
+            if self.log().count("Reloading config") > before:
+                return
+            time.sleep(0.05)
+        raise SystemExit("mosquitto does not reload: " + self.log()[-2000:])
 
 
 class Device:
