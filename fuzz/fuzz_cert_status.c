@@ -48,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   if (gh_crl_set_read(octets, &set, &diag) != GH_OK) return 0;
   MUST(gh_crl_set_check(set, cert, issuer, now_us) == GH_CERT_UNKNOWN);
   (void)gh_crl_set_next_update_us(set);
-  gh_crl_set_free(set);
+  gh_crl_set *kept = NULL;
+  MUST(gh_crl_set_take_later(&kept, set, &issuer, 1, now_us, NULL) == 0 && !kept); /* uses it up */
   return 0;
 }

@@ -133,14 +133,35 @@ GH_MUST_USE gh_err gh_device_set_psk(gh_device *device, gh_str kpsa_id, const gh
  * GH_EINVAL; GH_EUNSUPPORTED: this library stands on an OpenSSL before 3.2. */
 GH_MUST_USE gh_err gh_device_set_public_key(gh_device *device, gh_str cse_key_ids, gh_diag *diag);
 
+/* What the silence of a source means. */
+typedef enum gh_device_status_policy {
+  GH_DEVICE_STATUS_USUAL,  /* soft of stapled answers, require of a responder */
+  GH_DEVICE_STATUS_OFF,    /* it is not asked; of stapled answers alone */
+  GH_DEVICE_STATUS_SOFT,   /* what it says counts, its silence does not */
+  GH_DEVICE_STATUS_REQUIRE /* its silence is a refusal, unless another source speaks */
+} gh_device_status_policy;
+
+/* Where the device looks whether the certificate of its CSE, of its broker, or of who comes to it as its CSE, is
+ * revoked (TS-0003 8.1.2.5). Zeros: at stapled answers alone, softly. One source that says "revoked" refuses; else
+ * one that says "good" is enough; where none speaks, lists refuse, and the others by their policies. URLs are
+ * "http://HOST[:PORT][/PATH]" (what comes is signed). Asking takes at most half of timeout_ms. */
+typedef struct gh_device_revocation {
+  gh_str crl_file; /* path of a file with CRLs, PEM or DER, of the issuers of the certificates; read again when it
+                      changes. Empty: none, as below */
+  gh_str crl_url;  /* the same from a web server: fetched when it is needed first, and again half-way to its
+                      nextUpdate (10 s to 1 h). Of one issuer only a later list replaces an earlier one */
+  gh_str ocsp_url; /* a responder, asked in the handshake, and about who is associated half-way to the end of its
+                      answer (10 s to 1 h); the answer is remembered to its end */
+  gh_device_status_policy ocsp;
+  gh_device_status_policy stapling; /* of servers: asked for in the handshake */
+} gh_device_revocation;
+
 /* A certificate with all that belongs to it, PEM (TS-0003 8.1.2.3, 8.1.2.4). */
 typedef struct gh_device_certificate {
   gh_str chain_pem;   /* the own certificate, then intermediates; it names an AE-ID, a node or a device (10.1.1) */
   gh_str key_pem;     /* its private key, not encrypted */
   gh_str anchors_pem; /* CAs, to one of which the CSE's certificate must lead; it must bear the CSE's FQDN */
-  gh_str crl_file; /* path of a file with CRLs, PEM or DER, of the issuers of the CSE's certificate; read again when
-                      it changes. The CSE's certificate must be on none of them, and one that counts must speak for
-                      it, or there is no association (TS-0003 8.1.2.5). Empty: revocation is not looked at */
+  gh_device_revocation revocation;
 } gh_device_certificate;
 
 /* The device's associations with the CSE use certificates from now on, in both directions (TS-0003 8.2.2.2). All of
@@ -148,14 +169,16 @@ typedef struct gh_device_certificate {
  * broker the certificate of an AE-ID proves the AE once it is registered. GH_EINVAL: it cannot be read, is outside
  * the profile of 10.1.1, names no AE, node or device, or the key is another's (*diag says which); GH_EAUTH: it has no
  * name, or several; GH_EEXPIRED: it is past its end; GH_ELIMIT: together more than 16 KiB; GH_EIO, GH_ESYNTAX: the
- * CRLs. Nothing has changed then. An association that stands ends within a second or before its next request once a
- * new list revokes the CSE's certificate, or the broker's. */
+ * file with CRLs (what lies behind a URL is not tried). Nothing has changed then. An association that stands ends
+ * within a second, or before its next request, once a list or an answer that came revokes the certificate of the CSE
+ * or broker. */
 GH_MUST_USE gh_err gh_device_set_certificate(gh_device *device, const gh_device_certificate *certificate,
                                              gh_diag *diag);
 
-/* The path that it was given as `crl_file`, made absolute; empty: none. Lives until the next call with the same
- * device. GH_ENOTFOUND: the device has no certificate. */
-GH_MUST_USE gh_err gh_device_crl_file(gh_device *device, gh_str *out, gh_diag *diag);
+/* Where it looks: as it was given, the path made absolute, with the policies that are followed (USUAL: of a responder
+ * that there is not). Text lives until the next call with the same device. GH_ENOTFOUND: the device has no
+ * certificate. */
+GH_MUST_USE gh_err gh_device_revocation_get(gh_device *device, gh_device_revocation *out, gh_diag *diag);
 
 /* Which key the association with the CSE uses. */
 typedef enum gh_device_key {
@@ -253,7 +276,9 @@ GH_NONNULL gh_str gh_device_server_point(const gh_device_server *server);
  * past its end, announce again: the registrar needs the key. GH_ENOTFOUND: not registered; else as
  * gh_device_request_send. */
 GH_MUST_USE gh_err gh_device_announce(gh_device *device, gh_str point, gh_reply *reply, gh_diag *diag);
-/* Takes requests for so many milliseconds. GH_ETIMEOUT: they are over; GH_OK: gh_device_server_stop was called. */
+/* Takes requests for so many milliseconds, and ends what has begun where a source of revocation is being asked about
+ * who comes (at most half of timeout_ms more). GH_ETIMEOUT: they are over; GH_OK: gh_device_server_stop was called.
+ */
 GH_MUST_USE gh_err gh_device_serve(gh_device_server *server, uint32_t timeout_ms);
 /* From any thread or signal handler: gh_device_serve returns. */
 GH_NONNULL void gh_device_server_stop(gh_device_server *server);

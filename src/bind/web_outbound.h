@@ -3,7 +3,7 @@
 #ifndef GH_BIND_WEB_OUTBOUND_H
 #define GH_BIND_WEB_OUTBOUND_H
 
-#include "host/web.h"
+#include "base/web.h"
 
 /* Has no state; each exchange is a connection of its own. */
 gh_web gh_web_outbound(void);

@@ -12,9 +12,7 @@
 #define CHAIN_BEGINS "-----BEGIN CERTIFICATE-----"
 #define ANCHORS_BEGIN "-----ANCHORS-----\n" /* between chain and anchors; no PEM is called so */
 
-#define CRL_BEGIN "-----CRL FILE-----\n" /* and behind the anchors: a path, where there is one */
-
-enum { CERTIFICATES_MAX = 16, PATH_BYTES = 4096 };
+enum { CERTIFICATES_MAX = 16 };
 
 /* Writes every certificate of `pem`, and nothing else of it. *first (may be NULL) is freed by the caller. */
 static gh_err copy_certificates(gh_str pem, gh_buf *out, X509 **first)
@@ -61,22 +59,6 @@ static gh_err judge(gh_device *device, X509 *cert, EVP_PKEY *key, gh_str *creden
   return over ? gh_fail(diag, GH_EEXPIRED, "the certificate is past its end") : GH_OK;
 }
 
-/* They can be read now; what they say of the CSE counts when it comes. */
-static gh_err check_lists(gh_device *device, gh_str file, char path[static PATH_BYTES], gh_diag *diag)
-{
-  char given[PATH_BYTES];
-  gh_device_status trial;
-  path[0] = '\0';
-  if (gh_str_empty(file)) return GH_OK;
-  if (!gh_str_to_cstr(file, given, sizeof given) || !realpath(given, path))
-    return gh_fail(diag, GH_EIO, "the file with the CRLs cannot be found");
-  gh_device_status_init(&trial, &device->clock);
-  gh_device_status_use(&trial, gh_str_of(path));
-  gh_err err = gh_device_status_look(&trial, diag);
-  gh_device_status_free(&trial);
-  return err;
-}
-
 /* The record, and what is known of it. */
 static gh_err make_record(gh_device *device, const gh_device_certificate *given, gh_buf *record,
                           gh_str *credential_id, int64_t *until_us, gh_diag *diag)
@@ -93,12 +75,7 @@ static gh_err make_record(gh_device *device, const gh_device_certificate *given,
   gh_buf_add(record, GH_STR(ANCHORS_BEGIN));
   if (err == GH_OK && copy_certificates(given->anchors_pem, record, NULL) != GH_OK)
     err = gh_fail(diag, GH_EINVAL, "the trust anchors cannot be read");
-  char path[PATH_BYTES];
-  if (err == GH_OK) err = check_lists(device, given->crl_file, path, diag);
-  if (err == GH_OK && path[0]) {
-    gh_buf_add(record, GH_STR(CRL_BEGIN));
-    gh_buf_add(record, gh_str_of(path));
-  }
+  if (err == GH_OK) err = gh_device_revocation_write(&given->revocation, record, diag);
   X509_free(cert);
   EVP_PKEY_free(key);
   return err;
@@ -138,11 +115,8 @@ static gh_err read_record(gh_device *device, gh_arena *secret, gh_device_certifi
   GH_REQUIRE(anchors && chain < anchors, GH_ETAMPER);
   *out = (gh_device_certificate){.key_pem = {record.ptr, (size_t)(chain - record.ptr)},
                                  .chain_pem = {chain, (size_t)(anchors - chain)}};
-  gh_str rest = gh_str_sub(record, (size_t)(anchors - record.ptr) + strlen(ANCHORS_BEGIN), SIZE_MAX);
-  const char *crl = rest.len ? memmem(rest.ptr, rest.len, CRL_BEGIN, strlen(CRL_BEGIN)) : NULL;
-  out->anchors_pem = crl ? (gh_str){rest.ptr, (size_t)(crl - rest.ptr)} : rest;
-  if (crl) out->crl_file = gh_str_sub(rest, (size_t)(crl - rest.ptr) + strlen(CRL_BEGIN), SIZE_MAX);
-  return GH_OK;
+  out->anchors_pem = gh_str_sub(record, (size_t)(anchors - record.ptr) + strlen(ANCHORS_BEGIN), SIZE_MAX);
+  return gh_device_revocation_read(&out->anchors_pem, &out->revocation);
 }
 
 gh_err gh_device_use_certificate(gh_device *device, gh_arena *secret, gh_device_certificate *out)
@@ -154,18 +128,23 @@ gh_err gh_device_use_certificate(gh_device *device, gh_arena *secret, gh_device_
     return GH_EEXPIRED;
   }
   *out = own;
-  gh_device_status_use(&device->status, own.crl_file);
+  gh_device_status_use(&device->status, &own.revocation, gh_device_status_ms(device));
   return GH_OK;
 }
 
-gh_err gh_device_crl_file(gh_device *device, gh_str *out, gh_diag *diag)
+gh_err gh_device_revocation_get(gh_device *device, gh_device_revocation *out, gh_diag *diag)
 {
   gh_device_certificate own = {.key_pem = GH_STR_NONE};
   gh_arena secret;
   gh_arena_init(&secret);
-  *out = GH_STR_NONE;
+  *out = (gh_device_revocation){.crl_file = GH_STR_NONE};
   gh_err err = read_record(device, &secret, &own);
-  if (err == GH_OK) *out = gh_arena_dup(&device->scratch, own.crl_file);
+  if (err == GH_OK) {
+    *out = own.revocation;
+    out->crl_file = gh_arena_dup(&device->scratch, own.revocation.crl_file);
+    out->crl_url = gh_arena_dup(&device->scratch, own.revocation.crl_url);
+    out->ocsp_url = gh_arena_dup(&device->scratch, own.revocation.ocsp_url);
+  }
   gh_wipe((void *)(uintptr_t)own.key_pem.ptr, own.key_pem.len);
   gh_arena_free(&secret);
   return err == GH_OK ? GH_OK : gh_fail(diag, err, "the device has no certificate that can be read");

@@ -9,7 +9,7 @@
 #include "m2m/key_id.h"
 
 /*= TS-0003 8.2.1 an association does not outlive its credential: a new list is held against the one that stands */
-static void hold_against_lists(gh_device *device)
+void gh_device_hold_against_lists(gh_device *device)
 {
   const gh_status_source *source = gh_device_status_source(&device->status);
   (void)gh_device_status_look(&device->status, NULL);
@@ -21,7 +21,7 @@ static void hold_against_lists(gh_device *device)
 static bool is_open(gh_device *device)
 {
   gh_device_leave(device);
-  hold_against_lists(device);
+  gh_device_hold_against_lists(device);
   if (!device->cse) return false;
   if (gh_client_wait_closed(device->cse, 0) != GH_OK) return true; /* nothing of a close has arrived */
   gh_device_dissociate(device);
@@ -164,13 +164,14 @@ gh_err gh_device_wait_closed(gh_device *device, uint32_t timeout_ms)
   GH_REQUIRE(!device->in_request, GH_EINVAL); /* it would run, and may free, what has called us */
   gh_device_leave(device);
   GH_REQUIRE(device->cse, GH_ECONN);
-  hold_against_lists(device);
   gh_err err = GH_ETIMEOUT;
+  gh_device_hold_against_lists(device);
   for (uint32_t left = timeout_ms, now = 0; device->cse; left -= now) {
     now = left < SLICE_MS ? left : SLICE_MS;
     err = gh_client_wait_closed(device->cse, now);
     gh_device_leave(device);
     if (err != GH_ETIMEOUT || now == left) break;
+    gh_device_hold_against_lists(device);
   }
   return device->cse ? err : GH_OK;
 }

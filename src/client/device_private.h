@@ -81,16 +81,27 @@ gh_str gh_device_after(gh_device *device, int64_t seconds);
 /* A mandatory timestamp of a response, in the future. GH_EPROTO. */
 GH_MUST_USE gh_err gh_device_read_until(gh_device *device, const gh_val *attrs, int64_t *until_us, gh_diag *diag);
 
+/* device_cse.c: the association that stands is left where the certificate of its other end is revoked by now. */
+void gh_device_hold_against_lists(gh_device *device);
 /* device_cse.c: which key the associations with the CSE use. */
 gh_device_key gh_device_usual_key(const gh_device *device);
 /* From now on this one; durable. */
 GH_MUST_USE gh_err gh_device_choose_key(gh_device *device, gh_device_key key, gh_diag *diag);
 
 /* device_certificate.c: for one handshake; all of it in `secret`, the caller wipes key_pem. GH_ENOTFOUND,
- * GH_EEXPIRED. From then on the device's `status` is by its CRLs.
- */
+ * GH_EEXPIRED. From then on the device's `status` is by its sources. */
 GH_MUST_USE gh_err gh_device_use_certificate(gh_device *device, gh_arena *secret, gh_device_certificate *out);
+/* How long a handshake waits for what is asked: the rest of it must still fit into its time. */
+static inline uint32_t gh_device_status_ms(const gh_device *device)
+{
+  return (uint32_t)(device->config.timeout_ms / 2);
+}
 #define GH_DEVICE_OWN_CERTIFICATE "certificate" /* of the record in the secure environment */
+
+/* device_revocation.c: appended to the record behind the anchors, and taken off them. GH_EINVAL, GH_EIO, GH_ESYNTAX
+ * (file with CRLs); GH_ETAMPER. Read, the policies are those that are followed. */
+GH_MUST_USE gh_err gh_device_revocation_write(const gh_device_revocation *revocation, gh_buf *record, gh_diag *diag);
+GH_MUST_USE gh_err gh_device_revocation_read(gh_str *anchors, gh_device_revocation *out);
 
 /* device_maf.c: gh_device_register_key within another call. */
 GH_MUST_USE gh_err gh_device_new_kc(gh_device *device, gh_reply *reply, gh_diag *diag);

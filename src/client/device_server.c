@@ -11,7 +11,7 @@
 #include "m2m/json.h"
 #include "m2m/tables.h"
 
-enum { CONNECTIONS_MAX = 32, CONNECTIONS_OF_ONE = 16, IDLE_MS = 60000, LOOK_MS = 500 };
+enum { CONNECTIONS_MAX = 32, CONNECTIONS_OF_ONE = 16, IDLE_MS = 60000 };
 
 /* What a device serves, by the binding that it speaks. */
 typedef struct door {
@@ -69,22 +69,6 @@ static void on_stop(uv_async_t *stop)
   server->stopped = true;
 }
 
-static bool is_revoked(void *ctx, gh_conn *conn)
-{
-  return gh_conn_is_revoked(conn, ctx);
-}
-
-/*= TS-0003 8.2.1 an association does not outlive its credential */
-static void on_look(uv_timer_t *looking)
-{
-  gh_device_server *server = looking->data;
-  gh_device_status *status = &server->device->status;
-  (void)gh_device_status_look(status, NULL);
-  if (server->lists == status->generation) return;
-  server->lists = status->generation;
-  (void)gh_worker_revoke(&server->worker, is_revoked, &status->source);
-}
-
 gh_err gh_device_serve(gh_device_server *server, uint32_t timeout_ms)
 {
   GH_REQUIRE(!server->device->in_notify, GH_EINVAL); /* a loop within a loop */
@@ -94,6 +78,7 @@ gh_err gh_device_serve(gh_device_server *server, uint32_t timeout_ms)
   uv_timer_start(&server->timer, on_timer, timeout_ms, 0);
   while (!server->timed_out && !server->stopped) gh_quiet_run(&server->uv, UV_RUN_ONCE);
   uv_timer_stop(&server->timer);
+  gh_device_server_status_settle(server);
   return server->stopped ? GH_OK : GH_ETIMEOUT;
 }
 
@@ -128,7 +113,7 @@ static gh_err take_credential(gh_device_server *server, gh_arena *secret, gh_tls
   options->key_pem = own.key_pem;
   options->chain_pem = own.chain_pem;
   options->anchors_pem = own.anchors_pem;
-  options->status = own.chain_pem.len ? gh_device_status_source(&device->status) : NULL;
+  options->status = own.chain_pem.len ? gh_device_server_status(server) : NULL;
   return GH_OK;
 }
 
@@ -183,9 +168,8 @@ static gh_err start_loop(gh_device_server *server, gh_diag *diag)
   gh_worker_init(&server->worker, &server->uv, NULL, &server->device->clock, NULL, &limits);
   uv_timer_init(&server->uv, &server->timer);
   uv_async_init(&server->uv, &server->stop, on_stop);
-  server->timer.data = server->looking.data = server->stop.data = server;
-  uv_timer_init(&server->uv, &server->looking);
-  uv_timer_start(&server->looking, on_look, LOOK_MS, LOOK_MS);
+  server->timer.data = server->stop.data = server;
+  gh_device_server_status_begin(server);
   return GH_OK;
 }
 
@@ -195,8 +179,8 @@ static void end_loop(gh_device_server *server)
   gh_dtls_listener_close(server->datagrams);
   gh_worker_close(&server->worker);
   uv_close((uv_handle_t *)&server->timer, NULL);
-  uv_close((uv_handle_t *)&server->looking, NULL);
   uv_close((uv_handle_t *)&server->stop, NULL);
+  gh_device_server_status_end(server);
   while (uv_loop_alive(&server->uv)) gh_quiet_run(&server->uv, UV_RUN_DEFAULT);
   uv_loop_close(&server->uv);
   gh_worker_free(&server->worker);

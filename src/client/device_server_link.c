@@ -33,6 +33,7 @@ gh_err gh_device_server_serve_link(gh_device_server *server, uint32_t timeout_ms
     if (left <= 0) return GH_ETIMEOUT;
     uint32_t slice = left < SLICE_MS ? (uint32_t)left : SLICE_MS;
     /* whether it has ended is for the caller to find, who announces the device again */
+    gh_device_hold_against_lists(server->device);
     bool open = server->device->cse && gh_client_is_open(server->device->cse);
     if (!open || gh_client_wait_closed(server->device->cse, slice) != GH_ETIMEOUT) poll(NULL, 0, (int)slice);
     gh_device_leave(server->device);

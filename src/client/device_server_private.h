@@ -22,8 +22,11 @@ struct gh_device_server {
   uv_loop_t uv;
   gh_worker worker;
   uv_timer_t timer;
-  uv_timer_t looking; /* at the lists of revoked certificates */
-  unsigned lists;     /* the generation that the associations were held against */
+  gh_status_source status;           /* of who comes */
+  struct gh_device_waiting *waiting; /* handshakes, for what it asks */
+  uv_timer_t looking;                /* at what is known of revoked certificates */
+  unsigned look_ms;
+  unsigned lists; /* the generation that the associations were held against */
   uv_async_t stop;
   gh_key_source source;
   gh_tls_server *tls;
@@ -41,6 +44,14 @@ int gh_device_server_refuse(gh_arena *arena, gh_response *response, int rsc, con
 
 /* device_server_peers.c: who may come. `source` is the server's. */
 void gh_device_server_peers(gh_device_server *server);
+
+/* device_server_status.c: the source for who comes, NULL: nobody asks; it works between begin and end, on the
+ * server's loop. Settle whenever the loop is left: a handshake that waits is in a job of OpenSSL, which is this
+ * thread's. */
+const gh_status_source *gh_device_server_status(gh_device_server *server);
+void gh_device_server_status_begin(gh_device_server *server);
+void gh_device_server_status_end(gh_device_server *server);
+void gh_device_server_status_settle(gh_device_server *server);
 
 /* device_server_http.c, device_server_coap.c: fill handler, new_ctx and owner. */
 void gh_device_server_http(gh_device_server *server, gh_listener_options *options);

@@ -20,6 +20,23 @@ static gh_err read_public(gh_call *call, const char *option, gh_str *out, gh_dia
   return out->len < PEM_MAX_BYTES ? GH_OK : gh_fail(diag, GH_ELIMIT, "%s is too long", path);
 }
 
+static gh_device_status_policy policy_of(gh_call *call, const char *option)
+{
+  gh_str name = gh_call_text(call, option, GH_STR_NONE);
+  if (gh_str_eq(name, GH_STR("require"))) return GH_DEVICE_STATUS_REQUIRE;
+  if (gh_str_eq(name, GH_STR("soft"))) return GH_DEVICE_STATUS_SOFT;
+  return name.len ? GH_DEVICE_STATUS_OFF : GH_DEVICE_STATUS_USUAL;
+}
+
+static gh_device_revocation sources_of(gh_call *call)
+{
+  return (gh_device_revocation){.crl_file = gh_call_text(call, "crl", GH_STR_NONE),
+                                .crl_url = gh_call_text(call, "crl-url", GH_STR_NONE),
+                                .ocsp_url = gh_call_text(call, "ocsp", GH_STR_NONE),
+                                .ocsp = policy_of(call, "ocsp-policy"),
+                                .stapling = policy_of(call, "stapling")};
+}
+
 static gh_err take(gh_call *call, gh_device *device, gh_diag *diag)
 {
   gh_device_certificate certificate = {.key_pem = GH_STR_NONE};
@@ -28,7 +45,7 @@ static gh_err take(gh_call *call, gh_device *device, gh_diag *diag)
   if (err == GH_OK) err = read_public(call, "anchors", &certificate.anchors_pem, diag);
   if (err == GH_OK) err = gh_private_file_read(gh_call_text(call, "key-file", GH_STR_NONE).ptr, &key, diag);
   certificate.key_pem = gh_buf_str(&key);
-  certificate.crl_file = gh_call_text(call, "crl", GH_STR_NONE);
+  certificate.revocation = sources_of(call);
   gh_diag why = {""};
   if (err == GH_OK && (err = gh_device_set_certificate(device, &certificate, &why)) != GH_OK)
     gh_fail(diag, err, "--key-file %s, --cert %s, --anchors %s: %s", gh_call_text(call, "key-file", GH_STR_NONE).ptr,
@@ -60,7 +77,16 @@ static const gh_opt options[] = {
     {"crl", 0, GH_OPT_TEXT, "FILE",
      "lists of revoked certificates, PEM or DER, read again when they change; without a valid one that speaks for "
      "the "
-     "CSE's there is no association (nobody looks)"},
+     "CSE's there is no association (none)"},
+    {"crl-url", 0, GH_OPT_TEXT, "URL",
+     "the same, fetched over http when it is needed, and again before it ends (none)"},
+    {"ocsp", 0, GH_OPT_TEXT, "URL", "a responder (http) that is asked about the CSE's certificate (nobody is asked)"},
+    {"ocsp-policy", 0, GH_OPT_CHOICE, "require|soft",
+     "without an answer of it: no association, or one all the same (require)"},
+    {"stapling", 0, GH_OPT_CHOICE, "require|soft|off",
+     "the answer of a responder that the CSE sends in the handshake: it must be there unless another source speaks, "
+     "it counts where it "
+     "is there, or it is not asked for (soft)"},
     GH_OPT_PASSPHRASE,
     {.name = NULL}};
 
@@ -74,7 +100,8 @@ const gh_verb gh_verb_device_certificate = {
         "Key, certificate and anchors are copied into keys.sealed; the key is never shown. The device uses them "
         "from now on, in\nboth directions (device listen); it needs neither MEF nor MAF. A realm's CA issues "
         "them: gatehouse ca issue --ae-id. Of --crl the path is kept, not the "
-        "lists.",
+        "lists. Whether the CSE's certificate is revoked is\nlooked up with --crl, --crl-url, --ocsp and --stapling; "
+        "they are kept with the certificate, and hold until one is given again.",
     .options = options,
     .run = run,
 };

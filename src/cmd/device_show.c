@@ -1,8 +1,7 @@
 /* gatehouse device show: what a device knows, without its secrets. */
 #include "cmd/device_call.h"
+#include "cmd/device_sources.h"
 #include "cmd/verbs.h"
-#include "crypto/crl_file.h"
-#include "m2m/m2m_time.h"
 
 static void put(gh_call *call, gh_val *o, const char *name, gh_str text)
 {
@@ -16,26 +15,28 @@ static void put_peer(gh_call *call, gh_val *o, const char *name, const gh_device
   put(call, o, name, gh_arena_fmt(&call->arena, "%.*s at %.*s", GH_STR_ARG(peer->fqdn), GH_STR_ARG(peer->endpoint)));
 }
 
+static gh_str named(gh_call *call, const gh_source_row *row, const char *what)
+{
+  return gh_arena_fmt(&call->arena, "%s%s", row->name, what);
+}
+
 /*= TS-0003 8.1.2.5 where the device looks whether its CSE's certificate is revoked, and whether it can at all */
 static void put_revocation(gh_call *call, gh_val *o, gh_device *device)
 {
-  gh_str path;
-  gh_crl_set *lists = NULL;
-  gh_diag diag = {""};
-  if (gh_device_crl_file(device, &path, &diag) != GH_OK) return; /* it has no certificate */
-  if (!path.len) {
-    put(call, o, "crl", GH_STR("none: nobody looks whether the CSE's certificate is revoked"));
-    return;
+  gh_source_row rows[GH_SOURCE_ROWS];
+  bool any = false;
+  if (gh_device_sources(call, device, rows) != GH_OK) return; /* it has no certificate */
+  for (size_t i = 0; i < GH_SOURCE_ROWS; i++) {
+    const gh_source_row *row = &rows[i];
+    any |= row->what.len && !gh_str_eq(row->policy, GH_STR("off"));
+    put(call, o, row->name, row->what);
+    put(call, o, named(call, row, "Until").ptr, row->until);
+    put(call, o, named(call, row, "Says").ptr, row->said);
+    put(call, o, named(call, row, "Fault").ptr, row->fault);
+    if (row->what.len && gh_str_eq(gh_str_of(row->name), GH_STR("ocsp")))
+      put(call, o, named(call, row, "Policy").ptr, row->policy);
   }
-  gh_str file = gh_arena_fmt(&call->arena, "%.*s", GH_STR_ARG(path));
-  put(call, o, "crl", file);
-  if (gh_crl_file_read(file.ptr, &lists, &diag) != GH_OK) {
-    put(call, o, "crlFault", gh_str_of(diag.text));
-    return;
-  }
-  int64_t end = gh_crl_set_next_update_us(lists);
-  if (end != INT64_MAX) put(call, o, "crlUntil", gh_timestamp(&call->arena, end));
-  gh_crl_set_free(lists);
+  if (!any) put(call, o, "revocation", GH_STR("nobody looks whether the CSE's certificate is revoked"));
 }
 
 static gh_exit run(gh_call *call)

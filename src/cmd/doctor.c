@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/device_call.h"
 #include "cmd/verbs.h"
 #include "store/store.h"
 
@@ -156,8 +157,17 @@ static gh_exit examine(gh_call *call, const gh_realm *realm)
   return report.failed ? GH_EXIT_FAILED : code;
 }
 
+/* A folder that has device.conf and is no realm. */
+static bool is_device(gh_call *call)
+{
+  gh_str dir = call->operands[0];
+  bool device = access(gh_arena_fmt(&call->arena, "%.*s/device.conf", GH_STR_ARG(dir)).ptr, F_OK) == 0;
+  return device && access(gh_arena_fmt(&call->arena, "%.*s/gatehouse.conf", GH_STR_ARG(dir)).ptr, F_OK) != 0;
+}
+
 static gh_exit run(gh_call *call)
 {
+  if (is_device(call)) return gh_doctor_device(call);
   gh_realm realm;
   gh_diag diag = {""};
   gh_err err = gh_realm_read(call->operands[0].ptr, &realm, &diag);
@@ -166,12 +176,18 @@ static gh_exit run(gh_call *call)
   return code;
 }
 
+static const gh_opt options[] = {GH_OPT_PASSPHRASE, {.name = NULL}};
+
 const gh_verb gh_verb_doctor = {
     .words = "doctor",
-    .operands = "REALM",
+    .operands = "REALM|DEVICE",
     .min_operands = 1,
     .max_operands = 1,
-    .help = "check a realm: modes, certificates, sealed files, revocation lists, stores, end points, further anchors",
-    .details = "Exit code 3 when a check FAILED.",
+    .help = "check a realm or a device: modes, certificates, sealed files, revocation lists, stores, end points, "
+            "further anchors",
+    .details =
+        "Of a device: its folder, its certificate, and whether the sources answer of which it asks whether its CSE's "
+        "certificate is\nrevoked. Exit code 3 when a check FAILED.",
+    .options = options,
     .run = run,
 };

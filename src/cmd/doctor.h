@@ -27,6 +27,8 @@ void gh_check_admin_credential(gh_report *report, const gh_realm *realm);
 void gh_report_anchors(gh_report *report, gh_str what, gh_str path, gh_str whom);
 /* Those that vouch for one flavour of certificates alone. */
 void gh_check_anchors(gh_report *report, const gh_realm *realm);
+/* A device: its folder, its certificate, and the sources of which it asks whether others are revoked. */
+gh_exit gh_doctor_device(gh_call *call);
 /* The anchors of another service provider, and how it is called. */
 void gh_check_provider(gh_report *report, const gh_realm_provider *provider);
 /* Store, and whether the function answers. */

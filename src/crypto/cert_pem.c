@@ -4,6 +4,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 enum { PEM_MAX_BYTES = 256 * 1024 };
 
@@ -62,6 +63,21 @@ gh_err gh_cert_from_pem(gh_str pem, X509 **out)
   GH_REQUIRE(cert, GH_ESYNTAX);
   *out = cert;
   return GH_OK;
+}
+
+static bool has_issued(X509 *issuer, X509 *cert)
+{
+  return X509_check_issued(issuer, cert) == X509_V_OK && X509_verify(cert, X509_get0_pubkey(issuer)) == 1;
+}
+
+X509 *gh_cert_issuer_in(gh_str pem, X509 *cert)
+{
+  BIO *bio = pem.len ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
+  X509 *one = NULL;
+  while (bio && (one = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) && !has_issued(one, cert)) X509_free(one);
+  BIO_free(bio);
+  ERR_clear_error();
+  return one;
 }
 
 gh_err gh_key_from_pem(gh_str pem, EVP_PKEY **out)

@@ -51,6 +51,14 @@ struct gh_crl_set {
   pthread_mutex_t lock;
 };
 
+static gh_crl_set *empty_set(void)
+{
+  gh_crl_set *set = gh_calloc(1, sizeof *set);
+  set->crls = sk_X509_CRL_new_null();
+  pthread_mutex_init(&set->lock, NULL);
+  return set;
+}
+
 static bool take(gh_crl_set *set, X509_CRL *crl)
 {
   if (crl && sk_X509_CRL_push(set->crls, crl) > 0) return true;
@@ -68,9 +76,7 @@ static gh_err read_pem(gh_crl_set *set, BIO *bio)
 
 gh_err gh_crl_set_read(gh_str octets, gh_crl_set **out, gh_diag *diag)
 {
-  gh_crl_set *set = gh_calloc(1, sizeof *set);
-  set->crls = sk_X509_CRL_new_null();
-  pthread_mutex_init(&set->lock, NULL);
+  gh_crl_set *set = empty_set();
   BIO *bio = octets.len && octets.len <= INT32_MAX ? BIO_new_mem_buf(octets.ptr, (int)octets.len) : NULL;
   gh_err err = GH_ESYNTAX;
   if (bio && octets.ptr[0] == 0x30)
@@ -155,6 +161,74 @@ gh_cert_state gh_crl_set_check(gh_crl_set *set, X509 *cert, X509 *issuer, int64_
     if (said == GH_CERT_GOOD) state = said;
   }
   return state;
+}
+
+/*= RFC 5280 5.2.3 numbers of lists grow */
+static bool is_later(const X509_CRL *fresh, const X509_CRL *old)
+{
+  ASN1_INTEGER *a = X509_CRL_get_ext_d2i(fresh, NID_crl_number, NULL, NULL);
+  ASN1_INTEGER *b = X509_CRL_get_ext_d2i(old, NID_crl_number, NULL, NULL);
+  int by_number = a && b ? ASN1_INTEGER_cmp(a, b) : 0, by_time = 0;
+  if (!by_number) by_time = ASN1_TIME_compare(X509_CRL_get0_lastUpdate(fresh), X509_CRL_get0_lastUpdate(old));
+  ASN1_INTEGER_free(a);
+  ASN1_INTEGER_free(b);
+  return by_number > 0 || (by_number == 0 && by_time == 1);
+}
+
+static X509 *signer_of(gh_crl_set *set, int i, X509 *const *issuers, size_t count)
+{
+  const X509_CRL *crl = sk_X509_CRL_value(set->crls, i);
+  for (size_t k = 0; k < count; k++)
+    if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(issuers[k])) == 0 &&
+        is_signed_by(set, i, issuers[k]))
+      return issuers[k];
+  return NULL;
+}
+
+static bool is_whole_and_begun(const X509_CRL *crl, int64_t now_us)
+{
+  int64_t begin;
+  return X509_CRL_get0_nextUpdate(crl) && !has_unread_extension(crl) &&
+         time_us(X509_CRL_get0_lastUpdate(crl), &begin) && begin <= now_us + SKEW_S * GH_US_PER_S;
+}
+
+/* Puts the list into `kept`, if there is no later one of this issuer. */
+static bool keep_later(gh_crl_set *kept, X509_CRL *crl, X509 *issuer)
+{
+  int count = sk_X509_CRL_num(kept->crls), at = 0;
+  while (at < count &&
+         !(X509_NAME_cmp(X509_CRL_get_issuer(sk_X509_CRL_value(kept->crls, at)), X509_CRL_get_issuer(crl)) == 0 &&
+           is_signed_by(kept, at, issuer)))
+    at++;
+  if (at < count && !is_later(crl, sk_X509_CRL_value(kept->crls, at))) return false;
+  X509_CRL_up_ref(crl);
+  if (at < count) {
+    X509_CRL_free(sk_X509_CRL_value(kept->crls, at));
+    sk_X509_CRL_set(kept->crls, at, crl);
+  } else if (!take(kept, crl)) {
+    return false;
+  } else {
+    kept->signatures = gh_realloc(kept->signatures, (size_t)(count + 1) * sizeof *kept->signatures);
+  }
+  kept->signatures[at] = (signature){.known = false};
+  return true;
+}
+
+size_t gh_crl_set_take_later(gh_crl_set **kept, gh_crl_set *fresh, X509 *const *issuers, size_t issuer_count,
+                             int64_t now_us, size_t *signed_count)
+{
+  size_t taken = 0, found = 0;
+  for (int i = 0; i < sk_X509_CRL_num(fresh->crls); i++) {
+    X509_CRL *crl = sk_X509_CRL_value(fresh->crls, i);
+    X509 *issuer = is_whole_and_begun(crl, now_us) ? signer_of(fresh, i, issuers, issuer_count) : NULL;
+    if (!issuer) continue;
+    found++;
+    if (!*kept) *kept = empty_set();
+    taken += keep_later(*kept, crl, issuer);
+  }
+  gh_crl_set_free(fresh);
+  if (signed_count) *signed_count = found;
+  return taken;
 }
 
 int64_t gh_crl_set_next_update_us(const gh_crl_set *set)

@@ -23,6 +23,12 @@ void gh_crl_set_free(gh_crl_set *set);
 /* Only a CRL counts that bears the issuer's name and signature (ecdsa-with-SHA256, and the issuer may sign CRLs), is
  * valid now, and is neither delta nor indirect nor for some certificates only. Any thread. */
 gh_cert_state gh_crl_set_check(gh_crl_set *set, X509 *cert, X509 *issuer, int64_t now_us);
+/* What came over a line that anybody may have had a hand in. Takes into *kept (NULL: nothing yet) those lists of
+ * `fresh` that one of `issuers` signed, that are whole and have begun: each where there is none of that issuer yet,
+ * or an earlier one (by CRL number, else by thisUpdate), whose place it takes. Returns how many; *signed_count (may
+ * be NULL): how many were signed, taken or not. `fresh` is used up. Only while no other thread looks at *kept. */
+size_t gh_crl_set_take_later(gh_crl_set **kept, gh_crl_set *fresh, X509 *const *issuers, size_t issuer_count,
+                             int64_t now_us, size_t *signed_count);
 /* The earliest nextUpdate of the set, wall clock; INT64_MAX: none. */
 int64_t gh_crl_set_next_update_us(const gh_crl_set *set);
 

@@ -34,6 +34,9 @@ GH_MUST_USE gh_err gh_cert_issue(const gh_cert_request *request, EVP_PKEY *subje
 GH_MUST_USE gh_err gh_cert_to_pem(X509 *cert, gh_buf *out);
 GH_MUST_USE gh_err gh_key_to_pem(EVP_PKEY *key, gh_buf *out); /* unencrypted PKCS#8: wipe the buffer */
 GH_MUST_USE gh_err gh_cert_from_pem(gh_str pem, X509 **out);
+/* The certificate among those of `pem` that issued this one, by name and by key (two authorities may have one name);
+ * NULL when it is not there. */
+X509 *gh_cert_issuer_in(gh_str pem, X509 *cert);
 GH_MUST_USE gh_err gh_key_from_pem(gh_str pem, EVP_PKEY **out);
 
 /* The one usable name of a peer certificate. AE-ID: a URI whose scheme-less rest is an absolute AE-ID; Node-ID: any

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/certs.h"
-#include "host/web.h"
+#include "base/web.h"
 #include "link/status_source.h"
 #include "link/worker.h"
 

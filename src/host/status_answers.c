@@ -1,9 +1,6 @@
 /* Owns the OCSP answers that are kept. Must never keep one past its end, nor one that was not checked. */
 #include "host/status_answers.h"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -29,30 +26,13 @@ struct gh_status_answers {
   int64_t own_due_us;
 };
 
-/* By name and by key: two authorities may have one name. */
-static bool has_issued(X509 *issuer, X509 *cert)
-{
-  return X509_check_issued(issuer, cert) == X509_V_OK && X509_verify(cert, X509_get0_pubkey(issuer)) == 1;
-}
-
-/* The certificate among those of `pem` that issued ours; NULL when it is not there. */
-static X509 *issuer_in(gh_str pem, X509 *cert)
-{
-  BIO *bio = pem.len ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
-  X509 *one = NULL;
-  while (bio && (one = PEM_read_bio_X509(bio, NULL, NULL, NULL)) && !has_issued(one, cert)) X509_free(one);
-  BIO_free(bio);
-  ERR_clear_error();
-  return one;
-}
-
 static gh_err read_own(gh_status_answers *a, const gh_certificate_status_options *o, gh_diag *diag)
 {
   if (gh_cert_from_pem(o->chain_pem, &a->cert) == GH_OK) {
-    a->issuer = issuer_in(o->chain_pem, a->cert);
-    if (!a->issuer) a->issuer = issuer_in(o->anchors_pem, a->cert);
+    a->issuer = gh_cert_issuer_in(o->chain_pem, a->cert);
+    if (!a->issuer) a->issuer = gh_cert_issuer_in(o->anchors_pem, a->cert);
     for (int i = 0; !a->issuer && o->anchors_for && i < GH_CERT_FLAVOURS; i++)
-      a->issuer = issuer_in(o->anchors_for[i], a->cert);
+      a->issuer = gh_cert_issuer_in(o->anchors_for[i], a->cert);
   }
   if (a->issuer) return GH_OK;
   return gh_fail(diag, GH_ESYNTAX, "to staple, our certificate and its issuer must be known");

@@ -48,7 +48,7 @@ static inline pid_t mosquitto_begin(const char *conf_path, uint16_t port)
     bool there = connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
     close(fd);
     if (there) return pid;
-    if (i == 500) fail_msg("mosquitto does not start");
+    if (i == 3000) fail_msg("mosquitto does not start");
     usleep(10000);
   }
 }

@@ -1,14 +1,9 @@
 /* A device with a certificate: what it takes and keeps, and who may come to it where it listens. */
-#include "device_serving.h"
-#include "mosquitto_program.h"
+#include "certified_broker.h"
+#include "registrar_side.h"
 
 #include "../crypto/status_maker.h"
-#include "../link/link_pki.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <signal.h>
 
 #include "m2m/json.h"
@@ -88,7 +83,7 @@ static gh_err give(place *p, const holder *own, const holder *key, gh_str anchor
   pem_of(own, &chain, NULL);
   pem_of(key, NULL, &key_pem);
   gh_buf_add(&chain, gh_buf_str(&p->p.middle_pem));
-  const gh_device_certificate given = {gh_buf_str(&chain), gh_buf_str(&key_pem), anchors, p->crl};
+  const gh_device_certificate given = {gh_buf_str(&chain), gh_buf_str(&key_pem), anchors, {.crl_file = p->crl}};
   gh_err err = gh_device_set_certificate(p->device, &given, &diag);
   if (err != GH_OK) assert_true(diag.text[0]);
   gh_buf_free(&chain);
@@ -154,7 +149,7 @@ static void what_it_refuses(void **state)
   gh_diag diag = {""};
   gh_buf chain = GH_BUF_INIT;
   pem_of(&other, &chain, NULL);
-  gh_device_certificate bad = {gh_buf_str(&chain), GH_STR("no key"), root, GH_STR_NONE};
+  gh_device_certificate bad = {.chain_pem = gh_buf_str(&chain), .key_pem = GH_STR("no key"), .anchors_pem = root};
   assert_int_equal(gh_device_set_certificate(p->device, &bad, &diag), GH_EINVAL);
   gh_buf many = GH_BUF_INIT;
   for (int i = 0; i < 17; i++) gh_buf_add(&many, root);
@@ -175,61 +170,9 @@ static void what_it_refuses(void **state)
   holder_free(&other);
 }
 
-#define NOTIFY                                                                                                       \
-  "POST /cse-in/Cmeter HTTP/1.1\r\nHost: x\r\nX-M2M-Origin: /in-cse/Capp\r\nX-M2M-RI: r1\r\nX-M2M-RVI: 3\r\n"        \
-  "Content-Type: application/json\r\nContent-Length: 14\r\nConnection: close\r\n\r\n{\"m2m:sgn\":{}}"
-
-static unsigned one_key(SSL *ssl, const char *hint, char *identity, unsigned size, unsigned char *key, unsigned max)
-{
-  (void)ssl, (void)hint, (void)max;
-  snprintf(identity, size, "meter@keys.example.com");
-  memset(key, 0x11, 32);
-  return 32;
-}
-
-static int connect_to(const place *p)
-{
-  struct sockaddr_in in = {
-      .sin_family = AF_INET, .sin_port = htons(port_of_server(p->server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  const struct timeval patience = {.tv_sec = 10};
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  return fd;
-}
-
-static SSL *client_of(const place *p, const holder *own, int version)
-{
-  SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-  SSL_CTX_set_min_proto_version(ctx, version);
-  SSL_CTX_set_max_proto_version(ctx, version);
-  if (own) {
-    assert_int_equal(SSL_CTX_use_certificate(ctx, own->cert), 1);
-    assert_int_equal(SSL_CTX_use_PrivateKey(ctx, own->key), 1);
-    assert_int_equal(SSL_CTX_add1_chain_cert(ctx, p->p.middle.cert), 1);
-  } else {
-    SSL_CTX_set_psk_client_callback(ctx, one_key);
-  }
-  SSL *ssl = SSL_new(ctx);
-  SSL_CTX_free(ctx);
-  return ssl;
-}
-
-/* Notifies the device as OpenSSL with a certificate, or with a pre-shared key where `own` is NULL. Is it answered
- * 2000?
- */
 static bool comes(const place *p, const holder *own, int version)
 {
-  char text[2000] = "";
-  int fd = connect_to(p), got = 0, more = 0;
-  SSL *ssl = client_of(p, own, version);
-  SSL_set_fd(ssl, fd);
-  if (SSL_connect(ssl) == 1 && SSL_write(ssl, NOTIFY, (int)strlen(NOTIFY)) > 0)
-    while ((more = SSL_read(ssl, text + got, (int)sizeof text - 1 - got)) > 0) got += more;
-  SSL_free(ssl);
-  ERR_clear_error();
-  close(fd);
-  return strstr(text, "X-M2M-RSC: 2000") != NULL;
+  return registrar_comes(p->server, &p->p, own, version);
 }
 
 /*= TS-0003 8.2.1; TS-0003 8.2.2.2 SA2: the registrar by its certificate, nobody else, and by nothing else */
@@ -345,15 +288,15 @@ static void revoked_certificates(void **state)
   temp_write(temp_path(p->dir, "crl.pem"), "no list", 0644);
   assert_true(comes(p, &cse, TLS1_2_VERSION));
   /*= TS-0003 8.2.1 an association that stands ends with its credential */
-  int fd = connect_to(p);
-  SSL *ssl = client_of(p, &cse, TLS1_3_VERSION);
+  int fd = registrar_connect(p->server);
+  SSL *ssl = registrar_client(&p->p, &cse, TLS1_3_VERSION);
   SSL_set_fd(ssl, fd);
   assert_int_equal(SSL_connect(ssl), 1);
   assert_int_equal(SSL_write(ssl, "P", 1), 1);
   put_lists(p, &(lists){.revoked = cse.cert, .begin_h = -1, .end_h = 24});
   time_t begun = time(NULL);
   assert_true(ends(ssl));
-  assert_true(time(NULL) - begun < 9); /* connect_to waits for ten */
+  assert_true(time(NULL) - begun < 9); /* registrar_connect waits for ten */
   SSL_free(ssl);
   close(fd);
   stop(p);
@@ -365,31 +308,6 @@ static void revoked_certificates(void **state)
   holder_free(&cse);
 }
 
-static const char *put_pem(const place *p, const char *name, const gh_buf *pem)
-{
-  gh_buf text = GH_BUF_INIT;
-  const char *path = temp_path(p->dir, name);
-  gh_buf_add(&text, gh_buf_str(pem));
-  gh_buf_add_char(&text, '\0');
-  temp_write(path, text.ptr, 0600);
-  gh_buf_wipe_free(&text);
-  return path;
-}
-
-/* mosquitto with the certificate p.server. */
-static pid_t start_broker(const place *p, uint16_t port)
-{
-  char conf[2048];
-  snprintf(
-      conf, sizeof conf,
-      "user root\nlistener %u 127.0.0.1\nallow_anonymous true\nrequire_certificate true\ncafile %s\ncertfile %s\n"
-      "keyfile %s\nlog_type none\n",
-      port, put_pem(p, "root.pem", &p->p.root_pem), put_pem(p, "broker.pem", &p->p.server_chain_pem),
-      put_pem(p, "broker.key", &p->p.server_key_pem));
-  temp_write(temp_path(p->dir, "mosquitto.conf"), conf, 0600);
-  return mosquitto_begin(temp_path(p->dir, "mosquitto.conf"), port);
-}
-
 /*= TS-0003 8.2.1 the broker of a device that listens there: a list that comes while the connection stands */
 static void a_broker_that_is_revoked(void **state)
 {
@@ -398,7 +316,7 @@ static void a_broker_that_is_revoked(void **state)
   gh_diag diag = {""};
   gh_reply reply;
   uint16_t port = free_port();
-  pid_t broker = start_broker(p, port);
+  pid_t broker = certified_broker(p->dir, &p->p, port);
   p->crl = gh_str_of(temp_path(p->dir, "crl.pem"));
   put_lists(p, &(lists){.begin_h = -1, .end_h = 24});
   assert_int_equal(give_good(p, &p->p.meter), GH_OK);

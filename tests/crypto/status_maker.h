@@ -14,6 +14,7 @@ typedef struct list_of { /* hours from now */
   int begin_h, end_h;
   bool endless; /* no nextUpdate */
   const EVP_MD *digest;
+  long number;      /* of the list; 0: none */
   int critical_nid; /* adds an extension that a list may bear, e.g. NID_delta_crl; 0: none */
 } list_of;
 
@@ -40,6 +41,12 @@ static inline X509_CRL *make_list(const list_of *o)
     ASN1_INTEGER *number = ASN1_INTEGER_new();
     ASN1_INTEGER_set(number, 1);
     X509_CRL_add1_ext_i2d(crl, o->critical_nid, number, 1, 0);
+    ASN1_INTEGER_free(number);
+  }
+  if (o->number) {
+    ASN1_INTEGER *number = ASN1_INTEGER_new();
+    ASN1_INTEGER_set(number, o->number);
+    X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0);
     ASN1_INTEGER_free(number);
   }
   assert_true(X509_CRL_sign(crl, o->signer, o->digest ? o->digest : EVP_sha256()) > 0);

@@ -217,6 +217,56 @@ static void who_may_answer(void **state)
   X509_free(anybody);
 }
 
+/* What `fresh` does to lists that are kept. */
+static size_t taken(gh_crl_set **kept, list_of fresh, X509 *issuer, size_t *counted)
+{
+  X509 *const known[] = {other_ca, issuer};
+  return gh_crl_set_take_later(kept, read_lists(&fresh, 1), known, issuer ? 2 : 1, now_us(), counted);
+}
+
+/*= RFC 5280 5.2.3; what came over HTTP takes the place of an earlier list of the same issuer, and of no other */
+static void later_lists(void **state)
+{
+  (void)state;
+  const list_of good = {.issuer = ca, .signer = ca_key, .begin_h = -2, .end_h = 24, .number = 5};
+  gh_crl_set *kept = NULL;
+  size_t counted;
+  list_of o = good;
+  o.signer = other_key; /* forged */
+  assert_int_equal(taken(&kept, o, ca, &counted), 0);
+  assert_int_equal(counted, 0);
+  assert_int_equal(taken(&kept, good, NULL, &counted), 0); /* its issuer is nobody here */
+  assert_null(kept);
+  o = good;
+  o.revoked = leaf;
+  assert_int_equal(taken(&kept, o, ca, &counted), 1);
+  assert_int_equal(counted, 1);
+  assert_int_equal(gh_crl_set_check(kept, leaf, ca, now_us()), GH_CERT_REVOKED);
+  const list_of lesser[] = {
+      {.issuer = ca, .signer = ca_key, .begin_h = -1, .end_h = 48, .number = 4}, /* of another day, and before */
+      {.issuer = ca, .signer = ca_key, .begin_h = -2, .end_h = 24, .number = 5}, /* the same */
+      {.issuer = ca, .signer = ca_key, .begin_h = -3, .end_h = 24},              /* earlier, without a number */
+      {.issuer = ca, .signer = ca_key, .begin_h = 3, .end_h = 24, .number = 9},  /* not begun */
+      {.issuer = ca, .signer = ca_key, .begin_h = -1, .endless = true, .number = 9},
+      {.issuer = ca, .signer = ca_key, .begin_h = -1, .end_h = 24, .number = 9, .critical_nid = NID_delta_crl},
+      {.issuer = ca, .signer = other_key, .begin_h = -1, .end_h = 24, .number = 9},
+      {.issuer = other_ca, .signer = ca_key, .begin_h = -1, .end_h = 24, .number = 9}};
+  for (size_t i = 0; i < sizeof lesser / sizeof *lesser; i++) {
+    list_of one = lesser[i];
+    if (one.issuer == other_ca) one.digest = EVP_sha1();
+    if (taken(&kept, one, ca, NULL) != 0) fail_msg("row %zu", i);
+    assert_int_equal(gh_crl_set_check(kept, leaf, ca, now_us()), GH_CERT_REVOKED);
+  }
+  o = good;
+  o.number = 6;
+  assert_int_equal(taken(&kept, o, ca, NULL), 1);
+  assert_int_equal(gh_crl_set_check(kept, leaf, ca, now_us()), GH_CERT_GOOD);
+  o = (list_of){.issuer = ca, .signer = ca_key, .begin_h = -1, .end_h = 24, .revoked = leaf}; /* later by its time */
+  assert_int_equal(taken(&kept, o, ca, NULL), 1);
+  assert_int_equal(gh_crl_set_check(kept, leaf, ca, now_us()), GH_CERT_REVOKED);
+  gh_crl_set_free(kept);
+}
+
 static void octets_that_are_no_answer(void **state)
 {
   (void)state;
@@ -242,8 +292,9 @@ static void octets_that_are_no_answer(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lists),   cmocka_unit_test(several_lists),  cmocka_unit_test(forms_of_lists),
-      cmocka_unit_test(answers), cmocka_unit_test(who_may_answer), cmocka_unit_test(octets_that_are_no_answer),
+      cmocka_unit_test(lists),       cmocka_unit_test(several_lists),  cmocka_unit_test(forms_of_lists),
+      cmocka_unit_test(answers),     cmocka_unit_test(who_may_answer), cmocka_unit_test(octets_that_are_no_answer),
+      cmocka_unit_test(later_lists),
   };
   return cmocka_run_group_tests(tests, make, drop);
 }

@@ -4,14 +4,17 @@ ocsp, and while it is connected. The broker is mosquitto, with a certificate of 
 
 usage: broker_revocation.py GATEHOUSE   (exit code 0: every check held)
 """
+import http.server
 import json
 import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -130,24 +133,79 @@ def without_a_word(story):
 
 
 class Responder:
-    """openssl ocsp over the book of the authority."""
+    """openssl ocsp over the book of the authority. It ends where anybody says anything to it that is no request (a stranger who takes its port
+    for another's does), so that a port of ours is in front of it: what is a POST goes on to it, and its answer back, octet for octet."""
 
-    def __init__(self, ca):
-        folder = ca.folder
-        self.process = subprocess.Popen(["openssl", "ocsp", "-index", folder / "index", "-port", "0", "-rsigner", folder / "ca.pem", "-rkey", folder / "ca.key",
-                                         "-CA", folder / "ca.pem", "-ndays", "1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    def __init__(self, ca, *holds):
+        """`holds`: for how long its answers do."""
+        self.ca, self.holds, self.process, self.port, self.lock = ca, holds or ("-ndays", "1"), None, 0, threading.Lock()
+        owner = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                head = f"POST {self.path} HTTP/1.0\r\nContent-Type: {self.headers['Content-Type']}\r\nContent-Length: {len(body)}\r\n\r\n"
+                self.wfile.write(owner.ask(head.encode() + body))
+                self.close_connection = True
+
+            def log_message(self, *_):
+                pass
+
+        self.start()
+        self.front = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.front.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.front.server_port}/"
+        threading.Thread(target=self.front.serve_forever, daemon=True).start()
+
+    def start(self):
+        folder = self.ca.folder
+        with open(folder / "responder.log", "ab") as log:
+            self.process = subprocess.Popen(["openssl", "ocsp", "-index", folder / "index", "-port", "0", "-rsigner", folder / "ca.pem", "-rkey",
+                                             folder / "ca.key", "-CA", folder / "ca.pem", *self.holds], stdout=subprocess.PIPE, stderr=log)
         found = None
         while not found:
             line = self.process.stdout.readline()
             if not line:
                 raise SystemExit("openssl ocsp does not start")
             found = re.match(rb"ACCEPT .*:(\d+)", line)
-        self.url = f"http://127.0.0.1:{int(found.group(1))}/"
+        self.port = int(found.group(1))
 
-    def end(self):
+    def stop(self):
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+    def ask(self, octets):
+        """It serves one at a time. Where it has ended, another one does."""
+        with self.lock:
+            for _ in range(5):
+                answer = b""
+                try:
+                    with socket.create_connection(("127.0.0.1", self.port), 60) as it:
+                        it.sendall(octets)
+                        while more := it.recv(65536):
+                            answer += more
+                except OSError:
+                    pass
+                if answer:
+                    break
+                self.stop()
+                self.start()
+            return answer
+
+    def state(self):
+        return f"openssl ocsp: {self.process.poll()}, " + (self.ca.folder / "responder.log").read_text(encoding="utf-8", errors="replace")[-1000:]
+
+    def look_at_its_book(self):
+        """As it is now."""
+        with self.lock:
+            self.stop()
+            self.start()
+
+    def end(self):
+        self.front.shutdown()
+        self.front.server_close()
+        self.stop()
 
 
 def at_a_responder(story):

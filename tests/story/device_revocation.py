@@ -169,7 +169,10 @@ def it_is_shown(story, device, lists):
     story.expect("crl" not in story.call("device", "show", bare)[1], "nothing of a device without a certificate")
     cert, key = issue(story, "Cbare", "--ae-id", f"//{SP}/in-cse/Cbare")
     story.call("device", "certificate", bare, "--cert", cert, "--key-file", key, "--anchors", lists.ca.folder / "ca.pem")
-    story.expect(str(story.call("device", "show", bare)[1].get("crl", "")).startswith("none"), "and of one without lists, that nobody looks")
+    shown = story.call("device", "show", bare)[1]
+    story.expect("crl" not in shown and shown.get("stapling") == "soft", "and of one without lists, that it looks at what is stapled", shown)
+    story.call("device", "certificate", bare, "--cert", cert, "--key-file", key, "--anchors", lists.ca.folder / "ca.pem", "--stapling", "off")
+    story.expect("nobody looks" in story.call("device", "show", bare)[1].get("revocation", ""), "or that nobody looks")
 
 
 def chapters(story):

@@ -1,7 +1,7 @@
 /* Port: one exchange with a web service that is not a oneM2M entity (an OCSP responder, a CRL server). It blocks, so
  * that only a thread of its own may call it, never a worker. */
-#ifndef GH_HOST_WEB_H
-#define GH_HOST_WEB_H
+#ifndef GH_BASE_WEB_H
+#define GH_BASE_WEB_H
 
 #include "base/buf.h"
 
