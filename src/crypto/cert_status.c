@@ -289,37 +289,45 @@ static bool is_about(OCSP_SINGLERESP *single, X509 *cert, X509 *issuer)
   return same;
 }
 
-static gh_cert_state read_single(OCSP_SINGLERESP *single, int64_t now_us, int64_t *until_us)
+static gh_cert_state read_single(OCSP_SINGLERESP *single, int64_t now_us, int64_t *since_us, int64_t *until_us)
 {
   ASN1_GENERALIZEDTIME *this_update = NULL, *next = NULL;
   int status = OCSP_single_get0_status(single, NULL, NULL, &this_update, &next);
-  if (!holds(this_update, next, now_us, until_us)) return GH_CERT_UNKNOWN;
+  if (!holds(this_update, next, now_us, until_us) || !time_us(this_update, since_us)) return GH_CERT_UNKNOWN;
   if (status == V_OCSP_CERTSTATUS_GOOD) return GH_CERT_GOOD;
   return status == V_OCSP_CERTSTATUS_REVOKED ? GH_CERT_REVOKED : GH_CERT_UNKNOWN;
 }
 
-static gh_cert_state read_basic(OCSP_BASICRESP *basic, X509 *cert, X509 *issuer, int64_t now_us, int64_t *until_us)
+static gh_cert_state read_basic(OCSP_BASICRESP *basic, X509 *cert, X509 *issuer, int64_t now_us, int64_t *since_us,
+                                int64_t *until_us)
 {
   if (!signer_fits(basic, issuer)) return GH_CERT_UNKNOWN;
   for (int i = 0; i < OCSP_resp_count(basic); i++) {
     OCSP_SINGLERESP *single = OCSP_resp_get0(basic, i);
-    if (is_about(single, cert, issuer)) return read_single(single, now_us, until_us);
+    if (is_about(single, cert, issuer)) return read_single(single, now_us, since_us, until_us);
   }
   return GH_CERT_UNKNOWN;
 }
 
-gh_cert_state gh_ocsp_check(gh_str der, X509 *cert, X509 *issuer, int64_t now_us, int64_t *until_us)
+gh_cert_state gh_ocsp_check_since(gh_str der, X509 *cert, X509 *issuer, int64_t now_us, int64_t *since_us,
+                                  int64_t *until_us)
 {
   const unsigned char *at = (const unsigned char *)der.ptr;
-  *until_us = 0;
+  *since_us = *until_us = 0;
   if (!der.len || der.len > INT32_MAX) return GH_CERT_UNKNOWN;
   OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &at, (long)der.len);
   OCSP_BASICRESP *basic = NULL;
   if (response && OCSP_response_status(response) == OCSP_RESPONSE_STATUS_SUCCESSFUL)
     basic = OCSP_response_get1_basic(response);
-  gh_cert_state state = basic ? read_basic(basic, cert, issuer, now_us, until_us) : GH_CERT_UNKNOWN;
+  gh_cert_state state = basic ? read_basic(basic, cert, issuer, now_us, since_us, until_us) : GH_CERT_UNKNOWN;
   OCSP_BASICRESP_free(basic);
   OCSP_RESPONSE_free(response);
   ERR_clear_error();
   return state;
+}
+
+gh_cert_state gh_ocsp_check(gh_str der, X509 *cert, X509 *issuer, int64_t now_us, int64_t *until_us)
+{
+  int64_t since_us;
+  return gh_ocsp_check_since(der, cert, issuer, now_us, &since_us, until_us);
 }

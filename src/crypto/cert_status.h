@@ -37,5 +37,8 @@ GH_MUST_USE gh_err gh_ocsp_request(X509 *cert, X509 *issuer, gh_buf *out);
 /* What the answer says of the certificate: signed by the issuer or by whom the issuer delegated it to, and valid now.
  * *until_us: the end of its validity. */
 gh_cert_state gh_ocsp_check(gh_str der, X509 *cert, X509 *issuer, int64_t now_us, int64_t *until_us);
+/* The same. *since_us: its thisUpdate, by which answers are earlier or later. */
+gh_cert_state gh_ocsp_check_since(gh_str der, X509 *cert, X509 *issuer, int64_t now_us, int64_t *since_us,
+                                  int64_t *until_us);
 
 #endif

@@ -18,7 +18,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from outgoing import settings  # noqa: E402
-from third_party import Checks, note_crash, key_in_hex, run  # noqa: E402
+from third_party import Checks, key_in_hex, note_crash, run  # noqa: E402
 from transit import SP, Realm, play  # noqa: E402
 
 NOTE = {"m2m:sgn": {"nev": {"net": 3, "rep": {"m2m:cin": {"con": "21.5"}}}, "sur": "cse-in/Csender/data/sub"}}
