@@ -175,13 +175,15 @@ static bool is_later(const X509_CRL *fresh, const X509_CRL *old)
   return by_number > 0 || (by_number == 0 && by_time == 1);
 }
 
-static X509 *signer_of(gh_crl_set *set, int i, X509 *const *issuers, size_t count)
+/* Takes one from *left for each signature that is looked at. */
+static X509 *signer_of(gh_crl_set *set, int i, X509 *const *issuers, size_t count, size_t *left)
 {
   const X509_CRL *crl = sk_X509_CRL_value(set->crls, i);
-  for (size_t k = 0; k < count; k++)
-    if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(issuers[k])) == 0 &&
-        is_signed_by(set, i, issuers[k]))
-      return issuers[k];
+  for (size_t k = 0; k < count && *left; k++) {
+    if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(issuers[k])) != 0) continue;
+    --*left;
+    if (is_signed_by(set, i, issuers[k])) return issuers[k];
+  }
   return NULL;
 }
 
@@ -217,10 +219,10 @@ static bool keep_later(gh_crl_set *kept, X509_CRL *crl, X509 *issuer)
 size_t gh_crl_set_take_later(gh_crl_set **kept, gh_crl_set *fresh, X509 *const *issuers, size_t issuer_count,
                              int64_t now_us, size_t *signed_count)
 {
-  size_t taken = 0, found = 0;
-  for (int i = 0; i < sk_X509_CRL_num(fresh->crls); i++) {
+  size_t taken = 0, found = 0, left = GH_CRL_SIGNATURES_MAX;
+  for (int i = 0; left && i < sk_X509_CRL_num(fresh->crls); i++) {
     X509_CRL *crl = sk_X509_CRL_value(fresh->crls, i);
-    X509 *issuer = is_whole_and_begun(crl, now_us) ? signer_of(fresh, i, issuers, issuer_count) : NULL;
+    X509 *issuer = is_whole_and_begun(crl, now_us) ? signer_of(fresh, i, issuers, issuer_count, &left) : NULL;
     if (!issuer) continue;
     found++;
     if (!*kept) *kept = empty_set();
