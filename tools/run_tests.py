@@ -26,7 +26,7 @@ TIDY_LIMIT_S = 600
 VALGRIND_LIMIT_S = 420  # one test program
 SECOND_RUNS = 3  # of a step: so many failed tests run once more, by themselves; more of them are a fault, not bad luck
 TSAN_UNIT = "^unit_(base|bind|cse|host|link|store|client|maf|mef)_"
-TSAN_STORIES = "^story_(transit|third_party|mqtt|mqtt_cses|websocket|kept_websocket|outgoing|poa|mcc_maf|providers|providers_register|s_type|under_load)$"
+TSAN_STORIES = "^story_(transit|third_party|mqtt|mqtt_cses|websocket|kept_websocket|outgoing|poa|mcc_maf|providers|providers_register|s_type|under_load|resumption|serialization)$"
 FOUND = re.compile(r"Sanitizer:|runtime error:|^==\d+== |SEGFAULT|Subprocess aborted|ILLEGAL", re.M)  # such a fault is never bad luck
 C_FOLDERS = ("src", "include", "tests", "fuzz", "bench")
 
