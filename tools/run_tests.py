@@ -27,7 +27,11 @@ VALGRIND_LIMIT_S = 420  # one test program
 SECOND_RUNS = 3  # of a step: so many failed tests run once more, by themselves; more of them are a fault, not bad luck
 TSAN_UNIT = "^unit_(base|bind|cse|host|link|store|client|maf|mef)_"
 TSAN_STORIES = "^story_(transit|third_party|mqtt|mqtt_cses|websocket|kept_websocket|outgoing|poa|mcc_maf|providers|providers_register|s_type|under_load|resumption|serialization)$"
-FOUND = re.compile(r"Sanitizer:|runtime error:|^==\d+== |SEGFAULT|Subprocess aborted|ILLEGAL", re.M)  # such a fault is never bad luck
+# Such a fault is never bad luck: what a sanitizer, valgrind, CTest, cmocka, glibc, assert() and a story say of it.
+FOUND = re.compile(r"Sanitizer:|runtime error:|^==\d+== |SEGFAULT|Subprocess aborted|ILLEGAL|NUMERICAL|OTHER_FAULT|Bus error|failed with exception|"
+                   r"double free|(?:free|malloc|realloc|munmap_chunk)\(\): |corrupted (?:size|double)|stack smashing|buffer overflow detected|"
+                   r"Assertion .* failed|ended by signal", re.M)
+HOW = re.compile(r"^\s*\d+ - (\S+) \(([^)]+)\)", re.M)  # of a test that failed, where CTest names them all
 C_FOLDERS = ("src", "include", "tests", "fuzz", "bench")
 
 
@@ -115,9 +119,10 @@ def build(run, name, folder, *settings):
     return code == 0
 
 
-def count_cases(run, report):
-    """Records each test of CTest's report that passed or was skipped; (name, seconds, output) of each that failed."""
-    faults = []
+def count_cases(run, report, said=""):
+    """Records each test of CTest's report that passed or was skipped; (name, seconds, output) of each that failed. How a program ended
+    stands in what CTest `said` alone."""
+    faults, ends = [], dict(HOW.findall(said))
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         if case.get("status") == "disabled":
             continue
@@ -128,9 +133,15 @@ def count_cases(run, report):
         if case.get("status") == "run":
             run.record(case.get("name"), True, seconds)
         else:
-            how = " ".join(failure.get("message", "") for failure in case.iter("failure"))
+            how = " ".join([ends.get(case.get("name"), ""), *(failure.get("message", "") for failure in case.iter("failure"))])
             faults.append((case.get("name"), seconds, f"{case.findtext('system-out', '')}\n{how}"))
     return faults
+
+
+def passes(run, folder, name):
+    """By itself; one that is skipped has not passed."""
+    code, output, _ = run.call(["ctest", "--test-dir", folder, "--timeout", 180, "--no-tests=error", "-R", f"^{re.escape(name)}$"], CTEST_LIMIT_S)
+    return code == 0 and "***Skipped" not in output
 
 
 def ctest(run, folder, *selection):
@@ -143,11 +154,10 @@ def ctest(run, folder, *selection):
     if not report.exists():
         run.record(f"ctest in {folder}", code == 0, output=output)
         return
-    faults = count_cases(run, report)
+    faults = count_cases(run, report, output)
     if code != 0 and not faults:  # no test at all, or a crash of CTest itself
         run.record(f"ctest in {folder}", False, output=output)
-    run.settle(faults, lambda name: run.call(["ctest", "--test-dir", folder, "--timeout", 180, "--no-tests=error", "-R",
-                                              f"^{re.escape(name)}$"], CTEST_LIMIT_S)[0] == 0)
+    run.settle(faults, lambda name: passes(run, folder, name))
 
 
 def c_files(*suffixes):

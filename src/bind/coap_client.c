@@ -171,6 +171,8 @@ static gh_err take_answer(gh_coap_client *client, const gh_coap_message *m)
     return send_part(client, GH_COAP_BLOCK1, upload_block(client));
   }
   bool part = gh_coap_find_block(m, GH_COAP_BLOCK2, &block);
+  /*= RFC 7959 2.2 SZX 7 is reserved, and never sent; over a stream it is BERT */
+  GH_REQUIRE(!part || client->stream || block.szx != GH_COAP_SZX_BERT, GH_EPROTO);
   uint64_t at = part ? (uint64_t)block.num * gh_coap_block_bytes(block.szx) : 0;
   GH_REQUIRE(at == client->answer_body.len && at + m->payload.len <= ANSWER_MAX, GH_EPROTO);
   gh_buf_add(&client->answer_body, m->payload);

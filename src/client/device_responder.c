@@ -1,4 +1,5 @@
-/* Owns the answers. Must never remember one that was not checked, or believe one past its end. */
+/* Owns the answers. Must never remember one that was not checked, or believe one past its end; but nobody is
+ * unrevoked by waiting. */
 #include "client/device_responder.h"
 
 #include <stdlib.h>
@@ -9,10 +10,10 @@ enum { ANSWER_MAX_BYTES = 65536, SUBJECTS_MAX = 8, AGAIN_MIN_S = 10, AGAIN_MAX_S
 typedef struct subject { /* a certificate that was asked about */
   X509 *cert, *issuer;   /* owned; NULL: the place is free */
   gh_cert_state state;
-  int64_t until_us; /* wall: end of what was said */
-  int64_t again_us; /* mono: asked again by itself */
-  int64_t quiet_us; /* mono: not asked before, it was silent */
-  int64_t asked_us; /* mono */
+  int64_t since_us, until_us; /* wall: begin and end of what was said */
+  int64_t again_us;           /* mono: asked again by itself */
+  int64_t quiet_us;           /* mono: not asked before, it was silent */
+  int64_t asked_us;           /* mono */
   gh_web_fetch *fetch;
 } subject;
 
@@ -75,7 +76,7 @@ static subject *place_for(gh_device_responder *r, X509 *cert, X509 *issuer)
 gh_cert_state gh_device_responder_said(gh_device_responder *r, X509 *cert, int64_t now_us)
 {
   const subject *s = find(r, cert);
-  return s && s->until_us > now_us ? s->state : GH_CERT_UNKNOWN;
+  return s && (s->until_us > now_us || s->state == GH_CERT_REVOKED) ? s->state : GH_CERT_UNKNOWN;
 }
 
 static void begin(gh_device_responder *r, subject *s)
@@ -124,11 +125,11 @@ static bool take(gh_device_responder *r, subject *s)
 {
   gh_buf answer = GH_BUF_INIT;
   gh_cert_state said = GH_CERT_UNKNOWN;
-  int64_t until_us = 0, wall = gh_clock_wall_us(r->clock), mono = gh_clock_mono_us(r->clock);
+  int64_t since_us = 0, until_us = 0, wall = gh_clock_wall_us(r->clock), mono = gh_clock_mono_us(r->clock);
   gh_err err = gh_web_fetch_take(s->fetch, &answer, NULL);
   s->fetch = NULL;
-  if (err == GH_OK) said = gh_ocsp_check(gh_buf_str(&answer), s->cert, s->issuer, wall, &until_us);
-  bool older = until_us <= s->until_us; /* anybody on the line may have kept it: nobody is unrevoked by that */
+  if (err == GH_OK) said = gh_ocsp_check_since(gh_buf_str(&answer), s->cert, s->issuer, wall, &since_us, &until_us);
+  bool older = since_us <= s->since_us; /* anybody on the line may have kept it: nobody is unrevoked by that */
   if (said == GH_CERT_GOOD && s->state == GH_CERT_REVOKED && older) said = GH_CERT_UNKNOWN;
   gh_buf_free(&answer);
   bool news = said == GH_CERT_REVOKED && s->state != GH_CERT_REVOKED;
@@ -137,8 +138,10 @@ static bool take(gh_device_responder *r, subject *s)
     s->quiet_us = mono + SILENT_S * GH_US_PER_S;
     s->again_us = s->state == GH_CERT_UNKNOWN ? INT64_MAX : mono + AGAIN_MIN_S * GH_US_PER_S;
   } else {
+    int64_t again = wall + AGAIN_MIN_S * GH_US_PER_S; /* it holds now, as far as clocks are apart */
     s->state = said;
-    s->until_us = until_us;
+    s->since_us = since_us;
+    s->until_us = until_us > again ? until_us : again;
   }
   return news;
 }

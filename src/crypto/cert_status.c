@@ -175,13 +175,15 @@ static bool is_later(const X509_CRL *fresh, const X509_CRL *old)
   return by_number > 0 || (by_number == 0 && by_time == 1);
 }
 
-static X509 *signer_of(gh_crl_set *set, int i, X509 *const *issuers, size_t count)
+/* Takes one from *left for each signature that is looked at. */
+static X509 *signer_of(gh_crl_set *set, int i, X509 *const *issuers, size_t count, size_t *left)
 {
   const X509_CRL *crl = sk_X509_CRL_value(set->crls, i);
-  for (size_t k = 0; k < count; k++)
-    if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(issuers[k])) == 0 &&
-        is_signed_by(set, i, issuers[k]))
-      return issuers[k];
+  for (size_t k = 0; k < count && *left; k++) {
+    if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(issuers[k])) != 0) continue;
+    --*left;
+    if (is_signed_by(set, i, issuers[k])) return issuers[k];
+  }
   return NULL;
 }
 
@@ -217,10 +219,10 @@ static bool keep_later(gh_crl_set *kept, X509_CRL *crl, X509 *issuer)
 size_t gh_crl_set_take_later(gh_crl_set **kept, gh_crl_set *fresh, X509 *const *issuers, size_t issuer_count,
                              int64_t now_us, size_t *signed_count)
 {
-  size_t taken = 0, found = 0;
-  for (int i = 0; i < sk_X509_CRL_num(fresh->crls); i++) {
+  size_t taken = 0, found = 0, left = GH_CRL_SIGNATURES_MAX;
+  for (int i = 0; left && i < sk_X509_CRL_num(fresh->crls); i++) {
     X509_CRL *crl = sk_X509_CRL_value(fresh->crls, i);
-    X509 *issuer = is_whole_and_begun(crl, now_us) ? signer_of(fresh, i, issuers, issuer_count) : NULL;
+    X509 *issuer = is_whole_and_begun(crl, now_us) ? signer_of(fresh, i, issuers, issuer_count, &left) : NULL;
     if (!issuer) continue;
     found++;
     if (!*kept) *kept = empty_set();
@@ -289,37 +291,45 @@ static bool is_about(OCSP_SINGLERESP *single, X509 *cert, X509 *issuer)
   return same;
 }
 
-static gh_cert_state read_single(OCSP_SINGLERESP *single, int64_t now_us, int64_t *until_us)
+static gh_cert_state read_single(OCSP_SINGLERESP *single, int64_t now_us, int64_t *since_us, int64_t *until_us)
 {
   ASN1_GENERALIZEDTIME *this_update = NULL, *next = NULL;
   int status = OCSP_single_get0_status(single, NULL, NULL, &this_update, &next);
-  if (!holds(this_update, next, now_us, until_us)) return GH_CERT_UNKNOWN;
+  if (!holds(this_update, next, now_us, until_us) || !time_us(this_update, since_us)) return GH_CERT_UNKNOWN;
   if (status == V_OCSP_CERTSTATUS_GOOD) return GH_CERT_GOOD;
   return status == V_OCSP_CERTSTATUS_REVOKED ? GH_CERT_REVOKED : GH_CERT_UNKNOWN;
 }
 
-static gh_cert_state read_basic(OCSP_BASICRESP *basic, X509 *cert, X509 *issuer, int64_t now_us, int64_t *until_us)
+static gh_cert_state read_basic(OCSP_BASICRESP *basic, X509 *cert, X509 *issuer, int64_t now_us, int64_t *since_us,
+                                int64_t *until_us)
 {
   if (!signer_fits(basic, issuer)) return GH_CERT_UNKNOWN;
   for (int i = 0; i < OCSP_resp_count(basic); i++) {
     OCSP_SINGLERESP *single = OCSP_resp_get0(basic, i);
-    if (is_about(single, cert, issuer)) return read_single(single, now_us, until_us);
+    if (is_about(single, cert, issuer)) return read_single(single, now_us, since_us, until_us);
   }
   return GH_CERT_UNKNOWN;
 }
 
-gh_cert_state gh_ocsp_check(gh_str der, X509 *cert, X509 *issuer, int64_t now_us, int64_t *until_us)
+gh_cert_state gh_ocsp_check_since(gh_str der, X509 *cert, X509 *issuer, int64_t now_us, int64_t *since_us,
+                                  int64_t *until_us)
 {
   const unsigned char *at = (const unsigned char *)der.ptr;
-  *until_us = 0;
+  *since_us = *until_us = 0;
   if (!der.len || der.len > INT32_MAX) return GH_CERT_UNKNOWN;
   OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &at, (long)der.len);
   OCSP_BASICRESP *basic = NULL;
   if (response && OCSP_response_status(response) == OCSP_RESPONSE_STATUS_SUCCESSFUL)
     basic = OCSP_response_get1_basic(response);
-  gh_cert_state state = basic ? read_basic(basic, cert, issuer, now_us, until_us) : GH_CERT_UNKNOWN;
+  gh_cert_state state = basic ? read_basic(basic, cert, issuer, now_us, since_us, until_us) : GH_CERT_UNKNOWN;
   OCSP_BASICRESP_free(basic);
   OCSP_RESPONSE_free(response);
   ERR_clear_error();
   return state;
+}
+
+gh_cert_state gh_ocsp_check(gh_str der, X509 *cert, X509 *issuer, int64_t now_us, int64_t *until_us)
+{
+  int64_t since_us;
+  return gh_ocsp_check_since(der, cert, issuer, now_us, &since_us, until_us);
 }

@@ -23,6 +23,8 @@ void gh_crl_set_free(gh_crl_set *set);
 /* Only a CRL counts that bears the issuer's name and signature (ecdsa-with-SHA256, and the issuer may sign CRLs), is
  * valid now, and is neither delta nor indirect nor for some certificates only. Any thread. */
 gh_cert_state gh_crl_set_check(gh_crl_set *set, X509 *cert, X509 *issuer, int64_t now_us);
+/* So many signatures are looked at in what came at a time: whoever has the line must not keep us busy. */
+enum { GH_CRL_SIGNATURES_MAX = 64 };
 /* What came over a line that anybody may have had a hand in. Takes into *kept (NULL: nothing yet) those lists of
  * `fresh` that one of `issuers` signed, that are whole and have begun: each where there is none of that issuer yet,
  * or an earlier one (by CRL number, else by thisUpdate), whose place it takes. Returns how many; *signed_count (may
@@ -37,5 +39,8 @@ GH_MUST_USE gh_err gh_ocsp_request(X509 *cert, X509 *issuer, gh_buf *out);
 /* What the answer says of the certificate: signed by the issuer or by whom the issuer delegated it to, and valid now.
  * *until_us: the end of its validity. */
 gh_cert_state gh_ocsp_check(gh_str der, X509 *cert, X509 *issuer, int64_t now_us, int64_t *until_us);
+/* The same. *since_us: its thisUpdate, by which answers are earlier or later. */
+gh_cert_state gh_ocsp_check_since(gh_str der, X509 *cert, X509 *issuer, int64_t now_us, int64_t *since_us,
+                                  int64_t *until_us);
 
 #endif

@@ -267,6 +267,25 @@ static void later_lists(void **state)
   gh_crl_set_free(kept);
 }
 
+/* Lists that bear the name of the issuer and not its signature, as many as anybody likes: the work is bounded. */
+static void forged_lists_without_end(void **state)
+{
+  (void)state;
+  static list_of lists[GH_CRL_SIGNATURES_MAX + 1];
+  const list_of good = {.issuer = ca, .signer = ca_key, .begin_h = -1, .end_h = 24, .number = 1};
+  for (int late = 0; late < 2; late++) {
+    gh_crl_set *kept = NULL;
+    for (size_t i = 0; i <= GH_CRL_SIGNATURES_MAX; i++) {
+      lists[i] = good;
+      lists[i].signer = other_key;
+    }
+    lists[GH_CRL_SIGNATURES_MAX - !late] = good; /* the last one that is looked at, or the first one that is not */
+    gh_crl_set *fresh = read_lists(lists, GH_CRL_SIGNATURES_MAX + 1);
+    assert_int_equal(gh_crl_set_take_later(&kept, fresh, &ca, 1, now_us(), NULL), !late);
+    gh_crl_set_free(kept);
+  }
+}
+
 static void octets_that_are_no_answer(void **state)
 {
   (void)state;
@@ -292,9 +311,10 @@ static void octets_that_are_no_answer(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lists),       cmocka_unit_test(several_lists),  cmocka_unit_test(forms_of_lists),
-      cmocka_unit_test(answers),     cmocka_unit_test(who_may_answer), cmocka_unit_test(octets_that_are_no_answer),
-      cmocka_unit_test(later_lists),
+      cmocka_unit_test(lists),          cmocka_unit_test(several_lists),
+      cmocka_unit_test(forms_of_lists), cmocka_unit_test(answers),
+      cmocka_unit_test(who_may_answer), cmocka_unit_test(octets_that_are_no_answer),
+      cmocka_unit_test(later_lists),    cmocka_unit_test(forged_lists_without_end),
   };
   return cmocka_run_group_tests(tests, make, drop);
 }

@@ -70,6 +70,7 @@ class CoapServer:
         self.poa, self.seen, self.came = f"coaps{'+tcp' if stream else ''}://127.0.0.1:{port}", [], 0
         self.rsc, self.payload, self.silent = rsc, payload, silent
         self.form = 50  # Content-Format of the payload
+        self.block = b""  # value of Block2
         self.process = subprocess.Popen(["openssl", "s_server", *([] if stream else ["-dtls1_2"]), "-accept", f"127.0.0.1:{port}", "-quiet",
                                          *map(str, credential)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         threading.Thread(target=self.serve_stream if stream else self.serve_datagrams, daemon=True).start()
@@ -95,6 +96,7 @@ class CoapServer:
             return
         rqi = [value for number, value in found if number == RQI]
         pairs = [(RSC, self.rsc.to_bytes(2, "big"))] + [(RQI, value) for value in rqi] + ([(12, bytes([self.form]))] if self.payload else [])
+        pairs += [(23, self.block)] if self.block else []
         out = options(pairs) + (b"\xff" + self.payload if self.payload else b"")
         code = 69 if self.payload else 68
         self.process.stdin.write(frame(code, token, out) if stream else bytes([0x60 | len(token), code]) + mid + token + out)

@@ -18,7 +18,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from outgoing import settings  # noqa: E402
-from third_party import Checks, key_in_hex, run  # noqa: E402
+from third_party import Checks, key_in_hex, note_crash, run  # noqa: E402
 from transit import SP, Realm, play  # noqa: E402
 
 NOTE = {"m2m:sgn": {"nev": {"net": 3, "rep": {"m2m:cin": {"con": "21.5"}}}, "sur": "cse-in/Csender/data/sub"}}
@@ -120,7 +120,9 @@ class Listener:
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
         rest = self.process.stdout.read()
-        return self.process.wait(20), rest
+        code = self.process.wait(20)
+        note_crash("device listen", code)
+        return code, rest
 
 
 class OpenSSL:

@@ -50,6 +50,10 @@ def with_a_kpsa(story, sender):
             refused = told(impostor.poa)
             story.expect(refused == (4008 if silent else 5103) and not impostor.came, f"{refused}: with {title} nobody is the AE over {kind}", impostor.seen)
             story.expect(told(impostor.poa, own.poa) == 2000 and not impostor.came, "and the next entry is tried", impostor.seen)
+        if not stream:  # RFC 7959 2.2: reserved over datagrams, and never sent
+            before, own.block, own.payload = len(own.seen), b"\x0f", b" " * 1024
+            story.expect(told(own.poa) == 5103 and len(own.seen) == before + 1, "a block of a size that is reserved is no answer", own.seen[before:])
+            own.block = own.payload = b""
         own.rsc = 5207
         story.expect(told(own.poa) == 5207, "what it answers is the answer")
         own.silent = True

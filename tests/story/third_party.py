@@ -33,9 +33,16 @@ class Checks:
         self.failed += not held
 
 
+def note_crash(name, code):
+    """A program that crashed is a fault whatever a second run says: tools/run_tests.py looks for these words."""
+    if -code in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL):
+        print(f"{name} ended by signal {-code}", flush=True)
+
+
 def run(command, text="", limit=60):
     done = subprocess.run([str(c) for c in command], input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           timeout=limit, check=False)
+    note_crash(command[0], done.returncode)
     return done.returncode, done.stdout.decode(errors="replace")
 
 

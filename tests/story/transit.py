@@ -14,7 +14,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from third_party import Checks, run  # noqa: E402
+from third_party import Checks, note_crash, run  # noqa: E402
 
 SP = "sp.example.com"
 
@@ -47,7 +47,9 @@ class Realm:
     def kill(self, name, number=signal.SIGKILL):
         process = self.processes.pop(name)
         process.send_signal(number)
-        return process.wait(30)
+        code = process.wait(30)
+        note_crash(name, code)
+        return code
 
     def log(self, name):
         return (self.folder / f"{name}.log").read_text(encoding="utf-8")
