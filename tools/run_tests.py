@@ -312,7 +312,7 @@ def step_tsan(run):
     reports = ROOT / "build-tsan" / "reports"
     shutil.rmtree(reports, ignore_errors=True)
     reports.mkdir()
-    os.environ["TSAN_OPTIONS"] = f"log_path={reports}/race:history_size=4:second_deadlock_stack=1"
+    os.environ["TSAN_OPTIONS"] = f"log_path={reports}/race:history_size=4:second_deadlock_stack=1:suppressions={ROOT}/tests/tsan/suppressions.txt"
     ctest(run, "build-tsan", "-R", TSAN_UNIT)
     ctest(run, "build-tsan", "-R", TSAN_STORIES)  # a served program that reports a race ends with another exit code, or was killed
     found = sorted(reports.iterdir())
